@@ -1,0 +1,381 @@
+"""The guest's half of the local protocol (docs/guest-protocol.md), served for real.
+
+A `TreeServer` listens on a unix socket and shows a directory of this machine as the tree, so that
+the contexts of Python and Node programs are tested over true sockets, with true kernel descriptors,
+before and beside a whole network. It records every request, so a test can tell that a `close` was
+sent; it can be told to answer some paths as `remote` files, to fail a request, and to hold one
+back. It knows nothing of placement, commits or copies: those are tested with the Runtime itself.
+"""
+
+import array
+import contextlib
+import errno
+import fnmatch
+import os
+import socket
+import stat
+import struct
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+FRAME_BYTES_MAX = 8 * 1024 * 1024
+READ_BYTES_MAX = 1024 * 1024
+HOST_DEVICES = frozenset(
+    f"/dev/{name}".encode()
+    for name in ("null", "zero", "full", "random", "urandom", "tty", "stdin", "stdout", "stderr")
+)
+
+
+@dataclass
+class Handle:
+    """One open of a guest. `fd` is the server's own descriptor, -1 once it has been given up."""
+
+    pid: int
+    kind: str
+    path: bytes
+    flags: int
+    fd: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came: the operation and its arguments."""
+
+    op: str
+    args: tuple[Any, ...]
+
+
+@dataclass
+class Failure:
+    """How a request is answered instead of being done."""
+
+    errno: int
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass
+class _Connection:
+    sock: socket.socket
+    pid: int = 0
+    fds: bool = False
+    send: list[int] = field(default_factory=list)
+
+
+class TreeServer:
+    """Serves `root` as the tree to guests.
+
+    Args:
+        root: the directory of this machine that is the tree's `/`.
+        remote: patterns (fnmatch, on the tree's path) of regular files to answer as `remote`.
+        socket_path: where to listen; a fresh private directory if not given.
+
+    Attributes:
+        requests: every request served, in order, `hello` included.
+        fail: answers to give instead, by (operation, path pattern); `*` for requests by handle.
+        hold: while an operation has an unset Event here, its requests wait for it.
+        handles: what guests have open now.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        remote: Iterable[str] = (),
+        socket_path: str | None = None,
+        pid: int = 4242,
+        token: str = "test-token",
+        hostname: str = "pi1",
+    ) -> None:
+        self.root = os.path.realpath(os.fsencode(root)).rstrip(b"/")
+        self.remote = tuple(remote)
+        self.pid, self.token, self.hostname = pid, token, hostname
+        self.requests: list[Request] = []
+        self.fail: dict[tuple[str, str], Failure] = {}
+        self.hold: dict[str, threading.Event] = {}
+        self.handles: dict[int, Handle] = {}
+        self._next = 1
+        self._changed = threading.Condition()
+        self._connections: set[socket.socket] = set()
+        self._own_dir = None if socket_path else tempfile.TemporaryDirectory(prefix="oneos-t-")
+        self.socket_path = socket_path or os.path.join(self._own_dir.name, "s")  # type: ignore[union-attr]
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def __enter__(self) -> "TreeServer":
+        self._listener.bind(self.socket_path)
+        self._listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.disconnect()
+        for entry in self.handles.values():
+            if entry.fd >= 0:
+                os.close(entry.fd)
+        if self._own_dir:
+            self._own_dir.cleanup()
+
+    def disconnect(self) -> None:
+        """End as a Runtime that was killed does: nothing listens, every connection breaks."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.socket_path)
+        with self._changed:
+            for sock in self._connections:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+
+    def environment(self, cwd: str = "/", stage: str = "") -> dict[str, str]:
+        """The variables that a Runtime gives to a guest it starts in `cwd` of the tree."""
+        return {
+            "ONEOS_SOCK": self.socket_path,
+            "ONEOS_PID": str(self.pid),
+            "ONEOS_TOKEN": self.token,
+            "ONEOS_CWD": cwd,
+            "ONEOS_HOSTNAME": self.hostname,
+            "ONEOS_STAGE": stage or os.path.dirname(self.socket_path),
+            "ONEOS_UID": "1000",
+            "ONEOS_GID": "1000",
+        }
+
+    def count(self, op: str) -> int:
+        """How many requests of this operation have come."""
+        with self._changed:
+            return sum(1 for request in self.requests if request.op == op)
+
+    def wait_for(self, op: str, count: int = 1, timeout_s: float = 10.0) -> bool:
+        """Wait until `count` requests of this operation have come; false after `timeout_s`."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: sum(1 for request in self.requests if request.op == op) >= count, timeout_s
+            )
+
+    # --- connections ------------------------------------------------------------------------
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._changed:
+                self._connections.add(sock)
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        connection = _Connection(sock)
+        try:
+            for request in _frames(sock):
+                reply = self._answer(connection, request)
+                _send(sock, reply, connection.send)
+                while connection.send:
+                    os.close(connection.send.pop())
+        except OSError:
+            pass  # The guest has gone, which is how connections end.
+        finally:
+            with self._changed:
+                self._connections.discard(sock)
+            sock.close()
+
+    def _answer(self, connection: _Connection, request: list[Any]) -> list[Any]:
+        op, *args = request
+        with self._changed:
+            self.requests.append(Request(op, tuple(args)))
+            self._changed.notify_all()
+        event = self.hold.get(op)
+        if event is not None:
+            event.wait(60)
+        subject = os.fsdecode(args[0]) if args and isinstance(args[0], bytes) else "*"
+        for (name, pattern), failure in self.fail.items():
+            if name == op and fnmatch.fnmatchcase(subject, pattern):
+                return [failure.errno, failure.message or os.strerror(failure.errno), failure.hint]
+        handler = getattr(self, f"do_{op}", None)
+        if handler is None:
+            return [errno.ENOSYS, f"unknown request {op}", ""]
+        try:
+            return [0, handler(connection, *args)]
+        except OSError as error:
+            return [error.errno or errno.EIO, error.strerror or str(error), ""]
+
+    # --- requests ---------------------------------------------------------------------------
+    def do_hello(self, connection: _Connection, greeting: dict[str, Any]) -> dict[str, Any]:
+        if greeting.get("pid") != self.pid or greeting.get("token") != self.token:
+            raise PermissionError(errno.EACCES, "wrong PID or token")
+        connection.pid, connection.fds = greeting["pid"], bool(greeting.get("fds"))
+        return {"host": self.hostname, "user": "alice", "uid": 1000, "gid": 1000}
+
+    def do_stat(self, _c: _Connection, path: bytes, follow: bool) -> list[int]:
+        return _attr(os.stat(self._host(path), follow_symlinks=follow))
+
+    def do_list(self, _c: _Connection, path: bytes) -> list[list[Any]]:
+        with os.scandir(self._host(path)) as entries:
+            return [[e.name, e.stat(follow_symlinks=False).st_mode, e.inode()] for e in entries]
+
+    def do_mkdir(self, _c: _Connection, path: bytes, mode: int) -> None:
+        os.mkdir(self._host(path))
+        os.chmod(self._host(path), mode)  # The guest has applied its umask: ours must not count.
+
+    def do_rmdir(self, _c: _Connection, path: bytes) -> None:
+        os.rmdir(self._host(path))
+
+    def do_unlink(self, _c: _Connection, path: bytes) -> None:
+        os.unlink(self._host(path))
+
+    def do_rename(self, _c: _Connection, old: bytes, new: bytes) -> None:
+        os.rename(self._host(old), self._host(new))
+
+    def do_chmod(self, _c: _Connection, path: bytes, mode: int) -> None:
+        os.chmod(self._host(path), mode)
+
+    def do_utime(self, _c: _Connection, path: bytes, atime_ns: int, mtime_ns: int) -> None:
+        os.utime(self._host(path), ns=(atime_ns, mtime_ns))
+
+    def do_chown(self, _c: _Connection, path: bytes, uid: int, gid: int) -> None:
+        os.chown(self._host(path), uid, gid)
+
+    def do_truncate(self, _c: _Connection, path: bytes, size: int) -> None:
+        os.truncate(self._host(path), size)
+
+    def do_realpath(self, _c: _Connection, path: bytes) -> bytes:
+        host = self._host(path)
+        os.stat(host)
+        return self._tree(host)
+
+    def do_open(
+        self, connection: _Connection, path: bytes, flags: int, mode: int
+    ) -> dict[str, Any]:
+        if path in HOST_DEVICES or path.startswith(b"/dev/fd/"):
+            return {"k": "host", "path": os.fsdecode(path)}
+        host = self._host(path)
+        fd = _open(host, flags, mode)
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.close(fd)
+            return {"k": "dir", "path": self._tree(host)}
+        remote = stat.S_ISREG(os.fstat(fd).st_mode) and any(
+            fnmatch.fnmatchcase(os.fsdecode(path), pattern) for pattern in self.remote
+        )
+        with self._changed:
+            h, self._next = self._next, self._next + 1
+            entry = Handle(connection.pid, "remote" if remote else "fd", host, flags, fd)
+            self.handles[h] = entry
+        if remote:
+            append = bool(flags & os.O_APPEND)
+            return {"k": "remote", "h": h, "size": os.fstat(fd).st_size, "append": append}
+        if connection.fds:
+            connection.send.append(fd)
+            entry.fd = -1
+            return {"k": "fd", "h": h, "path": os.fsdecode(host)}
+        return {"k": "fd", "h": h, "path": f"/proc/{os.getpid()}/fd/{fd}"}
+
+    def do_opened(self, _c: _Connection, h: int) -> None:
+        entry = self._handle(h)
+        os.close(entry.fd)
+        entry.fd = -1
+
+    def do_close(self, _c: _Connection, h: int) -> None:
+        entry = self._handle(h)
+        with self._changed:
+            del self.handles[h]
+        if entry.fd >= 0:
+            os.close(entry.fd)
+
+    def do_sync(self, _c: _Connection, h: int) -> None:
+        self._handle(h)
+
+    def do_fstat(self, _c: _Connection, h: int) -> list[int]:
+        entry = self._handle(h)
+        return _attr(os.fstat(entry.fd) if entry.fd >= 0 else os.stat(entry.path))
+
+    def do_pread(self, _c: _Connection, h: int, offset: int, n: int) -> bytes:
+        return os.pread(self._handle(h).fd, min(n, READ_BYTES_MAX), offset)
+
+    def do_pwrite(self, _c: _Connection, h: int, offset: int, data: bytes) -> list[int]:
+        fd = self._handle(h).fd
+        if offset < 0:
+            written = os.write(fd, data)
+            return [written, os.lseek(fd, 0, os.SEEK_CUR)]
+        written = os.pwrite(fd, data, offset)
+        return [written, offset + written]
+
+    def do_ftruncate(self, _c: _Connection, h: int, size: int) -> None:
+        os.ftruncate(self._handle(h).fd, size)
+
+    def do_kill(self, _c: _Connection, pid: int, number: int) -> None:
+        if pid != self.pid:
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+
+    # --- helpers ----------------------------------------------------------------------------
+    def _handle(self, h: int) -> Handle:
+        with self._changed:
+            if h not in self.handles:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            return self.handles[h]
+
+    def _host(self, path: bytes) -> bytes:
+        """The host path of a path of the tree; `..` never leaves the root."""
+        if not path.startswith(b"/") or b"\0" in path:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        names: list[bytes] = []
+        for name in path.split(b"/"):
+            if name in (b"", b"."):
+                continue
+            if name == b"..":
+                # As the kernel does: what stands before `..` must be a directory.
+                os.scandir(b"/".join([self.root, *names])).close()
+                del names[-1:]
+            else:
+                names.append(name)
+        slash = b"/" if names and path.endswith((b"/", b"/.")) else b""
+        return b"/".join([self.root, *names]) + slash if names else self.root + b"/"
+
+    def _tree(self, host: bytes) -> bytes:
+        return os.path.realpath(host)[len(self.root) :] or b"/"
+
+
+def _open(path: bytes, flags: int, mode: int) -> int:
+    if flags & os.O_CREAT:
+        try:
+            fd = os.open(path, flags | os.O_EXCL, mode)
+        except FileExistsError:
+            if flags & os.O_EXCL:
+                raise
+        else:
+            os.fchmod(fd, mode)  # The guest has applied its umask: ours must not count.
+            return fd
+    return os.open(path, flags & ~os.O_CREAT, mode)
+
+
+def _attr(s: os.stat_result) -> list[int]:
+    return [
+        s.st_mode, s.st_ino, s.st_dev, s.st_nlink, s.st_uid, s.st_gid, s.st_size,
+        s.st_atime_ns, s.st_mtime_ns, s.st_ctime_ns, s.st_blocks, s.st_rdev,
+    ]  # fmt: skip
+
+
+def _frames(sock: socket.socket) -> Iterator[list[Any]]:
+    buffer = bytearray()
+    while True:
+        while len(buffer) < 4 or len(buffer) < 4 + struct.unpack_from("<I", buffer)[0]:
+            data = sock.recv(1 << 18)
+            if not data:
+                return
+            buffer += data
+        size = struct.unpack_from("<I", buffer)[0]
+        if size > FRAME_BYTES_MAX:
+            return
+        yield msgspec.msgpack.decode(bytes(buffer[4 : 4 + size]))
+        del buffer[: 4 + size]
+
+
+def _send(sock: socket.socket, reply: list[Any], fds: list[int]) -> None:
+    body = msgspec.msgpack.encode(reply)
+    frame = memoryview(struct.pack("<I", len(body)) + body)
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sent = sock.sendmsg([frame], rights)
+    sock.sendall(frame[sent:])
