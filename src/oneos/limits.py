@@ -17,6 +17,13 @@ fail-over is waited out and not reported as an error."""
 CONNECT_TIMEOUT_S = 3.0
 """A host on a LAN answers in milliseconds; 3 s also covers one lost SYN and its repeat."""
 
+ANSWERS_PENDING_MAX = 512
+"""Answers one actor may owe while it handles further messages."""
+
+RESTART_WAIT_FIRST_S = 0.1
+RESTART_WAIT_MAX_S = 10.0
+"""An actor that fails is started again after 0.1 s, then twice as long each time, up to 10 s."""
+
 # --- streams --------------------------------------------------------------------------------
 STREAM_BUFFER_BYTES = 256 * 1024
 """One read of a pump. From 256 KiB on the cost of a call no longer shows in throughput."""
