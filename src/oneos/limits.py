@@ -75,6 +75,13 @@ TOKEN_LIFE_S = 24 * 3600
 SNAPSHOT_EVERY_RECORDS = 5_000
 """The control log is compacted this often; a follower that starts replays at most this many."""
 
+# --- local protocol --------------------------------------------------------------------------
+LOCAL_CONNECTIONS_MAX = 4096
+"""Connections of programs and clients to one Runtime: several a program, AGENTS_MAX programs."""
+
+LOCAL_FDS_MAX = 32
+"""Descriptors with one request: a pipeline of ten stages with streams of its own."""
+
 # --- processes ------------------------------------------------------------------------------
 AGENTS_MAX = 512
 """Agents on one host; each is an OS process."""
