@@ -14,6 +14,9 @@ CALL_TIMEOUT_S = 15.0
 """Longer than the 4 to 9 s a voter leader's crash stops the log for (measured), so that a
 fail-over is waited out and not reported as an error."""
 
+SERVICE_RETRY_S = 0.25
+"""Between two looks for the new holder of a Kernel Agent; news from the log comes sooner."""
+
 CONNECT_TIMEOUT_S = 3.0
 """A host on a LAN answers in milliseconds; 3 s also covers one lost SYN and its repeat."""
 

@@ -1,0 +1,282 @@
+"""What Runtimes and Kernel Agents say to each other, apart from the File System's commands.
+
+One struct a message, named as a verb. Those for a Kernel Agent travel inside `services.Ask`; the
+others are the arguments of a method between two Runtimes, which the comment above them names.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+Path = bytes
+
+
+# --- session service ------------------------------------------------------------------------
+class Login(Struct, frozen=True, tag="login"):
+    """Open a session for a user at the asking host."""
+
+    user: str
+    incarnation: int
+
+
+class Logout(Struct, frozen=True, tag="logout"):
+    sid: int
+
+
+class LoggedIn(Struct, frozen=True):
+    sid: int
+    user: str
+    home: Path
+    env: dict[str, str]
+
+
+SessionMessage = Login | Logout
+
+
+# --- scheduler service ----------------------------------------------------------------------
+class Wish(Struct, frozen=True):
+    """One program to place: what it is, and where it may run."""
+
+    argv: list[bytes]
+    cwd: Path
+    interpreter: str
+    on: list[str] = field(default_factory=list)
+
+
+class Schedule(Struct, frozen=True, tag="schedule"):
+    """Place the programs of one pipeline and enter them into the process table."""
+
+    sid: int
+    ppid: int
+    user: str
+    home_host: str
+    wishes: list[Wish]
+
+
+class Placed(Struct, frozen=True):
+    """Where a program goes, or why nowhere: then `errno` is set and `pid` is 0."""
+
+    pid: int
+    host: str
+    errno: int = 0
+    message: str = ""
+    hint: str = ""
+
+
+SchedulerMessage = Schedule
+
+
+# --- pubsub service -------------------------------------------------------------------------
+class Topics(Struct, frozen=True, tag="topics"):
+    """List the topics that hold records."""
+
+
+class OpenTopic(Struct, frozen=True, tag="open-topic"):
+    """Make sure that a topic can be used."""
+
+    topic: str
+
+
+PubSubMessage = Topics | OpenTopic
+
+
+# --- storage service ------------------------------------------------------------------------
+class Targets(Struct, frozen=True, tag="targets"):
+    """Which hosts should hold copies of what `home` commits, best first."""
+
+    home: str
+
+
+class Health(Struct, frozen=True, tag="health"):
+    """How many files have fewer copies than they should."""
+
+
+StorageMessage = Targets | Health
+
+
+# --- between Runtimes: home.* ---------------------------------------------------------------
+class HomeFile(Struct, frozen=True, array_like=True):
+    """home.stat, home.yield: a file at its home, fenced by the home's epoch."""
+
+    ino: int
+    home_epoch: int
+
+
+class HomeOpen(Struct, frozen=True, array_like=True):
+    """home.open"""
+
+    ino: int
+    home_epoch: int
+    flags: int
+
+
+class HomeHandle(Struct, frozen=True, array_like=True):
+    """home.close, home.sync, home.fstat"""
+
+    handle: int
+
+
+class HomeRead(Struct, frozen=True, array_like=True):
+    """home.read"""
+
+    handle: int
+    offset: int
+    count: int
+
+
+class HomeWrite(Struct, frozen=True, array_like=True):
+    """home.write; offset -1 appends"""
+
+    handle: int
+    offset: int
+    data: bytes
+
+
+class HomeTruncate(Struct, frozen=True, array_like=True):
+    """home.truncate"""
+
+    handle: int
+    size: int
+
+
+class HomeStat(Struct, frozen=True, array_like=True):
+    """The answer of home.stat and home.fstat."""
+
+    size: int
+    mtime_ns: int
+
+
+class HomeOpened(Struct, frozen=True, array_like=True):
+    """The answer of home.open."""
+
+    handle: int
+    size: int
+
+
+# --- between Runtimes: chunk.* --------------------------------------------------------------
+class ChunkList(Struct, frozen=True, array_like=True):
+    """chunk.missing"""
+
+    digests: list[bytes]
+
+
+class ChunkGet(Struct, frozen=True, array_like=True):
+    """chunk.get"""
+
+    digest: bytes
+
+
+class ChunkPut(Struct, frozen=True, array_like=True):
+    """chunk.put: contents; the receiver names them by their hash and answers the names."""
+
+    contents: list[bytes]
+
+
+class ChunkPull(Struct, frozen=True, array_like=True):
+    """chunk.pull: fetch these from another host, for repair."""
+
+    digests: list[bytes]
+    source: str
+
+
+# --- between Runtimes: streams --------------------------------------------------------------
+class DeviceOpen(Struct, frozen=True, array_like=True):
+    """device.open: connect a device of the receiver with a stream of the sender."""
+
+    name: str
+    flags: int
+    stream: bytes
+
+
+class DescriptorOpen(Struct, frozen=True, array_like=True):
+    """descriptor.open: the same for /proc/PID/fd/N."""
+
+    pid: int
+    fd: int
+    flags: int
+    stream: bytes
+
+
+# --- between Runtimes: agent.* --------------------------------------------------------------
+class End(Struct, frozen=True, array_like=True):
+    """Where one standard descriptor of an agent leads.
+
+    kind: "null"; "fd" (number: a descriptor held at this Runtime for the asker); "pipe" (number
+    names a pipe between two agents of this host and of this launch); "stream" (key: the id of a
+    stream to or from `host`); "file" (path, flags, mode in the tree); "dup" (number: 1 or 2).
+    """
+
+    kind: str
+    number: int = 0
+    key: bytes = b""
+    host: str = ""
+    path: bytes = b""
+    flags: int = 0
+    mode: int = 0
+
+
+class Start(Struct, frozen=True):
+    """One agent to start at the receiver."""
+
+    pid: int
+    ppid: int
+    sid: int
+    user: str
+    argv: list[bytes]
+    env: dict[bytes, bytes]
+    cwd: Path
+    ends: list[End]
+
+
+class Launch(Struct, frozen=True):
+    """agent.launch: start the agents of one pipeline that were placed at the receiver."""
+
+    launch: bytes
+    starts: list[Start]
+
+
+class Started(Struct, frozen=True):
+    """What became of one `Start`: errno 0, or why it ended at once with `status`."""
+
+    pid: int
+    errno: int = 0
+    message: str = ""
+    hint: str = ""
+    status: int = 0
+
+
+class Signal(Struct, frozen=True, array_like=True):
+    """agent.signal"""
+
+    pid: int
+    signal: int
+
+
+# --- between Runtimes: join -----------------------------------------------------------------
+class Hello(Struct, frozen=True):
+    """join.hello: the answer to anybody: who we are and our CA."""
+
+    network: str
+    ca_pem: bytes
+    host: str
+
+
+class Join(Struct, frozen=True):
+    """join.ask: a token's secret and a request for a certificate."""
+
+    host: str
+    secret: str
+    request_pem: bytes
+    facts: bytes
+
+
+class Joined(Struct, frozen=True):
+    """The answer of join.ask: a certificate, and the signed Boot Record."""
+
+    certificate_pem: bytes
+    boot_record: bytes
+    ca_key_pem: bytes = b""
+
+
+class Nothing(Struct, frozen=True):
+    """A method without an argument."""
