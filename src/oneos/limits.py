@@ -47,6 +47,18 @@ CHUNK_BYTES = 1024 * 1024
 COPIES_DEFAULT = 2
 """Hosts that hold each chunk, where there are that many: one may be lost."""
 
+CHUNK_PUT_BYTES_MAX = 4 * 1024 * 1024
+"""Contents in one chunk.put: half a frame, so that a batch of small chunks shares one sync."""
+
+CHUNK_TIMEOUT_S = 10.0
+"""For one chunk between hosts: 4 MiB over a 10 Mbit/s link takes 3.4 s."""
+
+READ_BYTES_MAX = 1024 * 1024
+"""One read of a file in use at another host."""
+
+HOME_HANDLES_MAX = 65_536
+"""Openings by other hosts of files at home here; each holds a descriptor."""
+
 NAME_BYTES_MAX = 255
 PATH_BYTES_MAX = 4096
 """As Linux: NAME_MAX and PATH_MAX."""
@@ -91,3 +103,60 @@ AGENTS_MAX = 512
 
 KILL_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL when a Runtime stops with agents still running."""
+
+# --- links between Runtimes -----------------------------------------------------------------
+LINK_HEARTBEAT_S = 1.0
+"""A link that sent nothing for this long sends an empty frame: about 100 bytes a second."""
+
+LINK_SILENCE_S = 3.5
+"""Silence after which the other end counts as gone: three heartbeats missed; with the tick of one
+second it is noticed after 3.5 to 4.5 s."""
+
+LINK_RECEIVE_BYTES = 64 * 1024
+"""Receive buffer of a link; four TLS records. A longer frame gets a buffer of its own size."""
+
+LINK_WRITE_BYTES_HIGH = 1024 * 1024
+"""Unsent bytes at which a link makes its writers wait: one bulk chunk."""
+
+BULK_CALLS_IN_FLIGHT_MAX = 16
+"""Chunks of 1 MiB under way on a bulk link: 16 MiB fill a 1 Gbit/s line of 100 ms."""
+
+HANDLING_BYTES_MAX = 32 * 1024 * 1024
+"""Bytes of arguments that one link may have in its handlers; beyond it, it stops reading."""
+
+HANDSHAKE_TIMEOUT_S = 5.0
+"""Preamble and TLS handshake of an accepted connection: two round trips and 2 ms of arithmetic;
+a slow single-board computer needs under one second."""
+
+HANDSHAKES_MAX = 64
+"""Accepted connections that have not shown yet who they are; more are closed at once."""
+
+ANONYMOUS_LINKS_MAX = 32
+"""Accepted links without a certificate: hosts that are about to join."""
+
+ANONYMOUS_LINK_S = 30.0
+"""Lifetime of such a link: a join takes three calls."""
+
+ANONYMOUS_FRAME_BYTES_MAX = 64 * 1024
+"""A certificate request or boot record has 1 to 4 KiB; strangers get no larger buffer."""
+
+LINKS_ACCEPTED_MAX = 1024
+"""Accepted links with a certificate: two from each of 512 hosts."""
+
+STREAM_HEARTBEAT_S = 1.0
+"""As LINK_HEARTBEAT_S, in both directions of a stream."""
+
+STREAM_SILENCE_S = 10.0
+"""A broken stream fails a program, a broken link only a call: so streams wait longer than links
+through a stalled host. A host the log declares dead is dropped before that."""
+
+STREAM_LINGER_S = 2.0
+"""How long an end that has said its last word waits for the other to close."""
+
+# --- shell ----------------------------------------------------------------------------------
+SCRIPT_BYTES_MAX = 16 * 1024 * 1024
+"""One script: far above what people write; the parser reads it whole."""
+
+PARSE_CACHE_TEXTS_MAX = 256
+PARSE_CACHED_CHARS_MAX = 4096
+"""Texts a shell keeps parsed, for `eval` and traps in loops: at most 1 MiB of text."""

@@ -66,6 +66,11 @@ class ControlLog:
         """Have `watcher` called after each command that was applied; it must not wait."""
         self._watchers.append(watcher)
 
+    def unwatch(self, watcher: Watcher) -> None:
+        """Undo `watch`."""
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
     async def start(self, control: Log, snapshots: Snapshots) -> None:
         """Catch up with the log as it is now, and follow it from then on."""
         self._log, self._snapshots = control, snapshots
@@ -107,7 +112,7 @@ class ControlLog:
             waiting = self._waiting.pop(record.id, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(result)
-            for watcher in self._watchers:
+            for watcher in list(self._watchers):
                 try:
                     watcher(record.command, result)
                 except Exception:

@@ -1,0 +1,165 @@
+"""Copies of chunks on other hosts: sent when a file is committed, fetched when one is opened.
+
+Which hosts should hold them is the Storage service's advice; the bytes go straight from host to
+host on the connection kept for bulk. Every chunk is checked against its name on arrival, so a
+wrong byte on one host is met by asking the next one. A commit succeeds with as many copies as
+there are hosts; what is missing then is written down with the file and made good later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Iterable
+
+from oneos.errors import FileError, OneOSError
+from oneos.ids import HostName
+from oneos.kernel import messages as m
+from oneos.kernel.control_log import ControlLog
+from oneos.limits import CHUNK_PUT_BYTES_MAX, CHUNK_TIMEOUT_S
+from oneos.net.link import Links
+from oneos.net.server import Peer, Routes
+from oneos.storage.chunks import ChunkStore
+
+log = logging.getLogger(__name__)
+
+
+class Copies:
+    """This host's part in holding chunks.
+
+    Args:
+        host: this host.
+        chunks: the chunks on this host's disk.
+        control: says which hosts are alive.
+        links: the connections to them.
+        wanted: how many hosts should hold each chunk.
+    """
+
+    def __init__(
+        self, host: HostName, chunks: ChunkStore, control: ControlLog, links: Links, wanted: int
+    ) -> None:
+        self.host = host
+        self.wanted = wanted
+        self._chunks = chunks
+        self._control = control
+        self._links = links
+
+    def targets(self, ino: int) -> list[HostName]:
+        """Other live hosts, the best for this file first: core hosts, spread by the number."""
+        others = [x for x in self._control.machine.alive() if x.name != self.host]
+        core = [x.name for x in others if x.facts.core]
+        edge = [x.name for x in others if not x.facts.core]
+        turn = ino % len(core) if core else 0
+        return core[turn:] + core[:turn] + edge
+
+    async def spread(self, ino: int, digests: list[bytes], old: Iterable[str]) -> list[str]:
+        """Have enough hosts hold these chunks; returns who holds them all, this host first.
+
+        Args:
+            ino: the file, for choosing hosts.
+            digests: all chunks of the file, which are on this host's disk.
+            old: who held the version before; they lack the least, so they are asked first.
+        """
+        holders = [str(self.host)]
+        candidates = self.targets(ino)
+        candidates.sort(key=lambda name: name not in set(old))
+        for name in candidates:
+            if len(holders) >= self.wanted:
+                break
+            try:
+                await self._send(name, digests)
+                holders.append(name)
+            except OneOSError as error:
+                log.warning("%s takes no copy of file %d: %s", name, ino, error)
+        return holders
+
+    async def _send(self, host: HostName, digests: list[bytes]) -> None:
+        unique = list(dict.fromkeys(digests))
+        if len(unique) > 1:
+            # One small chunk is sent unasked: the question would cost as much as the answer.
+            unique = await self._links.call(
+                host,
+                "chunk.missing",
+                m.ChunkList(unique),
+                list[bytes],
+                timeout_s=CHUNK_TIMEOUT_S,
+            )
+        contents: list[bytes] = []
+        size = 0
+        for digest in unique:
+            content = await asyncio.to_thread(self._chunks.get, digest)
+            if contents and size + len(content) > CHUNK_PUT_BYTES_MAX:
+                await self._put(host, contents)
+                contents, size = [], 0
+            contents.append(content)
+            size += len(content)
+        if contents:
+            await self._put(host, contents)
+
+    async def _put(self, host: HostName, contents: list[bytes]) -> None:
+        await self._links.call(
+            host,
+            "chunk.put",
+            m.ChunkPut(contents),
+            list[bytes],
+            timeout_s=CHUNK_TIMEOUT_S,
+            bulk=sum(map(len, contents)) > 64 * 1024,
+        )
+
+    async def fetch(self, digest: bytes, holders: list[str]) -> bytes:
+        """One chunk's content from whichever of the holders has it whole.
+
+        Raises:
+            FileError: EIO when every holder answered without it, EHOSTUNREACH when one is away.
+        """
+        away = []
+        for name in holders:
+            member = self._control.state.members.get(name)
+            if name == self.host:
+                continue
+            if member is None or member.state != "alive":
+                away.append(name)
+                continue
+            try:
+                return await self._links.call(
+                    HostName(name),
+                    "chunk.get",
+                    m.ChunkGet(digest),
+                    bytes,
+                    timeout_s=CHUNK_TIMEOUT_S,
+                    bulk=True,
+                )
+            except FileError as error:
+                log.error("%s cannot give chunk %s: %s", name, digest.hex()[:12], error)
+            except OneOSError as error:
+                log.warning("%s does not answer for a chunk: %s", name, error)
+                away.append(name)
+        if away:
+            raise FileError(
+                errno.EHOSTUNREACH, hint=f"the content is on {', '.join(away)}, which is away"
+            )
+        raise FileError(errno.EIO, hint="no host has an undamaged copy")
+
+    def serve(self, routes: Routes) -> None:
+        """Answer other hosts' `chunk.*`."""
+        routes.add("chunk.missing", self._on_missing, m.ChunkList)
+        routes.add("chunk.get", self._on_get, m.ChunkGet)
+        routes.add("chunk.put", self._on_put, m.ChunkPut)
+        routes.add("chunk.pull", self._on_pull, m.ChunkPull)
+
+    async def _on_missing(self, peer: Peer, message: m.ChunkList) -> list[bytes]:
+        return self._chunks.missing(message.digests)
+
+    async def _on_get(self, peer: Peer, message: m.ChunkGet) -> bytes:
+        return await asyncio.to_thread(self._chunks.get, message.digest)
+
+    async def _on_put(self, peer: Peer, message: m.ChunkPut) -> list[bytes]:
+        return await asyncio.to_thread(self._chunks.put_many, message.contents)
+
+    async def _on_pull(self, peer: Peer, message: m.ChunkPull) -> int:
+        missing = self._chunks.missing(message.digests)
+        for digest in missing:
+            content = await self.fetch(digest, [message.source])
+            await asyncio.to_thread(self._chunks.put, content)
+        return len(missing)

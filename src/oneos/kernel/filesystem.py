@@ -1,0 +1,180 @@
+"""The File System Kernel Agent: owns names and inodes.
+
+It leads the index: reads are answered from the copy it leads, changes wait in a queue, and all
+that came while one batch was on its way to the log goes into the next, so the cost of an agreed
+write is shared by everyone who waits. It decides nothing about bytes: which host is a file's home
+is a record like any other, fenced by the home's epoch. A host that the control log declared gone
+loses its homes here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections import deque
+
+from msgspec import Struct
+
+from oneos.actor.actor import Actor, Address
+from oneos.errors import Fenced, FileError, NetworkError
+from oneos.ids import HostName
+from oneos.kernel.control_log import ControlLog, now_ns
+from oneos.kernel.index import Index
+from oneos.limits import BATCH_COMMANDS_MAX
+from oneos.state import control_types as t
+from oneos.state import names_commands as n
+
+log = logging.getLogger(__name__)
+
+
+class StatPath(Struct, frozen=True, tag="stat", array_like=True):
+    path: bytes
+
+
+class ListPath(Struct, frozen=True, tag="list", array_like=True):
+    path: bytes
+
+
+class GetInode(Struct, frozen=True, tag="inode", array_like=True):
+    ino: int
+
+
+class Change(Struct, frozen=True, tag="change", array_like=True):
+    command: n.Command
+
+
+FileSystemMessage = StatPath | ListPath | GetInode | Change
+
+
+class DirEntry(Struct, frozen=True, array_like=True):
+    """One name of a directory."""
+
+    name: bytes
+    mode: int
+    ino: int
+
+
+class FileSystem(Actor):
+    """The agent.
+
+    Args:
+        address: with the epoch it was placed with.
+        index: this host's copy of the index.
+        control: the control log, for what became of hosts.
+    """
+
+    def __init__(self, address: Address, index: Index, control: ControlLog) -> None:
+        super().__init__(address)
+        self._index = index
+        self._control = control
+        self._queue: deque[tuple[n.Command, asyncio.Future[n.Result]]] = deque()
+        self._work = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._lost = 0
+
+    async def start(self) -> None:
+        await self._index.lead()
+        self._writer = asyncio.create_task(self._write_all(), name="file system writer")
+        self._writer.add_done_callback(self._writer_ended)
+        self._control.watch(self._control_changed)
+        for member in self._control.state.members.values():
+            self._void(member)
+        for path, mode in _FIRST_DIRECTORIES:
+            self._enqueue(n.MkDir(rid=self._rid(), now_ns=now_ns(), path=path, mode=mode))
+
+    async def stop(self) -> None:
+        self._control.unwatch(self._control_changed)
+        if self._writer is not None:
+            self._writer.cancel()
+        for _, answer in self._queue:
+            if not answer.done():
+                answer.set_exception(Fenced("the File System has moved"))
+        await self._index.follow()
+
+    def receive(self, message: FileSystemMessage, sender: HostName) -> object:
+        names = self._index.names
+        if isinstance(message, Change):
+            return self._enqueue(message.command)
+        if isinstance(message, StatPath):
+            return names.lookup(message.path)
+        if isinstance(message, ListPath):
+            return [DirEntry(*entry) for entry in names.list(message.path)]
+        inode = names.inode(message.ino)
+        if inode is None:
+            raise FileError(errno.ENOENT)
+        return inode
+
+    def _enqueue(self, command: n.Command) -> asyncio.Future[n.Result]:
+        answer: asyncio.Future[n.Result] = asyncio.get_running_loop().create_future()
+        self._queue.append((command, answer))
+        self._work.set()
+        return answer
+
+    async def _write_all(self) -> None:
+        while True:
+            await self._work.wait()
+            batch = [
+                self._queue.popleft() for _ in range(min(len(self._queue), BATCH_COMMANDS_MAX))
+            ]
+            if not self._queue:
+                self._work.clear()
+            try:
+                results = await self._append([command for command, _ in batch])
+            except BaseException as error:
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(
+                            Fenced("the File System has moved")
+                            if isinstance(error, asyncio.CancelledError)
+                            else error
+                        )
+                raise
+            for (_, answer), result in zip(batch, results, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+
+    async def _append(self, commands: list[n.Command]) -> list[n.Result]:
+        while True:
+            try:
+                return await self._index.append(commands)
+            except (Fenced, NetworkError):
+                # Someone else wrote to the log. Only the control log says whether that was a
+                # new holder, a move of the logs to other servers, or nothing that concerns us.
+                await self._control.barrier()
+                placed = self._control.machine.holder("filesystem")
+                if placed is None or (placed.host, placed.epoch) != (
+                    self.address.host,
+                    self.address.epoch,
+                ):
+                    raise
+                await self._control.wait_for(lambda: not self._control.state.frozen_by, 60.0)
+                # The request ids keep a batch that did get in from being applied twice.
+                await self._index.lead()
+
+    def _writer_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    def _control_changed(self, command: t.Command, result: t.Result) -> None:
+        if result.errno == 0 and isinstance(command, t.Arrive | t.Depart | t.DeclareDead):
+            self._void(self._control.state.members[command.host])
+
+    def _void(self, member: t.Member) -> None:
+        """Take a host's homes from it, as far as an ended incarnation of it held them."""
+        over = member.incarnation if member.state != "alive" else member.incarnation - 1
+        self._enqueue(
+            n.HostLost(rid=self._rid(), now_ns=now_ns(), home=member.name, incarnation=over)
+        )
+
+    def _rid(self) -> tuple[str, int]:
+        # A client of its own for each epoch, so that numbers may start again.
+        self._lost += 1
+        return (f"{self.address}", self._lost)
+
+
+_FIRST_DIRECTORIES = (
+    *((b"/" + name, 0o755) for name in (b"bin", b"dev", b"etc", b"home", b"host", b"proc")),
+    *((b"/" + name, 0o755) for name in (b"runtime", b"srv", b"topic", b"var")),
+    (b"/tmp", 0o1777),
+)
