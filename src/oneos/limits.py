@@ -56,6 +56,10 @@ CHUNK_TIMEOUT_S = 10.0
 READ_BYTES_MAX = 1024 * 1024
 """One read of a file in use at another host."""
 
+OPEN_RETRY_S = 0.05
+"""Between two looks for a file's home while it moves: a log append takes 1 to 2 ms, so one look
+more nearly always suffices."""
+
 HOME_HANDLES_MAX = 65_536
 """Openings by other hosts of files at home here; each holds a descriptor."""
 
@@ -160,3 +164,92 @@ SCRIPT_BYTES_MAX = 16 * 1024 * 1024
 PARSE_CACHE_TEXTS_MAX = 256
 PARSE_CACHED_CHARS_MAX = 4096
 """Texts a shell keeps parsed, for `eval` and traps in loops: at most 1 MiB of text."""
+
+# --- configuration and services -------------------------------------------------------------
+PORT_DEFAULT = 4100
+"""The public port of a Runtime; the engine's two follow it."""
+
+COPIES_MAX = 8
+"""Hosts that may hold a chunk: the loss of seven at once is beyond what a network this size
+survives otherwise."""
+
+SERVICE_RESTARTS_MAX = 5
+SERVICE_RESTARTS_WINDOW_S = 60
+"""A service that fails more often than every 12 s does not get better by starting it again here."""
+
+# --- the engine -----------------------------------------------------------------------------
+ENGINE_CONNECTIONS_MAX = 4096
+"""Clients of one voter: two from each of 2,000 hosts."""
+
+ENGINE_PENDING_BYTES_MAX = 32 * 1024 * 1024
+"""Unread bytes at which a voter drops a client: four of the largest messages."""
+
+ENGINE_LOG_BYTES_MAX = 1024 * 1024
+"""A server's log file before it rotates; one older one is kept."""
+
+ENGINE_MEMORY_STORE_BYTES_MAX = 32 * 1024 * 1024
+"""All streams in memory of one voter: the topics', and room for one more generation of it."""
+
+ENGINE_STORE_BYTES_MAX = 16 * 1024 * 1024 * 1024
+"""Logs and snapshots on disk: far above what compaction leaves (tens of megabytes), and below
+what fills a host's disk."""
+
+ENGINE_GO_MEMORY = "96MiB"
+"""Where the server's garbage collector becomes eager: it has 16 MB resident when idle."""
+
+ENGINE_START_TIMEOUT_S = 20.0
+"""A store of a gigabyte is checked in seconds before the server listens."""
+
+ENGINE_START_POLL_S = 0.004
+"""Between attempts to connect to a server that starts; it listens after 20 to 60 ms."""
+
+ENGINE_STOP_TIMEOUT_S = 5.0
+"""Between SIGTERM and SIGKILL: a server closes its files in well under a second."""
+
+ENGINE_RELOAD_TIMEOUT_S = 5.0
+ENGINE_RELOAD_POLL_S = 0.005
+"""A server reads its configuration again in 1 to 20 ms."""
+
+ENGINE_RESTARTS_MAX = 5
+ENGINE_RESTARTS_WINDOW_S = 60.0
+"""A server that dies more often than this has a reason that restarting does not cure."""
+
+ENGINE_BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
+"""Before the first, second, ... restart within the window."""
+
+# --- file system index ----------------------------------------------------------------------
+NAME_RESULTS_MAX = 1024
+"""Results kept for each client of the index, so that a repeated request is answered and not done
+twice: four full batches, more than one host has under way at a fail-over."""
+
+FILE_CHUNKS_MAX = 16_384
+"""16 GiB a file: its list of hashes is 544 KiB, which still fits one log record."""
+
+COPIES_MAX = 16
+"""Hosts named as holders of one file's chunks; more would only swell each inode."""
+
+INDEX_INODES_CACHED_MAX = 8_192
+INDEX_ENTRIES_CACHED_MAX = 16_384
+"""About 9 MB of Python objects together: the files that a few busy programs touch in a minute."""
+
+INDEX_CHUNKS_CACHED_MAX = 64
+"""An inode with a longer list of hashes is read from disk each time, so that a few huge files
+cannot fill the memory the cache may use."""
+
+INDEX_PAGE_CACHE_BYTES = 8 * 1024 * 1024
+"""SQLite's own cache: the inner pages of the trees of a million files."""
+
+# --- chunk store and backing files ----------------------------------------------------------
+CHUNK_GROUP = 8
+"""Chunks put or fetched together: 8 MiB in memory, and one sync of a directory for many."""
+
+CORRUPT_KEPT_MAX = 64
+"""Damaged chunks kept aside for a person to look at; the oldest go first."""
+
+CUT_TRIES_MAX = 3
+"""Times a file that is written while it is cut is cut again; then the last cut stands, and the
+writer's own fsync or close makes the next one."""
+
+CUT_SETTLED_NS = 50_000_000
+"""A file changed less than this before a cut began is read again at the next cut: the kernel's
+time stamps tick each 1 to 10 ms, so a second write within one tick shows in none of them."""

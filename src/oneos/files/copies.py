@@ -53,7 +53,7 @@ class Copies:
         turn = ino % len(core) if core else 0
         return core[turn:] + core[:turn] + edge
 
-    async def spread(self, ino: int, digests: list[bytes], old: Iterable[str]) -> list[str]:
+    async def spread(self, ino: int, digests: list[bytes], old: Iterable[str]) -> list[HostName]:
         """Have enough hosts hold these chunks; returns who holds them all, this host first.
 
         Args:
@@ -61,7 +61,7 @@ class Copies:
             digests: all chunks of the file, which are on this host's disk.
             old: who held the version before; they lack the least, so they are asked first.
         """
-        holders = [str(self.host)]
+        holders = [self.host]
         candidates = self.targets(ino)
         candidates.sort(key=lambda name: name not in set(old))
         for name in candidates:
@@ -107,7 +107,7 @@ class Copies:
             bulk=sum(map(len, contents)) > 64 * 1024,
         )
 
-    async def fetch(self, digest: bytes, holders: list[str]) -> bytes:
+    async def fetch(self, digest: bytes, holders: Iterable[str]) -> bytes:
         """One chunk's content from whichever of the holders has it whole.
 
         Raises:

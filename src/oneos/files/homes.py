@@ -16,6 +16,8 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.files.copies import Copies
 from oneos.ids import HostName
@@ -23,14 +25,14 @@ from oneos.kernel import messages as m
 from oneos.limits import HOME_HANDLES_MAX, READ_BYTES_MAX
 from oneos.net.server import Peer, Routes
 from oneos.state import names_commands as n
-from oneos.state.names_store import Inode
+from oneos.state.names_types import Attr, Inode, Result
 from oneos.storage.backing import BackingStore
 
 log = logging.getLogger(__name__)
 
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
-ChangeNames = Callable[[Callable[[tuple[str, int], int], n.Command]], Awaitable[n.Result]]
+ChangeNames = Callable[[Callable[[tuple[str, int], int], n.AnyCommand]], Awaitable[Result]]
 """Sends a command, made from a request id and a time, to the File System."""
 
 
@@ -148,8 +150,8 @@ class Homes:
                 home_epoch=inode.home_epoch,
                 size=size,
                 mtime_ns=mtime_ns,
-                chunks=digests,
-                copies=holders,
+                chunks=tuple(digests),
+                copies=tuple(holders),
                 final=final,
             )
         )
@@ -160,8 +162,17 @@ class Homes:
             raise FileError(errno.EIO, hint="this host was declared dead while the file was open")
         if result.errno:
             raise FileError(result.errno)
-        assert isinstance(result.value, Inode)
-        home.inode = result.value
+        assert isinstance(result.value, Attr)
+        home.inode = replace(
+            inode,
+            size=size,
+            mtime_ns=mtime_ns,
+            nlink=result.value.nlink,
+            version=result.value.version,
+            chunks=tuple(digests),
+            copies=tuple(holders),
+            writing=inode.writing and not final,
+        )
 
     # --- what the rest of the host asks ---------------------------------------------------------
     def live(self, inode: Inode) -> m.HomeStat | None:
@@ -174,6 +185,10 @@ class Homes:
         except FileNotFoundError:
             return None
         return m.HomeStat(status.st_size, status.st_mtime_ns)
+
+    def path(self, handle: HomeHandle) -> str:
+        """Where the backing file of an opened file is."""
+        return self._backing.path(handle.home.inode.ino)
 
     def touch(self, ino: int, atime_ns: int, mtime_ns: int) -> None:
         """Set the times of a backing file, which the next commit writes down."""
@@ -202,6 +217,13 @@ class Homes:
         await self._backing.drop(ino)
         return True
 
+    async def orphaned(self, ino: int) -> None:
+        """The file has lost its last name: drop it, now or when the last program closes it."""
+        home = self._homes.get(ino)
+        if home is not None:
+            home.inode = replace(home.inode, nlink=0)
+            await self.give_up(ino, home.inode.home_epoch)
+
     def open_count(self) -> int:
         """How many openings there are, for statistics."""
         return sum(home.opens for home in self._homes.values())
@@ -221,6 +243,7 @@ class Homes:
         """Answer other hosts' `home.*`."""
         routes.add("home.stat", self._on_stat, m.HomeFile)
         routes.add("home.yield", self._on_yield, m.HomeFile)
+        routes.add("home.orphaned", self._on_orphaned, m.Orphan)
         routes.add("home.open", self._on_open, m.HomeOpen)
         routes.add("home.close", self._on_close, m.HomeHandle)
         routes.add("home.sync", self._on_sync, m.HomeHandle)
@@ -244,12 +267,19 @@ class Homes:
     async def _on_yield(self, peer: Peer, file: m.HomeFile) -> bool:
         return await self.give_up(file.ino, file.home_epoch)
 
+    async def _on_orphaned(self, peer: Peer, file: m.Orphan) -> None:
+        await self.orphaned(file.ino)
+
     async def _on_open(self, peer: Peer, request: m.HomeOpen) -> m.HomeOpened:
         if len(self._remote) >= HOME_HANDLES_MAX:
             raise FileError(errno.ENFILE)
         home = self._current(request.ino, request.home_epoch)
         assert peer.host is not None
-        handle = await self.open(home.inode, request.flags, peer.host)
+        inode = home.inode
+        if request.flags & os.O_ACCMODE != os.O_RDONLY and not inode.writing:
+            # The opener has said so in the log, with a record this home need not have seen.
+            inode = home.inode = replace(inode, writing=True)
+        handle = await self.open(inode, request.flags, peer.host)
         number = self._next_handle
         self._next_handle += 1
         self._remote[number] = handle

@@ -10,20 +10,20 @@ loses its homes here.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections import deque
 
 from msgspec import Struct
 
 from oneos.actor.actor import Actor, Address
-from oneos.errors import Fenced, FileError, NetworkError
-from oneos.ids import HostName
+from oneos.errors import Fenced, NetworkError
+from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.index import Index
 from oneos.limits import BATCH_COMMANDS_MAX
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
+from oneos.state.names_types import Result
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +41,10 @@ class GetInode(Struct, frozen=True, tag="inode", array_like=True):
 
 
 class Change(Struct, frozen=True, tag="change", array_like=True):
-    command: n.Command
+    command: n.AnyCommand
 
 
 FileSystemMessage = StatPath | ListPath | GetInode | Change
-
-
-class DirEntry(Struct, frozen=True, array_like=True):
-    """One name of a directory."""
-
-    name: bytes
-    mode: int
-    ino: int
 
 
 class FileSystem(Actor):
@@ -68,10 +60,10 @@ class FileSystem(Actor):
         super().__init__(address)
         self._index = index
         self._control = control
-        self._queue: deque[tuple[n.Command, asyncio.Future[n.Result]]] = deque()
+        self._queue: deque[tuple[n.AnyCommand, asyncio.Future[Result]]] = deque()
         self._work = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
-        self._lost = 0
+        self._own = 0
 
     async def start(self) -> None:
         await self._index.lead()
@@ -81,7 +73,9 @@ class FileSystem(Actor):
         for member in self._control.state.members.values():
             self._void(member)
         for path, mode in _FIRST_DIRECTORIES:
-            self._enqueue(n.MkDir(rid=self._rid(), now_ns=now_ns(), path=path, mode=mode))
+            self._enqueue(
+                n.MkDir(rid=self._rid(), now_ns=now_ns(), path=path, mode=mode, uid=0, gid=0)
+            )
 
     async def stop(self) -> None:
         self._control.unwatch(self._control_changed)
@@ -99,14 +93,11 @@ class FileSystem(Actor):
         if isinstance(message, StatPath):
             return names.lookup(message.path)
         if isinstance(message, ListPath):
-            return [DirEntry(*entry) for entry in names.list(message.path)]
-        inode = names.inode(message.ino)
-        if inode is None:
-            raise FileError(errno.ENOENT)
-        return inode
+            return names.list(message.path)
+        return names.inode(Ino(message.ino))
 
-    def _enqueue(self, command: n.Command) -> asyncio.Future[n.Result]:
-        answer: asyncio.Future[n.Result] = asyncio.get_running_loop().create_future()
+    def _enqueue(self, command: n.AnyCommand) -> asyncio.Future[Result]:
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append((command, answer))
         self._work.set()
         return answer
@@ -134,7 +125,7 @@ class FileSystem(Actor):
                 if not answer.done():
                     answer.set_result(result)
 
-    async def _append(self, commands: list[n.Command]) -> list[n.Result]:
+    async def _append(self, commands: list[n.AnyCommand]) -> list[Result]:
         while True:
             try:
                 return await self._index.append(commands)
@@ -162,15 +153,16 @@ class FileSystem(Actor):
 
     def _void(self, member: t.Member) -> None:
         """Take a host's homes from it, as far as an ended incarnation of it held them."""
-        over = member.incarnation if member.state != "alive" else member.incarnation - 1
+        over = Incarnation(member.incarnation - (member.state == "alive"))
+        if over < 0:
+            return
         self._enqueue(
             n.HostLost(rid=self._rid(), now_ns=now_ns(), home=member.name, incarnation=over)
         )
 
     def _rid(self) -> tuple[str, int]:
-        # A client of its own for each epoch, so that numbers may start again.
-        self._lost += 1
-        return (f"{self.address}", self._lost)
+        self._own += 1
+        return ("filesystem", (self.address.epoch << 32) + self._own)
 
 
 _FIRST_DIRECTORIES = (

@@ -19,7 +19,8 @@ from oneos.engine.log import Entry, Log
 from oneos.errors import Fenced, NetworkError, OneOSError, Unknown
 from oneos.ids import HostName
 from oneos.limits import CALL_TIMEOUT_S
-from oneos.state.names_commands import Command, Result
+from oneos.state.names_commands import AnyCommand
+from oneos.state.names_types import Result
 from oneos.storage.index import SqliteNames
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ class IndexRecord(Struct, frozen=True, array_like=True):
     """One entry of the files log: a batch of commands of one leader."""
 
     id: str
-    commands: list[Command]
+    commands: list[AnyCommand]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -118,7 +119,7 @@ class Index:
         if self._follower is None:
             self._follower = asyncio.create_task(self._follow(), name="files log")
 
-    async def append(self, commands: list[Command]) -> list[Result]:
+    async def append(self, commands: list[AnyCommand]) -> list[Result]:
         """Append a batch and apply it; only for the leader.
 
         Raises:

@@ -102,6 +102,12 @@ class HomeFile(Struct, frozen=True, array_like=True):
     home_epoch: int
 
 
+class Orphan(Struct, frozen=True, array_like=True):
+    """home.orphaned: the file has lost its last name."""
+
+    ino: int
+
+
 class HomeOpen(Struct, frozen=True, array_like=True):
     """home.open"""
 

@@ -1,0 +1,155 @@
+"""What an opened file of the tree is to the Runtime, whatever serves it.
+
+A handle either has a kernel descriptor, which the program gets and uses without us, or is read and
+written by calls (`RemoteFile`), or is a directory, which is only a name.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from typing import Protocol
+
+from oneos.errors import FileError
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the user in whose name things happen."""
+
+    user: str = "root"
+    uid: int = 0
+    gid: int = 0
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What stat gives; times in nanoseconds since the epoch."""
+
+    mode: int
+    ino: int
+    size: int = 0
+    nlink: int = 1
+    uid: int = 0
+    gid: int = 0
+    atime_ns: int = 0
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+    rdev: int = 0
+
+    def wire(self) -> list[int]:
+        """As the local protocol has it: mode ino dev nlink uid gid size times blocks rdev."""
+        return [
+            self.mode,
+            self.ino,
+            1,
+            self.nlink,
+            self.uid,
+            self.gid,
+            self.size,
+            self.atime_ns,
+            self.mtime_ns,
+            self.ctime_ns,
+            -(-self.size // 512),
+            self.rdev,
+        ]
+
+
+class Handle(Protocol):
+    """An opened file.
+
+    `kind` is "fd" (then `fd` is the kernel's descriptor), "remote", "dir" or "host" (then `path`
+    is what the program opens by itself).
+    """
+
+    kind: str
+    fd: int
+    path: str
+
+    async def close(self) -> None: ...
+    async def sync(self) -> None: ...
+    async def stat(self) -> Attributes: ...
+
+
+class Plain:
+    """A handle with nothing to do on close but to close; others derive from it."""
+
+    kind = "fd"
+    path = ""
+
+    def __init__(self, fd: int = -1) -> None:
+        self.fd = fd
+
+    async def close(self) -> None:
+        self.close_fd()
+
+    def close_fd(self) -> None:
+        """Close our descriptor; a program that was given it has its own."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    async def sync(self) -> None:
+        return None
+
+    async def stat(self) -> Attributes:
+        status = os.fstat(self.fd)
+        return Attributes(
+            mode=status.st_mode,
+            ino=status.st_ino,
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            atime_ns=status.st_atime_ns,
+            ctime_ns=status.st_ctime_ns,
+        )
+
+
+class Directory(Plain):
+    """An opened directory."""
+
+    kind = "dir"
+
+    def __init__(self, path: bytes) -> None:
+        super().__init__()
+        self.name = path
+
+    async def stat(self) -> Attributes:
+        raise FileError(errno.EBADF)
+
+
+class HostPath(Plain):
+    """A file that every host has of its own, such as /dev/null: the program opens it itself."""
+
+    kind = "host"
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+
+class Text(Plain):
+    """A generated text, such as a file of /proc: a sealed piece of memory to read."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        fd = os.memfd_create(name, os.MFD_CLOEXEC)
+        os.write(fd, data)
+        os.lseek(fd, 0, os.SEEK_SET)
+        super().__init__(fd)
+        self._size = len(data)
+
+    async def stat(self) -> Attributes:
+        return Attributes(mode=stat.S_IFREG | 0o444, ino=os.fstat(self.fd).st_ino, size=self._size)
+
+
+def wants_to_write(flags: int) -> bool:
+    """Whether flags of open(2) ask to change the file."""
+    return flags & os.O_ACCMODE != os.O_RDONLY or bool(flags & os.O_TRUNC)
+
+
+def not_for_writing(path: bytes, flags: int) -> None:
+    """Raise what a file that cannot be written answers to such flags."""
+    if wants_to_write(flags):
+        raise FileError(errno.EACCES, path)
