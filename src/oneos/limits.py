@@ -37,6 +37,9 @@ PIPE_BYTES = 1024 * 1024
 STREAMS_MAX = 256
 """Streams between hosts at one Runtime: each costs a thread and two buffers."""
 
+TOPIC_LINE_BYTES_MAX = 512 * 1024
+"""One record of a topic: what one message of the engine holds with room to spare."""
+
 RENDEZVOUS_S = 30.0
 """How long one end of a pipe between hosts waits for the other to appear."""
 

@@ -1,0 +1,105 @@
+"""/proc: the network's process table, as far as this host has read the log.
+
+A process's own descriptors are at /proc/PID/fd/0, 1 and 2: opening one opens it at the agent's
+host, as the kernel's own /proc does, and brings it here.
+"""
+
+from __future__ import annotations
+
+import stat
+import time
+from collections.abc import Awaitable, Callable
+
+from oneos.files.handles import Caller, Handle
+from oneos.files.virtual import Dir, File, Node, Parts
+from oneos.kernel.control_log import ControlLog
+from oneos.state import control_types as t
+
+OpenDescriptor = Callable[[t.Process, int, int], Awaitable[Handle]]
+"""Opens descriptor N of a process with flags, wherever the process runs."""
+
+_FILES = (b"cmdline", b"context", b"host", b"stat", b"status")
+
+
+class Proc:
+    """See the module."""
+
+    def __init__(self, control: ControlLog, open_descriptor: OpenDescriptor) -> None:
+        self._control = control
+        self._open = open_descriptor
+
+    async def find(self, place: Parts, caller: Caller) -> Dir | File | Node | None:
+        processes = self._control.state.processes
+        if not place:
+            names = {b"%d" % pid: stat.S_IFDIR for pid in processes}
+            return Dir(names | ({b"self": stat.S_IFDIR} if caller.pid else {}))
+        first = b"%d" % caller.pid if place[0] == b"self" and caller.pid else place[0]
+        process = processes.get(int(first)) if first.isdigit() else None
+        if process is None:
+            return None
+        if len(place) == 1:
+            names = {name: stat.S_IFREG for name in _FILES}
+            return Dir(names | ({b"fd": stat.S_IFDIR} if process.state == "running" else {}))
+        if len(place) == 2 and place[1] in _FILES:
+            text = _TEXTS[place[1]](process)
+            return File(lambda: text)
+        if place[1] == b"fd" and process.state == "running":
+            if len(place) == 2:
+                return Dir(dict.fromkeys((b"0", b"1", b"2"), stat.S_IFCHR))
+            if len(place) == 3 and place[2] in (b"0", b"1", b"2"):
+                number = int(place[2])
+                return Node(stat.S_IFCHR | 0o600, lambda flags: self._open(process, number, flags))
+        return None
+
+
+def state_letter(process: t.Process) -> str:
+    """R or Z, as ps shows them; an ended process is kept for those who ask how it ended."""
+    return "R" if process.state == "running" else "Z"
+
+
+def _status(process: t.Process) -> bytes:
+    word = "running" if process.state == "running" else "zombie"
+    rows = [
+        ("Name", _text(process.argv[0].rsplit(b"/", 1)[-1])),
+        ("State", f"{state_letter(process)} ({word})"),
+        ("Pid", str(process.pid)),
+        ("PPid", str(process.ppid)),
+        ("Host", process.host),
+        ("User", process.user),
+        ("Session", str(process.sid)),
+        ("Started", iso(process.started_ns)),
+        ("Command", _text(b" ".join(process.argv))),
+    ]
+    if process.status is not None:
+        rows.append(("ExitStatus", str(process.status)))
+    if process.reason:
+        rows.append(("Reason", process.reason))
+    return "".join(f"{key}:\t{value}\n" for key, value in rows).encode()
+
+
+def _stat(process: t.Process) -> bytes:
+    name = _text(process.argv[0].rsplit(b"/", 1)[-1])
+    status = "" if process.status is None else str(process.status)
+    return (
+        f"{process.pid} ({name}) {state_letter(process)} {process.ppid} {process.sid} "
+        f"{process.started_ns} {status}\n"
+    ).encode()
+
+
+_TEXTS: dict[bytes, Callable[[t.Process], bytes]] = {
+    b"cmdline": lambda p: b"".join(word + b"\0" for word in p.argv),
+    b"context": lambda p: b"instrumented\n",
+    b"host": lambda p: p.host.encode() + b"\n",
+    b"stat": _stat,
+    b"status": _status,
+}
+
+
+def iso(ns: int) -> str:
+    """A time as ISO 8601 in UTC, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ns // 10**9))
+
+
+def _text(raw: bytes) -> str:
+    # One line whatever is in it: a newline in an argument must not fake a field.
+    return raw.decode("utf-8", "backslashreplace").replace("\n", "\\n")

@@ -1,0 +1,131 @@
+"""Directories of the tree that are made up of facts: /proc, /runtime, /dev, /topic.
+
+Each of them is a `Facts`: it says what stands at a place, and the rest (stat, list, open, the
+errno of what cannot be) is the same for all and is here. Nothing in them can be made or removed by
+a program.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import stat
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from oneos.errors import FileError
+from oneos.files.handles import (
+    Attributes,
+    Caller,
+    Directory,
+    Handle,
+    Text,
+    not_for_writing,
+    wants_to_write,
+)
+from oneos.ids import Ino
+from oneos.state.names_types import Entry
+
+Parts = tuple[bytes, ...]
+"""A place below the directory, without empty names, `.` and `..`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dir:
+    """A directory: its names with the type bits of what they name."""
+
+    names: dict[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A text to read, made when it is opened."""
+
+    text: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Something that is opened in a way of its own; `mode` has type and permission bits."""
+
+    mode: int
+    open: Callable[[int], Awaitable[Handle]]
+    rdev: int = 0
+
+
+class Facts(Protocol):
+    """What a directory is made up of."""
+
+    async def find(self, place: Parts, caller: Caller) -> Dir | File | Node | None:
+        """What stands there, or None."""
+        ...
+
+
+_STARTED_NS = time.time_ns()
+
+
+async def stat_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Attributes:
+    """Attributes of a place. Raises FileError(ENOENT)."""
+    found = await _find(facts, path, place, caller)
+    if isinstance(found, Dir):
+        mode, nlink, size, rdev = stat.S_IFDIR | 0o755, 2, len(found.names), 0
+    elif isinstance(found, File):
+        # As in the kernel's /proc: the size of what is made on opening is not known before.
+        mode, nlink, size, rdev = stat.S_IFREG | 0o444, 1, 0, 0
+    else:
+        mode, nlink, size, rdev = found.mode, 1, 0, found.rdev
+    return Attributes(
+        mode=mode,
+        ino=_ino(path),
+        size=size,
+        nlink=nlink,
+        atime_ns=_STARTED_NS,
+        mtime_ns=_STARTED_NS,
+        ctime_ns=_STARTED_NS,
+        rdev=rdev,
+    )
+
+
+async def list_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) -> list[Entry]:
+    """The names at a place. Raises FileError(ENOENT, ENOTDIR)."""
+    found = await _find(facts, path, place, caller)
+    if not isinstance(found, Dir):
+        raise FileError(errno.ENOTDIR, path)
+    return [
+        Entry(name, Ino(_ino(path + b"/" + name)), stat.S_IFMT(mode))
+        for name, mode in sorted(found.names.items())
+    ]
+
+
+async def open_virtual(
+    facts: Facts, path: bytes, place: Parts, flags: int, caller: Caller
+) -> Handle:
+    """Open a place. Raises FileError."""
+    found = await _find(facts, path, place, caller)
+    if isinstance(found, Dir):
+        if wants_to_write(flags):
+            raise FileError(errno.EISDIR, path)
+        return Directory(path)
+    if isinstance(found, File):
+        not_for_writing(path, flags)
+        return Text(path.decode("utf-8", "replace")[-64:], found.text())
+    return await found.open(flags)
+
+
+async def _find(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Dir | File | Node:
+    found = await facts.find(place, caller)
+    if found is None:
+        for length in range(len(place)):
+            above = await facts.find(place[:length], caller)
+            if above is not None and not isinstance(above, Dir):
+                raise FileError(errno.ENOTDIR, path)
+        raise FileError(errno.ENOENT, path)
+    return found
+
+
+def _ino(path: bytes) -> int:
+    # High numbers, out of the way of the index's; the same on every host for the same path.
+    digest = hashlib.blake2b(path, digest_size=7).digest()
+    return (1 << 56) | int.from_bytes(digest, "big")
