@@ -256,3 +256,12 @@ writer's own fsync or close makes the next one."""
 CUT_SETTLED_NS = 50_000_000
 """A file changed less than this before a cut began is read again at the next cut: the kernel's
 time stamps tick each 1 to 10 ms, so a second write within one tick shows in none of them."""
+
+SHELL_JOBS_MAX = 256
+"""Background jobs one shell keeps account of: half of the agents a host may have."""
+
+SUBSTITUTION_BYTES_MAX = 256 * 1024 * 1024
+"""What one `$(command)` may print: it is held in memory, and then becomes arguments."""
+
+FUNCTION_DEPTH_MAX = 400
+"""Shell functions that call each other: beyond it is a recursion without an end."""

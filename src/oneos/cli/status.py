@@ -1,0 +1,51 @@
+"""`oneos status`: the hosts of the network, the services' places, the voters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from oneos.cli.display import print_json, print_table, since, size, visible
+from oneos.cli.options import ask, json_option, socket_option
+
+
+@click.command("status")
+@socket_option
+@json_option
+def command(socket_path: str, as_json: bool) -> None:
+    """Show the hosts of the network and what runs where, as this host sees it.
+
+    \b
+    Example:
+      oneos status
+      oneos status --json | jq -r '.members[] | select(.state == "alive") | .name'
+    """
+    status = ask(socket_path, "status")
+    if as_json:
+        print_json(status)
+        return
+    click.echo(f"network {visible(status['network'])}, seen from {visible(status['host'])}")
+    click.echo()
+    _print_members(status["members"])
+    click.echo()
+    print_table(
+        ["SERVICE", "HOST", ">EPOCH", "STATE"],
+        [[s["name"], s["host"], s["epoch"], s["state"]] for s in status["services"]],
+    )
+    click.echo()
+    voters = ", ".join(visible(name) for name in status["voters"])
+    click.echo(f"log carried by: {voters} (generation {status['generation']})")
+    if status["under_replicated"]:
+        click.echo(f"chunks with fewer copies than wanted: {status['under_replicated']}")
+
+
+def _print_members(members: list[dict[str, Any]]) -> None:
+    heads = ["HOST", "STATE", "FOR", "ADDRESS", "CORE", "VOTER", ">CORES", ">MEMORY", ">LOAD"]
+    heads += [">AGENTS", "TAGS"]
+    rows = []
+    for m in members:
+        row = [m["name"], m["state"], since(m["since"]), m["address"], m["core"], m["voter"]]
+        row += [m["cores"], size(m["memory_bytes"]), f"{m['load']:.2f}", m["agents"], m["tags"]]
+        rows.append(row)
+    print_table(heads, rows)

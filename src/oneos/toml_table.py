@@ -1,0 +1,164 @@
+"""Reads TOML into checked values, with errors a person can act on.
+
+A `Table` is one table of a file. Its owner asks for each key it knows, with the type and the range
+it accepts, and closes the table; what is left over then is a key nobody knows, most often a
+spelling mistake, so the nearest known one is suggested. Which keys exist and what they mean is
+the business of `config` and of `kernel.manifest`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Any
+
+from oneos.errors import ConfigError
+
+
+def parse_toml(text: str, source: str) -> Table:
+    """The top table of a TOML text.
+
+    Args:
+        text: the whole file.
+        source: the file's name as the reader knows it, for messages.
+
+    Raises:
+        ConfigError: the text is not TOML; the message names the line.
+    """
+    try:
+        return Table(tomllib.loads(text), source)
+    except tomllib.TOMLDecodeError as error:
+        found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error))
+        what = found[1] if found else str(error)
+        line = int(found[2]) if found and found[2] else text.count("\n") + 1
+        raise ConfigError(
+            f"{source}: line {line}: {what[:1].lower()}{what[1:]}",
+            hint="the file has to be TOML: key = value, strings in quotes",
+        ) from None
+
+
+class Table:
+    """One table of a file, and which of its keys have been asked for.
+
+    Args:
+        values: what the parser gave.
+        source: the file's name, for messages.
+        name: the table's name in the file, "" for the top.
+    """
+
+    def __init__(self, values: dict[str, Any], source: str, name: str = "") -> None:
+        self.source = source
+        self.name = name
+        self._values = values
+        self._known: list[str] = []
+
+    def error(self, key: str, message: str, hint: str = "") -> ConfigError:
+        """A `ConfigError` about a key of this table, for the caller to raise."""
+        return ConfigError(f"{self.source}: {self._path(key)}: {message}", hint=hint)
+
+    def has(self, key: str) -> bool:
+        """Whether the file gives this key; asking makes it a known one."""
+        self._known.append(key)
+        return key in self._values
+
+    def string(self, key: str, default: str) -> str:
+        """A string that is not empty."""
+        if not self.has(key):
+            return default
+        value = self._values[key]
+        if not isinstance(value, str) or not value:
+            raise self.error(key, f"expected a string, got {_show(value)}", f'write {key} = "..."')
+        return value
+
+    def choice(self, key: str, default: str, choices: Sequence[str]) -> str:
+        """A string out of a few."""
+        value = self.string(key, default)
+        if value not in choices:
+            raise self.error(key, f"{_show(value)} is none of {', '.join(choices)}")
+        return value
+
+    def integer(self, key: str, default: int, low: int, high: int) -> int:
+        """A whole number from `low` to `high`, both included."""
+        if not self.has(key):
+            return default
+        value = self._values[key]
+        # A bool is an int to Python; nobody who writes `port = true` means 1.
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.error(
+                key, f"expected a whole number from {low} to {high}, got {_show(value)}"
+            )
+        return value
+
+    def boolean(self, key: str, default: bool) -> bool:
+        """`true` or `false`."""
+        if not self.has(key):
+            return default
+        value = self._values[key]
+        if not isinstance(value, bool):
+            raise self.error(key, f"expected true or false, got {_show(value)}")
+        return value
+
+    def strings(self, key: str) -> list[str]:
+        """A list of strings, empty where the key is absent."""
+        if not self.has(key):
+            return []
+        value = self._values[key]
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.error(
+                key,
+                f"expected a list of strings, got {_show(value)}",
+                f'write {key} = ["...", ...]',
+            )
+        return value
+
+    def string_or_strings(self, key: str, default: str) -> str | list[str]:
+        """A string, or a list of strings."""
+        if self.has(key) and isinstance(self._values[key], list):
+            return self.strings(key)
+        return self.string(key, default)
+
+    def tables(self, key: str) -> dict[str, Table]:
+        """The tables `[key.NAME]`, by NAME and in the file's order; empty where there is none."""
+        if not self.has(key):
+            return {}
+        value = self._values[key]
+        if not isinstance(value, dict):
+            raise self.error(key, f"expected tables [{key}.NAME], got {_show(value)}")
+        for name, inner in value.items():
+            if not isinstance(inner, dict):
+                raise self.error(f"{key}.{name}", f"expected a table, got {_show(inner)}")
+        return {
+            name: Table(inner, self.source, self._path(f"{key}.{name}"))
+            for name, inner in value.items()
+        }
+
+    def close(self) -> None:
+        """Every known key has been asked for.
+
+        Raises:
+            ConfigError: the file gives a key that nobody asked for.
+        """
+        for key in self._values:
+            if key not in self._known:
+                near = difflib.get_close_matches(key, self._known, n=1)
+                known = ", ".join(sorted(set(self._known)))
+                raise self.error(
+                    key,
+                    "unknown key" + (f", did you mean {near[0]}?" if near else ""),
+                    f"known here: {known}",
+                )
+
+    def _path(self, key: str) -> str:
+        return f"{self.name}.{key}" if self.name else key
+
+
+def _show(value: object) -> str:
+    """A value as it stands in an error: short, in TOML's spelling where it matters."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a table"
+    text = repr(value) if not isinstance(value, str) else f'"{value}"'
+    return text if len(text) <= 40 else text[:37] + "..."
