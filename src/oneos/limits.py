@@ -104,7 +104,16 @@ LOCAL_CONNECTIONS_MAX = 4096
 LOCAL_FDS_MAX = 32
 """Descriptors with one request: a pipeline of ten stages with streams of its own."""
 
+REPAIR_INTERVAL_S = 60.0
+"""Between two looks for files with too few copies; a host that comes or goes causes one at once."""
+
+REPAIR_CHUNKS_PER_CALL = 16
+"""Chunks pulled by one call: 16 MiB, so that progress shows and a lost call costs little."""
+
 # --- processes ------------------------------------------------------------------------------
+AGENTS_PER_CORE = 8
+"""Agents a core of one's own host takes before programs go to other hosts."""
+
 AGENTS_MAX = 512
 """Agents on one host; each is an OS process."""
 

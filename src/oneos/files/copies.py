@@ -18,8 +18,8 @@ from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.limits import CHUNK_PUT_BYTES_MAX, CHUNK_TIMEOUT_S
-from oneos.net.link import Links
-from oneos.net.server import Peer, Routes
+from oneos.net.links import Links
+from oneos.net.routes import Peer, Routes
 from oneos.storage.chunks import ChunkStore
 
 log = logging.getLogger(__name__)

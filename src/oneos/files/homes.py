@@ -23,7 +23,7 @@ from oneos.files.copies import Copies
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import HOME_HANDLES_MAX, READ_BYTES_MAX
-from oneos.net.server import Peer, Routes
+from oneos.net.routes import Peer, Routes
 from oneos.state import names_commands as n
 from oneos.state.names_types import Attr, Inode, Result
 from oneos.storage.backing import BackingStore

@@ -38,7 +38,7 @@ class Proc:
         if process is None:
             return None
         if len(place) == 1:
-            names = {name: stat.S_IFREG for name in _FILES}
+            names = dict.fromkeys(_FILES, stat.S_IFREG)
             return Dir(names | ({b"fd": stat.S_IFDIR} if process.state == "running" else {}))
         if len(place) == 2 and place[1] in _FILES:
             text = _TEXTS[place[1]](process)

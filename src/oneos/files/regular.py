@@ -25,7 +25,7 @@ from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.services import Services
 from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S, READ_BYTES_MAX
-from oneos.net.link import Links
+from oneos.net.links import Links
 from oneos.state import names_commands as n
 from oneos.state.names_types import Attr, Entry, Inode, Opened, Removed, Result
 

@@ -71,13 +71,7 @@ class Topics(Struct, frozen=True, tag="topics"):
     """List the topics that hold records."""
 
 
-class OpenTopic(Struct, frozen=True, tag="open-topic"):
-    """Make sure that a topic can be used."""
-
-    topic: str
-
-
-PubSubMessage = Topics | OpenTopic
+PubSubMessage = Topics
 
 
 # --- storage service ------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from oneos.errors import Fenced, NetworkError, OneOSError, Unknown
 from oneos.ids import Epoch, HostName
 from oneos.kernel.control_log import ControlLog
 from oneos.limits import CALL_TIMEOUT_S, SERVICE_RETRY_S
-from oneos.net.link import Links
-from oneos.net.server import Peer, Routes
+from oneos.net.links import Links
+from oneos.net.routes import Peer, Routes
 
 R = TypeVar("R")
 

@@ -1,0 +1,141 @@
+"""The Storage Kernel Agent: sees that every file has the copies it should have.
+
+It reads the index's copy on its own host, which may be a little old: what it finds is a reason to
+look, never a decision. The repair itself is made by a host that pulls the chunks, and is written
+down by a record that names the file's version: a file that changed meanwhile refuses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Awaitable, Callable
+
+from oneos.actor.actor import Actor, Address
+from oneos.errors import OneOSError
+from oneos.ids import HostName
+from oneos.kernel import messages as m
+from oneos.kernel.control_log import ControlLog
+from oneos.kernel.index import Index
+from oneos.limits import CHUNK_TIMEOUT_S, REPAIR_CHUNKS_PER_CALL, REPAIR_INTERVAL_S
+from oneos.net.links import Links
+from oneos.state import control_types as t
+from oneos.state import names_commands as n
+from oneos.state.names_types import Inode, Result
+
+log = logging.getLogger(__name__)
+
+ChangeNames = Callable[[Callable[[tuple[str, int], int], n.AnyCommand]], Awaitable[Result]]
+
+
+class Storage(Actor):
+    """The agent.
+
+    Args:
+        address: with the epoch it was placed with.
+        control: says which hosts are alive.
+        index: this host's copy of the index.
+        links: the connections to other Runtimes.
+        change: sends a command to the File System.
+        wanted: copies each chunk should have.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        control: ControlLog,
+        index: Index,
+        links: Links,
+        change: ChangeNames,
+        wanted: int,
+    ) -> None:
+        super().__init__(address)
+        self._control = control
+        self._index = index
+        self._links = links
+        self._change = change
+        self._wanted = wanted
+        self._look = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._control.watch(self._control_changed)
+        self._look.set()
+        self._task = asyncio.create_task(self._repair_all(), name="storage repair")
+
+    async def stop(self) -> None:
+        self._control.unwatch(self._control_changed)
+        if self._task is not None:
+            self._task.cancel()
+
+    def receive(self, message: m.StorageMessage, sender: HostName) -> object:
+        if isinstance(message, m.Health):
+            return sum(1 for _ in self._under_replicated())
+        return [x.name for x in self._control.machine.alive() if x.name != message.home]
+
+    def _control_changed(self, command: t.Command, result: t.Result) -> None:
+        if isinstance(command, t.Arrive | t.Depart | t.DeclareDead):
+            self._look.set()
+
+    def _under_replicated(self) -> list[Inode]:
+        alive = {member.name for member in self._control.machine.alive()}
+        goal = min(self._wanted, len(alive))
+        found = []
+        after = 0
+        while batch := self._index.names.scan(after):
+            found += [
+                inode
+                for inode in batch
+                if inode.chunks and len(alive.intersection(inode.copies)) < goal
+            ]
+            after = batch[-1].ino
+        return found
+
+    async def _repair_all(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(REPAIR_INTERVAL_S):
+                    await self._look.wait()
+            except TimeoutError:
+                pass
+            self._look.clear()
+            for inode in self._under_replicated():
+                try:
+                    await self._repair(inode)
+                except OneOSError as error:
+                    log.warning("file %d keeps too few copies for now: %s", inode.ino, error)
+
+    async def _repair(self, inode: Inode) -> None:
+        alive = [member.name for member in self._control.machine.alive()]
+        sources = [name for name in inode.copies if name in alive]
+        if not sources:
+            # Nothing can be copied until a host that holds it returns.
+            return
+        spare = [name for name in alive if name not in inode.copies]
+        copies = list(inode.copies)
+        missing = min(self._wanted, len(alive)) - len(sources)
+        for name in spare[:missing]:
+            for start in range(0, len(inode.chunks), REPAIR_CHUNKS_PER_CALL):
+                part = list(inode.chunks[start : start + REPAIR_CHUNKS_PER_CALL])
+                await self._links.call(
+                    name,
+                    "chunk.pull",
+                    m.ChunkPull(part, sources[0]),
+                    int,
+                    timeout_s=CHUNK_TIMEOUT_S * REPAIR_CHUNKS_PER_CALL,
+                )
+            copies.append(name)
+        if copies == list(inode.copies):
+            return
+        result = await self._change(
+            lambda rid, ns: n.Copies(
+                rid=rid,
+                now_ns=ns,
+                ino=inode.ino,
+                version=inode.version,
+                copies=tuple(copies),
+            )
+        )
+        if result.errno not in (0, errno.ESTALE, errno.ENOENT):
+            log.warning("the copies of file %d could not be noted: %d", inode.ino, result.errno)
