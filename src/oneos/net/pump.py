@@ -1,0 +1,409 @@
+"""Moving the bytes of one stream: a thread between a program's descriptor and a TLS connection.
+
+The sender frames what it reads (4-byte little-endian length); a length of zero says that the
+program has ended, since the ssl module cannot close one direction. The receiver answers with
+single bytes: alive, reader gone, done. So both ends know how it ended: `eof` means that every byte
+has been written at the far side; `reader_gone` that the far program does not want more, and our
+pipe was closed at once, so that the writer gets SIGPIPE; anything else is `broken`. One thread does
+all reading and writing of its connection, because two threads on one SSLSocket can hang. Memory is
+one buffer a pump, whatever flows.
+"""
+
+import asyncio
+import errno
+import os
+import select
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from oneos.errors import NetworkError
+from oneos.limits import (
+    STREAM_BUFFER_BYTES,
+    STREAM_HEARTBEAT_S,
+    STREAM_LINGER_S,
+    STREAM_SILENCE_S,
+)
+from oneos.net.descriptors import ProgramEnd
+from oneos.net.stream import StreamConnection
+
+_HEADER_BYTES = 4
+_END = (0).to_bytes(_HEADER_BYTES, "little")
+_HEARTBEAT_LENGTH = 0xFFFF_FFFF
+_HEARTBEAT = _HEARTBEAT_LENGTH.to_bytes(_HEADER_BYTES, "little")
+
+_ALIVE = b"a"
+_READER_GONE = b"g"
+_DONE = b"d"
+
+
+class Ended(StrEnum):
+    """How a stream ended."""
+
+    EOF = "eof"
+    READER_GONE = "reader_gone"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class PumpResult:
+    """What a pump did: bytes of the program's data that it took or delivered, and how it ended.
+
+    `detail` says why a stream broke, in words.
+    """
+
+    bytes_moved: int
+    ended: Ended
+    detail: str = ""
+
+
+async def pump_out(descriptor: int, connection: StreamConnection) -> PumpResult:
+    """Read a program's descriptor until its end, and send all of it.
+
+    Args:
+        descriptor: pipe, terminal, device or file, open for reading; closed when this returns.
+        connection: of `Streams`; closed when this returns. `connection.close()` ends the pump.
+
+    Cancelling it closes both ends first; the far side sees a broken stream.
+
+    Raises:
+        NetworkError: the connection is closed or in use, or there are too many threads.
+    """
+    return await _in_thread(_Sender, descriptor, connection)
+
+
+async def pump_in(connection: StreamConnection, descriptor: int) -> PumpResult:
+    """Receive until the end, and write all of it to a program's descriptor. As `pump_out`."""
+    return await _in_thread(_Receiver, descriptor, connection)
+
+
+class _Broken(Exception):
+    """The stream cannot go on; the text says why."""
+
+
+class _ReaderGone(Exception):
+    """The program that reads has closed its end."""
+
+
+class _Pump:
+    """What both directions share: the poll, the clock, and how it ends."""
+
+    writing: bool
+
+    def __init__(self, descriptor: int, connection: StreamConnection) -> None:
+        self.connection = connection
+        self.socket = connection.socket
+        self.program = ProgramEnd(descriptor, writing=self.writing)
+        self.bytes_moved = 0
+        self.buffer = memoryview(bytearray(_HEADER_BYTES + STREAM_BUFFER_BYTES))
+        self.socket_descriptor = self.socket.fileno()
+        self.heard_s = self.spoke_s = time.monotonic()
+
+    def run(self) -> PumpResult:
+        try:
+            self.move()
+            return PumpResult(self.bytes_moved, Ended.EOF)
+        except _ReaderGone:
+            return PumpResult(self.bytes_moved, Ended.READER_GONE)
+        except _Broken as error:
+            return PumpResult(self.bytes_moved, Ended.BROKEN, str(error))
+        except OSError as error:
+            why = f"the connection to host {self.connection.host}: {error.strerror or error}"
+            return PumpResult(self.bytes_moved, Ended.BROKEN, why)
+        finally:
+            self.program.close()
+
+    def move(self) -> None:
+        raise NotImplementedError
+
+    def wait(self, program: int | None, socket: int | None, timeout_s: float) -> tuple[int, int]:
+        """Wait for events; returns those of the program's descriptor and of the socket.
+
+        Args:
+            program: poll flags; 0 waits for a hang-up only, None does not look at it.
+            socket: the same for the socket. A hang-up that is looked at but not acted on would
+                make the poll return at once for ever.
+            timeout_s: at most this long.
+        """
+        poll = select.poll()
+        poll.register(self.connection.wake_descriptor, select.POLLIN)
+        if program is not None:
+            poll.register(self.program.descriptor, program)
+        if socket is not None:
+            poll.register(self.socket_descriptor, socket)
+        ready = dict(poll.poll(timeout_s * 1000))
+        if self.connection.wake_descriptor in ready:
+            raise _Broken("closed at this end")
+        return ready.get(self.program.descriptor, 0), ready.get(self.socket_descriptor, 0)
+
+    def check_silence(self) -> None:
+        silent_s = time.monotonic() - self.heard_s
+        if silent_s > STREAM_SILENCE_S:
+            raise _Broken(f"host {self.connection.host} has been silent for {silent_s:.0f} s")
+
+    def lost(self) -> _Broken:
+        return _Broken(f"host {self.connection.host} ended the connection before the end of data")
+
+
+class _Sender(_Pump):
+    writing = False
+
+    def move(self) -> None:
+        data = self.buffer[_HEADER_BYTES:]
+        while True:
+            count = self._read(data)
+            if count == 0:
+                break
+            self.buffer[:_HEADER_BYTES] = count.to_bytes(_HEADER_BYTES, "little")
+            self._send(self.buffer[: _HEADER_BYTES + count])
+            self.bytes_moved += count
+            self._listen()
+        self.program.close()
+        self._send(memoryview(_END))
+        # Only the receiver knows when the last byte has reached the program; while its pipe is
+        # full, that may take as long as the program likes.
+        while True:
+            self.wait(None, select.POLLIN, STREAM_HEARTBEAT_S)
+            if self._listen():
+                return
+            self.check_silence()
+
+    def _read(self, into: memoryview) -> int:
+        """Read what there is, waiting for the first byte. 0 is the end."""
+        ask_first = self.program.ask_first
+        while True:
+            if not ask_first:
+                try:
+                    return os.readv(self.program.descriptor, [into])
+                except BlockingIOError:
+                    pass
+                except OSError as error:
+                    raise _Broken(f"cannot read: {os.strerror(error.errno or 5)}") from None
+            program, socket = self.wait(select.POLLIN, select.POLLIN, STREAM_HEARTBEAT_S)
+            if socket:
+                self._listen()
+            if program:
+                ask_first = False
+            elif time.monotonic() - self.spoke_s >= STREAM_HEARTBEAT_S:
+                self._send(memoryview(_HEARTBEAT))
+            self.check_silence()
+
+    def _send(self, data: memoryview) -> None:
+        while data:
+            try:
+                data = data[self.socket.send(data) :]
+            except ssl.SSLWantWriteError:
+                _, events = self.wait(None, select.POLLIN | select.POLLOUT, STREAM_HEARTBEAT_S)
+                if events & ~select.POLLOUT:
+                    self._listen()
+                self.check_silence()
+            except ssl.SSLWantReadError:
+                self.wait(None, select.POLLIN, STREAM_HEARTBEAT_S)
+                self.check_silence()
+            except OSError:
+                # The receiver's last word may be there, although it takes no more from us.
+                self._listen()
+                raise
+        self.spoke_s = time.monotonic()
+
+    def _listen(self) -> bool:
+        """Take what the receiver says; True once it has everything."""
+        try:
+            while True:
+                words = self.socket.recv(64)
+                if _READER_GONE in words:
+                    raise _ReaderGone
+                if _DONE in words:
+                    return True
+                if not words:
+                    raise self.lost()
+                self.heard_s = time.monotonic()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+
+
+class _Receiver(_Pump):
+    writing = True
+
+    def __init__(self, descriptor: int, connection: StreamConnection) -> None:
+        super().__init__(descriptor, connection)
+        self._unsaid = b""
+
+    def move(self) -> None:
+        try:
+            self._receive()
+        except _ReaderGone:
+            self._last_word(_READER_GONE)
+            raise
+        self._last_word(_DONE)
+
+    def _receive(self) -> None:
+        start = end = left = 0
+        while True:
+            if start == end:
+                start = end = 0
+            end = self._fill(end)
+            while start < end:
+                if left:
+                    stop = min(end, start + left)
+                    self._write(self.buffer[start:stop])
+                    left -= stop - start
+                    start = stop
+                    continue
+                if end - start < _HEADER_BYTES:
+                    # The rest of a header is to come: make room behind what we have of it.
+                    self.buffer[: end - start] = bytes(self.buffer[start:end])
+                    start, end = 0, end - start
+                    break
+                left = int.from_bytes(self.buffer[start : start + _HEADER_BYTES], "little")
+                start += _HEADER_BYTES
+                if left == 0:
+                    return
+                if left == _HEARTBEAT_LENGTH:
+                    left = 0
+                elif left > STREAM_BUFFER_BYTES:
+                    raise _Broken(f"host {self.connection.host} sent a damaged frame")
+
+    def _fill(self, end: int) -> int:
+        """Receive at least one byte behind `end`, and as many as are there."""
+        begin = end
+        # Silence counts from when we listen: before, we may have waited for the program for long.
+        self.heard_s = time.monotonic()
+        while end < len(self.buffer):
+            try:
+                count = self.socket.recv_into(self.buffer[end:])
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                if end > begin:
+                    break
+                self._await_data()
+                continue
+            if count == 0:
+                if end > begin:
+                    break
+                raise self.lost()
+            end += count
+        self._show_life()
+        return end
+
+    def _await_data(self) -> None:
+        # The program's end is watched too: a reader that goes away while nothing flows must stop
+        # the writer before its next write, as far as the distance allows.
+        program, socket = self.wait(0, select.POLLIN, STREAM_HEARTBEAT_S)
+        if program:
+            raise _ReaderGone
+        self._show_life()
+        if not socket:
+            self.check_silence()
+
+    def _write(self, data: memoryview) -> None:
+        ask_first = self.program.ask_first
+        while data:
+            if not ask_first:
+                try:
+                    written = os.write(self.program.descriptor, data[: self.program.step_bytes])
+                    self.bytes_moved += written
+                    data = data[written:]
+                    ask_first = self.program.ask_first
+                    continue
+                except BlockingIOError:
+                    pass
+                except BrokenPipeError:
+                    raise _ReaderGone from None
+                except OSError as error:
+                    raise _Broken(f"cannot write: {os.strerror(error.errno or 5)}") from None
+            program, _ = self.wait(select.POLLOUT, None, STREAM_HEARTBEAT_S)
+            if program:
+                ask_first = False
+            self._show_life()
+
+    def _show_life(self) -> None:
+        if time.monotonic() - self.spoke_s >= STREAM_HEARTBEAT_S:
+            self.spoke_s = time.monotonic()
+            try:
+                self._say(_ALIVE)
+            except OSError:
+                pass  # The sender is gone; what it sent before is still worth delivering.
+
+    def _say(self, word: bytes) -> None:
+        # A record that TLS could not send whole must be offered again before any other.
+        self._unsaid += word
+        try:
+            while self._unsaid:
+                self.socket.send(self._unsaid[:1])
+                self._unsaid = self._unsaid[1:]
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if len(self._unsaid) > STREAM_SILENCE_S / STREAM_HEARTBEAT_S:
+                raise _Broken(f"host {self.connection.host} does not listen") from None
+
+    def _last_word(self, word: bytes) -> None:
+        """Say it, and wait for the sender to close: closing with unread data would destroy it."""
+        self.program.close()
+        deadline_s = time.monotonic() + STREAM_LINGER_S
+        try:
+            self._say(word)
+            while (left_s := deadline_s - time.monotonic()) > 0:
+                try:
+                    if not self.socket.recv_into(self.buffer):
+                        return
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    flags = select.POLLIN | (select.POLLOUT if self._unsaid else 0)
+                    self.wait(None, flags, left_s)
+                    self._say(b"")
+        except (_Broken, OSError):
+            pass  # The sender is gone. How the program's end ended is known all the same.
+
+
+async def _in_thread(
+    kind: Callable[[int, StreamConnection], _Pump], descriptor: int, connection: StreamConnection
+) -> PumpResult:
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[PumpResult] = loop.create_future()
+
+    def deliver(result: PumpResult | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        elif result is not None:
+            done.set_result(result)
+
+    def body() -> None:
+        result, failure = None, None
+        try:
+            result = pump.run()
+        except BaseException as error:
+            failure = error
+        finally:
+            connection.give_back()
+        try:
+            loop.call_soon_threadsafe(deliver, result, failure)
+        except RuntimeError:
+            pass  # The loop has ended: nobody asks any more.
+
+    try:
+        connection.take()
+    except BaseException:
+        os.close(descriptor)
+        raise
+    try:
+        pump = kind(descriptor, connection)
+    except BaseException:
+        connection.give_back()
+        raise
+    try:
+        thread = threading.Thread(target=body, name=f"stream {connection.host}", daemon=True)
+        thread.start()
+    except RuntimeError as error:
+        pump.program.close()
+        connection.give_back()
+        raise NetworkError(f"cannot start a stream: {error}", errno=errno.EAGAIN) from None
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        connection.close()
+        # The thread wakes up at once; a step on a file that sleeps in the kernel is not waited for.
+        await asyncio.wait([done], timeout=STREAM_LINGER_S)
+        raise

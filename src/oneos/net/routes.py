@@ -1,0 +1,117 @@
+"""Which calls a Runtime answers, and to whom.
+
+A route is a method's name, its handler, and the type its argument must have. Who may call it is
+decided here once: a host of the network may call everything, a stranger only what is marked
+`public`. What a handler raises becomes one of the errors of `oneos.errors`: an exception that is
+none is a bug at this end, is logged here and crosses as InternalError.
+"""
+
+import errno
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from oneos.errors import AuthError, InternalError, OneOSError, UserError
+from oneos.ids import HostName
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Who calls: the host its certificate names, or None for a stranger; and from where."""
+
+    host: HostName | None
+    address: str
+
+    def __str__(self) -> str:
+        return f"host {self.host}" if self.host else f"a stranger at {self.address}"
+
+
+Handler = Callable[[Peer, Any], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class _Route:
+    handler: Handler
+    decoder: msgspec.msgpack.Decoder[Any]
+    public: bool
+
+
+class Routes:
+    """The methods of one Runtime."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, _Route] = {}
+
+    def add(
+        self, method: str, handler: Handler, argument_type: Any, *, public: bool = False
+    ) -> None:
+        """Answer `method` with `handler`.
+
+        Args:
+            method: the name, as `storage.read`; unique.
+            handler: `async def(peer, argument) -> result`. It is cancelled when the caller gives
+                up or its connection breaks; what must be finished it shields.
+            argument_type: what msgspec decodes the argument to; None for no argument.
+            public: strangers may call it too.
+        """
+        if method in self._routes:
+            raise InternalError(f"the method {method} is there twice")
+        self._routes[method] = _Route(handler, decoder_of(argument_type), public)
+
+    def decode(self, peer: Peer, method: str, body: msgspec.Raw) -> tuple[Handler, Any]:
+        """The handler for a call that came by a link, and its argument.
+
+        Raises:
+            UserError: there is no such method (ENOSYS), or the argument is not of its type.
+            AuthError: a stranger called what is not public.
+        """
+        route = self._find(peer, method)
+        try:
+            return route.handler, route.decoder.decode(body)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise UserError(f"the argument of {method} from {peer} is wrong: {error}") from None
+
+    def find(self, peer: Peer, method: str) -> Handler:
+        """The handler for a call from this host itself. Raises as `decode`."""
+        return self._find(peer, method).handler
+
+    def _find(self, peer: Peer, method: str) -> _Route:
+        route = self._routes.get(method)
+        # A stranger does not learn which methods there are.
+        if peer.host is None and (route is None or not route.public):
+            raise AuthError(
+                f"{peer} may not call {method}", hint="join the network first: `oneos join`"
+            )
+        if route is None:
+            raise UserError(
+                f"this host does not know the method {method}",
+                errno=errno.ENOSYS,
+                hint="are all hosts on the same version of OneOS?",
+            )
+        return route
+
+
+async def answer(handler: Handler, peer: Peer, method: str, argument: Any) -> Any:
+    """Run a handler; whatever goes wrong in it comes out as an OneOSError."""
+    try:
+        return await handler(peer, argument)
+    except OneOSError:
+        raise
+    except Exception as error:
+        log.exception("%s from %s failed", method, peer)
+        raise InternalError(
+            f"{method} failed: {type(error).__name__}: {error}",
+            hint="the log of the host that was asked has the details",
+        ) from None
+
+
+@lru_cache(maxsize=512)
+def decoder_of(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    """One decoder a type, kept: making one costs more than using it."""
+    return msgspec.msgpack.Decoder(kind)
