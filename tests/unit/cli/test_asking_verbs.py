@@ -1,0 +1,220 @@
+"""The verbs that ask the Runtime and show what it says."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from oneos.kernel.manifest import default_manifest
+from tests.support.askserver import AskServer, Refusal
+from tests.unit.cli.conftest import Outcome
+
+Oneos = Callable[..., Outcome]
+EARLIER = (datetime.now(UTC) - timedelta(minutes=5, seconds=2)).isoformat()
+
+STATUS = {
+    "network": "home",
+    "host": "hub",
+    "version": "0.1.0",
+    "members": [
+        {
+            "name": "hub",
+            "address": "10.0.0.1:4100",
+            "state": "alive",
+            "incarnation": 3,
+            "tags": [],
+            "core": True,
+            "voter": True,
+            "cores": 4,
+            "memory_bytes": 8 * 1024**3,
+            "load": 0.5,
+            "since": EARLIER,
+            "agents": 2,
+        },
+        {
+            "name": "pi1",
+            "address": "10.0.0.2:4100",
+            "state": "dead",
+            "incarnation": 1,
+            "tags": ["camera", "garden"],
+            "core": False,
+            "voter": False,
+            "cores": 1,
+            "memory_bytes": 512 * 1024**2,
+            "load": 0.0,
+            "since": EARLIER,
+            "agents": 0,
+        },
+    ],
+    "services": [{"name": "filesystem", "host": "hub", "epoch": 7, "state": "running"}],
+    "voters": ["hub"],
+    "generation": 1,
+    "under_replicated": 0,
+}
+
+PROCESSES = [
+    {
+        "pid": 1042,
+        "ppid": 1,
+        "user": "alice",
+        "host": "pi1",
+        "state": "running",
+        "started": EARLIER,
+        "command": b"python3 to_\xffcelsius.py \x1b[31m",
+        "status": None,
+    },
+    {
+        "pid": 7,
+        "ppid": 1,
+        "user": "alice",
+        "host": "hub",
+        "state": "ended",
+        "started": EARLIER,
+        "command": b"cat",
+        "status": 141,
+    },
+]
+
+
+def test_status_shows_hosts_services_and_voters(server: AskServer, oneos: Oneos) -> None:
+    server.answers["status"] = STATUS
+    outcome = oneos("status")
+    assert outcome.status == 0
+    assert server.requests == [["status"]]
+    # Columns have two blanks between them at least.
+    rows = [re.split("  +", line) for line in outcome.out.splitlines()]
+    assert ["network home, seen from hub"] in rows
+    end = ["4", "8.0 GiB", "0.50", "2", "-"]
+    assert ["hub", "alive", "5 min", "10.0.0.1:4100", "yes", "yes", *end] in rows
+    end = ["1", "512 MiB", "0.00", "0", "camera,garden"]
+    assert ["pi1", "dead", "5 min", "10.0.0.2:4100", "no", "no", *end] in rows
+    assert ["filesystem", "hub", "7", "running"] in rows
+    assert ["log carried by: hub (generation 1)"] in rows
+
+
+def test_status_tells_when_copies_are_missing(server: AskServer, oneos: Oneos) -> None:
+    server.answers["status"] = STATUS | {"under_replicated": 12}
+    assert "fewer copies than wanted: 12\n" in oneos("status").out
+
+
+def test_status_as_json_is_the_whole_answer(server: AskServer, oneos: Oneos) -> None:
+    server.answers["status"] = STATUS
+    assert json.loads(oneos("status", "--json").out) == STATUS
+
+
+def test_ps_shows_where_each_program_runs(server: AskServer, oneos: Oneos) -> None:
+    server.answers[("ps", False)] = PROCESSES[:1]
+    outcome = oneos("ps")
+    head, row = outcome.out.splitlines()
+    assert head.split() == ["PID", "PPID", "USER", "HOST", "STATE", "FOR", "COMMAND"]
+    assert row.split()[:5] == ["1042", "1", "alice", "pi1", "running"]
+
+
+def test_a_command_line_cannot_write_control_sequences(server: AskServer, oneos: Oneos) -> None:
+    server.answers["ps"] = PROCESSES
+    out = oneos("ps").out
+    assert "\x1b" not in out
+    assert out.splitlines()[1].endswith(r"python3 to_\xffcelsius.py \x1b[31m")
+
+
+def test_ps_all_shows_how_programs_ended(server: AskServer, oneos: Oneos) -> None:
+    server.answers[("ps", True)] = PROCESSES
+    rows = [line.split() for line in oneos("ps", "--all").out.splitlines()]
+    assert rows[0][5] == "STATUS"
+    assert (rows[1][5], rows[2][5]) == ("-", "141")
+    assert json.loads(oneos("ps", "-a", "--json").out)[1]["status"] == 141
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("TERM", 15), ("int", 2), ("SIGKILL", 9), ("10", 10), ("0", 0)]
+)
+def test_kill_sends_the_signal(server: AskServer, oneos: Oneos, name: str, number: int) -> None:
+    assert oneos("kill", "-s", name, "42").status == 0
+    assert server.requests == [["kill", 42, number]]
+
+
+def test_kill_goes_on_after_a_program_that_is_gone(server: AskServer, oneos: Oneos) -> None:
+    server.answers[("kill", 1, 15)] = Refusal(3, "kill: no process 1", "see: oneos ps")
+    outcome = oneos("kill", "--json", "1", "2")
+    assert outcome.status == 1
+    assert server.requests == [["kill", 1, 15], ["kill", 2, 15]]
+    assert outcome.err == "oneos: kill: no process 1\n       see: oneos ps\n"
+    assert json.loads(outcome.out) == [
+        {"pid": 1, "error": "kill: no process 1"},
+        {"pid": 2, "error": None},
+    ]
+
+
+@pytest.mark.parametrize("name", ["NOPE", "4711", ""])
+def test_kill_refuses_what_is_no_signal(server: AskServer, oneos: Oneos, name: str) -> None:
+    outcome = oneos("kill", "-s", name, "42")
+    assert outcome.status == 1
+    assert outcome.err.startswith(f"oneos: kill: no signal is called {name}")
+    assert server.requests == []
+
+
+def test_voters_moves_the_log(server: AskServer, oneos: Oneos) -> None:
+    server.answers["voters"] = {"voters": ["hub", "pi1", "pi2"], "generation": 2}
+    outcome = oneos("voters", "3")
+    assert server.requests == [["voters", 3]]
+    assert outcome.out == "log carried by: hub, pi1, pi2 (generation 2)\n"
+    assert "moving the log to 3 voters" in outcome.err
+
+
+def test_voters_without_a_number_changes_nothing(server: AskServer, oneos: Oneos) -> None:
+    server.answers["status"] = STATUS
+    outcome = oneos("voters", "--json")
+    assert json.loads(outcome.out) == {"voters": ["hub"], "generation": 1}
+    assert server.requests == [["status"]]
+
+
+@pytest.mark.parametrize("number", ["0", "2", "4", "7"])
+def test_voters_refuses_numbers_without_a_majority_worth_having(
+    server: AskServer, oneos: Oneos, number: str
+) -> None:
+    outcome = oneos("voters", number)
+    assert outcome.status == 1
+    assert outcome.err == f"oneos: {number} voters are not possible\n       choose 1, 3 or 5\n"
+    assert server.requests == []
+
+
+def test_manifest_prints_the_agreed_text_unchanged(server: AskServer, oneos: Oneos) -> None:
+    server.answers["manifest"] = default_manifest().text
+    assert oneos("manifest").out == default_manifest().text
+    services = json.loads(oneos("manifest", "--json").out)["services"]
+    assert [s["name"] for s in services][3] == "filesystem"
+
+
+def test_manifest_check_names_file_and_fault(oneos: Oneos, tmp_path: Path) -> None:
+    file = tmp_path / "m.toml"
+    file.write_text(default_manifest().text.replace('hosts = "core"', "hosts = []", 1))
+    outcome = oneos("manifest", "--check", str(file))
+    assert outcome.status == 1
+    assert outcome.err.startswith(
+        f"oneos: {file}: service.pubsub.hosts: service pubsub may run on no host\n"
+    )
+    file.write_text(default_manifest().text)
+    assert oneos("manifest", "--check", str(file)).out == f"{file}: 5 services, nothing wrong\n"
+
+
+def test_token_prints_the_line_to_paste(server: AskServer, oneos: Oneos) -> None:
+    token = {"token": "s3cret", "join_line": "oneos join hub:4100 ...", "expires_s": 86400}
+    server.answers["token"] = token
+    outcome = oneos("token")
+    assert outcome.out == "oneos join hub:4100 ...\n"
+    assert outcome.err == "oneos: for one host, within 24 h\n"
+    assert oneos("token", "--bare").out == "s3cret\n"
+    assert json.loads(oneos("token", "--json").out) == token
+
+
+@pytest.mark.parametrize("verb", ["status", "ps", "manifest", "token"])
+def test_a_refusal_of_the_runtime_reaches_the_person(
+    server: AskServer, oneos: Oneos, verb: str
+) -> None:
+    server.answers[verb] = Refusal(5, "the log is away", "wait")
+    outcome = oneos(verb)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err == "oneos: the log is away\n       wait\n"
