@@ -117,6 +117,9 @@ AGENTS_PER_CORE = 8
 AGENTS_MAX = 512
 """Agents on one host; each is an OS process."""
 
+AGENT_HANDLES_MAX = 4096
+"""Files one program has open in the tree; as the usual hard limit of descriptors."""
+
 KILL_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL when a Runtime stops with agents still running."""
 
@@ -274,3 +277,24 @@ SUBSTITUTION_BYTES_MAX = 256 * 1024 * 1024
 
 FUNCTION_DEPTH_MAX = 400
 """Shell functions that call each other: beyond it is a recursion without an end."""
+
+ENGINE_DRAIN_TIMEOUT_S = 5.0
+"""Bytes that a server has not taken for this long are not going to be taken; as its own
+write_deadline for us."""
+
+ENGINE_PING_INTERVAL_S = 1.0
+ENGINE_PINGS_MAX = 2
+"""As the servers' own: a server that fell silent is given up after about 3 s."""
+
+ENGINE_RECONNECT_WAITS_S = (0.02, 0.05, 0.1, 0.25, 0.5)
+"""Between rounds over all addresses: a restarted server is met within 50 ms of its start, and one
+that stays away costs two attempts a second."""
+
+ENGINE_NO_RESPONDERS_WAIT_S = 0.05
+"""Between questions while a stream elects its leader, which takes 0.5 to 9 s."""
+
+ENGINE_STRIKES_MAX = 2
+"""Questions in a row without answer before another server is tried."""
+
+ENGINE_SUBSCRIPTION_MESSAGES_MAX = 8192
+"""Messages between the socket and a handler; handlers do not wait, so there are few."""

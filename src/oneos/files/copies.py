@@ -107,6 +107,14 @@ class Copies:
             bulk=sum(map(len, contents)) > 64 * 1024,
         )
 
+    async def content(self, digest: bytes, holders: Iterable[str]) -> bytes:
+        """A chunk's content, from this host's disk or else from a holder, and then kept here."""
+        if not self._chunks.missing([digest]):
+            return await asyncio.to_thread(self._chunks.get, digest)
+        content = await self.fetch(digest, holders)
+        await asyncio.to_thread(self._chunks.put, content)
+        return content
+
     async def fetch(self, digest: bytes, holders: Iterable[str]) -> bytes:
         """One chunk's content from whichever of the holders has it whole.
 

@@ -13,7 +13,7 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -185,6 +185,10 @@ class Homes:
         except FileNotFoundError:
             return None
         return m.HomeStat(status.st_size, status.st_mtime_ns)
+
+    async def chunk(self, digest: bytes, holders: Iterable[str]) -> bytes:
+        """A chunk's content, from this host's disk or another's; kept here once fetched."""
+        return await self._copies.content(digest, holders)
 
     def path(self, handle: HomeHandle) -> str:
         """Where the backing file of an opened file is."""

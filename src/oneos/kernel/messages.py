@@ -222,7 +222,9 @@ class Start(Struct, frozen=True):
     ppid: int
     sid: int
     user: str
+    interpreter: str
     argv: list[bytes]
+    arguments: list[bytes]
     env: dict[bytes, bytes]
     cwd: Path
     ends: list[End]

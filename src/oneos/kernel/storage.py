@@ -71,7 +71,7 @@ class Storage(Actor):
 
     def receive(self, message: m.StorageMessage, sender: HostName) -> object:
         if isinstance(message, m.Health):
-            return sum(1 for _ in self._under_replicated())
+            return len(self._under_replicated())
         return [x.name for x in self._control.machine.alive() if x.name != message.home]
 
     def _control_changed(self, command: t.Command, result: t.Result) -> None:
