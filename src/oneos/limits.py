@@ -101,6 +101,9 @@ SNAPSHOT_EVERY_RECORDS = 5_000
 LOCAL_CONNECTIONS_MAX = 4096
 """Connections of programs and clients to one Runtime: several a program, AGENTS_MAX programs."""
 
+CLIENT_HANDLES_MAX = 1024
+"""Files one client has open in the tree."""
+
 LOCAL_FDS_MAX = 32
 """Descriptors with one request: a pipeline of ten stages with streams of its own."""
 
@@ -111,6 +114,12 @@ REPAIR_CHUNKS_PER_CALL = 16
 """Chunks pulled by one call: 16 MiB, so that progress shows and a lost call costs little."""
 
 # --- processes ------------------------------------------------------------------------------
+STAGES_MAX = 64
+"""Programs of one pipeline."""
+
+INTERPRETER_PROBE_S = 20.0
+"""For an interpreter to say its version: a cold start from an SD card takes seconds."""
+
 AGENTS_PER_CORE = 8
 """Agents a core of one's own host takes before programs go to other hosts."""
 
@@ -125,7 +134,7 @@ KILL_GRACE_S = 2.0
 
 # --- links between Runtimes -----------------------------------------------------------------
 LINK_HEARTBEAT_S = 1.0
-"""A link that sent nothing for this long sends an empty frame: about 100 bytes a second."""
+"""Each end of a link sends an empty frame this often: about 100 bytes a second on the wire."""
 
 LINK_SILENCE_S = 3.5
 """Silence after which the other end counts as gone: three heartbeats missed; with the tick of one
@@ -298,3 +307,51 @@ ENGINE_STRIKES_MAX = 2
 
 ENGINE_SUBSCRIPTION_MESSAGES_MAX = 8192
 """Messages between the socket and a handler; handlers do not wait, so there are few."""
+
+# --- devices --------------------------------------------------------------------------------
+DEVICES_MAX = 1024
+"""Devices one host declares: each is a row of what the host announces in the log."""
+
+DEVICES_OPEN_MAX = 128
+"""Openings of devices at one host at a time: each is up to two descriptors and a process."""
+
+DEVICE_RATE_HZ_MAX = 100_000.0
+"""Above it nobody paces by lines; 0 means as fast as it comes."""
+
+DEVICE_LINE_BYTES_MAX = 64 * 1024
+"""A reading. What is longer goes on in pieces, and counts as one line where it ends."""
+
+DEVICE_STDERR_BYTES_MAX = 4 * 1024
+"""The last a device's command said on standard error, kept for the line in the log."""
+
+DEVICE_GRACE_S = 2.0
+"""Between SIGTERM and SIGKILL for a command whose opener has gone."""
+
+FIFO_POLL_S = 0.05
+"""How often a writer looks whether the FIFO has a reader now: the kernel tells of none."""
+
+ENGINE_API_ATTEMPT_S = 2.0
+ENGINE_API_RETRY_S = 0.1
+"""A question to the management API: answered in a millisecond, or by nobody during an election."""
+
+FETCH_MESSAGES = 256
+FETCH_BYTES = 1024 * 1024
+"""One read of a stream's past; at 0.3 ms a question, more would not be faster."""
+
+FETCH_TIMEOUT_S = 2.0
+"""Silence within a read after which another server is asked."""
+
+FOLLOW_BUFFER_MESSAGES = 1024
+FOLLOW_BUFFER_BYTES = 2 * 1024 * 1024
+"""What a follower keeps for a slow reader; the rest stays in the stream and is fetched later."""
+
+FOLLOW_CHECK_FIRST_S = 0.02
+FOLLOW_CHECK_S = 2.0
+"""Looking for a record whose announcement was lost: 20 ms after a connection was made, then after
+doubling times up to 2 s, where it costs half a question a second."""
+
+LOG_DUPLICATE_WINDOW_S = 120.0
+"""How long a log knows the ids of its records; a voter needs about 100 bytes for each."""
+
+LOG_APPEND_ATTEMPT_S = 3.0
+"""One attempt at a barrier: an append takes milliseconds, so after this the leader is gone."""

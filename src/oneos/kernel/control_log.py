@@ -160,6 +160,10 @@ class ControlLog:
                 hint="are enough voters up? see: oneos status",
             ) from None
 
+    async def changed(self) -> None:
+        """Wait for the next record, however long it takes."""
+        await self._changed.wait()
+
     async def barrier(self) -> None:
         """Return when this copy has everything that was agreed before the call."""
         await self.submit(t.Nothing())

@@ -201,7 +201,7 @@ class DescriptorOpen(Struct, frozen=True, array_like=True):
 class End(Struct, frozen=True, array_like=True):
     """Where one standard descriptor of an agent leads.
 
-    kind: "null"; "fd" (number: a descriptor held at this Runtime for the asker); "pipe" (number
+    kind: "null"; "closed" (a pipe nobody reads); "fd" (number: a descriptor held at this Runtime for the asker); "pipe" (number
     names a pipe between two agents of this host and of this launch); "stream" (key: the id of a
     stream to or from `host`); "file" (path, flags, mode in the tree); "dup" (number: 1 or 2).
     """

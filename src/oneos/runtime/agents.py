@@ -194,6 +194,10 @@ class Agents:
         reading = number == 0
         if end.kind == "null":
             return os.open("/dev/null", (os.O_RDONLY if reading else os.O_WRONLY) | os.O_CLOEXEC)
+        if end.kind == "closed":
+            read, write = os.pipe2(os.O_CLOEXEC)
+            os.close(read)
+            return write
         if end.kind == "pipe":
             return os.dup(pipes[end.number][0 if reading else 1])
         if end.kind == "dup" and end.number < len(fds):

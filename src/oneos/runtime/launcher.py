@@ -1,0 +1,291 @@
+"""Starting a pipeline for a client: resolve, place, join the ends, launch at each host.
+
+The whole pipeline is placed at once, so that the hosts are known before any end is joined. Two
+neighbours on one host get a kernel pipe there; on two hosts the writer's host dials the reader's
+directly. The client's own descriptors are used as they are by programs on this host, and pumped to
+and from programs elsewhere; `wait` returns when the last byte has come out of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
+
+from oneos.errors import OneOSError, UserError
+from oneos.files.handles import Caller
+from oneos.files.tree import Tree
+from oneos.ids import HostName
+from oneos.kernel import messages as m
+from oneos.kernel.control_log import ControlLog
+from oneos.kernel.services import Services
+from oneos.limits import STAGES_MAX
+from oneos.net.links import Links
+from oneos.net.streams import new_stream_id
+from oneos.runtime.agents import Agents
+from oneos.runtime.commands import NOT_EXECUTABLE, CommandError, resolve
+from oneos.runtime.plumbing import Plumbing, Pump
+
+
+class StageSpec(Struct, frozen=True):
+    """One program of a `spawn` request, as the local protocol has it."""
+
+    argv: list[bytes]
+    cwd: bytes
+    io: dict[int, list[Any]]
+    env: dict[bytes, bytes] = {}
+    on: list[str] = []
+
+
+class SpawnSpec(Struct, frozen=True):
+    """A `spawn` request."""
+
+    sid: int
+    stages: list[StageSpec]
+
+
+@dataclass(slots=True)
+class _Stage:
+    spec: StageSpec
+    interpreter: str = ""
+    arguments: list[bytes] = field(default_factory=list)
+    pid: int = 0
+    host: str = ""
+    failure: dict[str, Any] | None = None
+    ends: list[m.End] = field(default_factory=list)
+
+
+class Launcher:
+    """See the module.
+
+    Args:
+        host: this host.
+        tree: for finding commands.
+        services: for the Scheduler.
+        links: the connections to other Runtimes.
+        plumbing: for the client's descriptors.
+        agents: the programs of this host.
+        control: the process table.
+    """
+
+    def __init__(
+        self,
+        host: HostName,
+        tree: Tree,
+        services: Services,
+        links: Links,
+        plumbing: Plumbing,
+        agents: Agents,
+        control: ControlLog,
+    ) -> None:
+        self.host = host
+        self._tree = tree
+        self._services = services
+        self._links = links
+        self._plumbing = plumbing
+        self._agents = agents
+        self._control = control
+        self._outputs: dict[int, list[Pump]] = {}
+
+    async def spawn(
+        self, spec: SpawnSpec, fds: list[int], user: str, ppid: int
+    ) -> list[dict[str, Any]]:
+        """Start a pipeline; one answer for each stage, as the local protocol has it.
+
+        Args:
+            spec: the request.
+            fds: the client's descriptors; they are ours from now on.
+            user: in whose name.
+            ppid: the asking program's PID, or 0.
+        """
+        try:
+            _check(spec, len(fds))
+            stages = [_Stage(stage) for stage in spec.stages]
+            await asyncio.gather(*(self._resolve(stage, user) for stage in stages))
+            await self._place(spec, stages, user, ppid)
+            self._join(stages, fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
+        await asyncio.gather(
+            *(
+                self._launch(
+                    host, [x for x in stages if x.host == host and x.pid], spec, ppid, user
+                )
+                for host in sorted({x.host for x in stages if x.pid})
+            )
+        )
+        return [x.failure or {"pid": x.pid, "host": x.host} for x in stages]
+
+    async def _resolve(self, stage: _Stage, user: str) -> None:
+        caller = Caller(user, os.getuid(), os.getgid())
+        try:
+            command = await resolve(self._tree, stage.spec.argv, stage.spec.cwd, caller)
+            stage.interpreter, stage.arguments = command.interpreter, command.arguments
+        except CommandError as error:
+            stage.failure = _failure(error, error.status)
+        except OneOSError as error:
+            stage.failure = _failure(error, NOT_EXECUTABLE)
+
+    async def _place(self, spec: SpawnSpec, stages: list[_Stage], user: str, ppid: int) -> None:
+        able = [stage for stage in stages if stage.failure is None]
+        if not able:
+            return
+        wishes = [m.Wish(x.spec.argv, x.spec.cwd, x.interpreter, list(x.spec.on)) for x in able]
+        placed = await self._services.ask(
+            "scheduler",
+            m.Schedule(spec.sid, ppid, user, self.host, wishes),
+            list[m.Placed],
+            idempotent=False,
+        )
+        for stage, place in zip(able, placed, strict=True):
+            stage.pid, stage.host = place.pid, place.host
+            if place.errno:
+                stage.failure = {
+                    "errno": place.errno,
+                    "message": place.message,
+                    "hint": place.hint,
+                    "status": NOT_EXECUTABLE,
+                }
+
+    # --- joining the ends -----------------------------------------------------------------------
+    def _join(self, stages: list[_Stage], fds: list[int]) -> None:
+        readers = {x.spec.io[0][1]: x for x in stages if x.spec.io.get(0, [""])[0] == "pipe"}
+        writers = {
+            end[1]: x for x in stages for n, end in x.spec.io.items() if n and end[0] == "pipe"
+        }
+        streams = {number: new_stream_id() for number in readers.keys() | writers.keys()}
+        for stage in stages:
+            if not stage.pid:
+                continue
+            for number in range(3):
+                end = stage.spec.io.get(number, ["null"])
+                other = (writers if number == 0 else readers).get(end[1] if len(end) > 1 else None)
+                stage.ends.append(self._end(stage, number, end, other, streams, fds))
+
+    def _end(
+        self,
+        stage: _Stage,
+        number: int,
+        end: list[Any],
+        other: _Stage | None,
+        streams: dict[int, bytes],
+        fds: list[int],
+    ) -> m.End:
+        kind = end[0]
+        if kind == "pipe":
+            if other is None or not other.pid:
+                # The neighbour did not start: as in sh, nobody writes, or nobody reads.
+                return self._half_open(number)
+            if other.host == stage.host:
+                return m.End("pipe", end[1])
+            return m.End("stream", key=streams[end[1]], host=other.host)
+        if kind == "fd":
+            fd = os.dup(fds[end[1]])
+            if stage.host == self.host:
+                return m.End("fd", self._agents.hold(fd))
+            key = new_stream_id()
+            host = HostName(stage.host)
+            if number == 0:
+                self._plumbing.send(fd, host, key)
+            else:
+                pump = self._plumbing.receive(host, key, fd)
+                self._outputs.setdefault(stage.pid, []).append(pump)
+            return m.End("stream", key=key, host=self.host)
+        if kind == "file":
+            return m.End("file", path=end[1], flags=end[2], mode=end[3])
+        if kind == "dup":
+            return m.End("dup", end[1])
+        return m.End("null")
+
+    def _half_open(self, number: int) -> m.End:
+        return m.End("null") if number == 0 else m.End("closed")
+
+    async def _launch(
+        self, host: str, stages: list[_Stage], spec: SpawnSpec, ppid: int, user: str
+    ) -> None:
+        starts = [
+            m.Start(
+                x.pid,
+                ppid,
+                spec.sid,
+                user,
+                x.interpreter,
+                x.spec.argv,
+                x.arguments,
+                x.spec.env,
+                x.spec.cwd,
+                x.ends,
+            )
+            for x in stages
+        ]
+        launch = m.Launch(secrets.token_bytes(8), starts)
+        try:
+            started = await self._links.call(
+                HostName(host), "agent.launch", launch, list[m.Started]
+            )
+        except OneOSError as error:
+            for stage in stages:
+                stage.failure = _failure(error, NOT_EXECUTABLE)
+                self._drop_outputs(stage.pid)
+            return
+        for stage, outcome in zip(stages, started, strict=True):
+            if outcome.errno:
+                stage.failure = {
+                    "errno": outcome.errno,
+                    "message": outcome.message,
+                    "hint": outcome.hint,
+                    "status": outcome.status,
+                }
+                self._drop_outputs(stage.pid)
+
+    def _drop_outputs(self, pid: int) -> None:
+        for pump in self._outputs.pop(pid, []):
+            pump.cancel()
+
+    # --- waiting --------------------------------------------------------------------------------
+    def poll(self, pids: list[int]) -> list[int | None]:
+        """The status of each process that has ended, None of the others."""
+        return [self._status(pid) for pid in pids]
+
+    def _status(self, pid: int) -> int | None:
+        process = self._control.state.processes.get(pid)
+        if process is None:
+            raise UserError(f"no process {pid}", errno=errno.ECHILD)
+        return process.status
+
+    async def wait(self, pids: list[int]) -> list[int]:
+        """The statuses, when all have ended and their output has come through."""
+        statuses = []
+        for pid in pids:
+            while (status := self._status(pid)) is None:
+                await self._control.changed()
+            statuses.append(status)
+        for pid in pids:
+            pumps = self._outputs.pop(pid, [])
+            if pumps:
+                await asyncio.wait(pumps)
+        return statuses
+
+
+def _check(spec: SpawnSpec, fds: int) -> None:
+    if not 0 < len(spec.stages) <= STAGES_MAX:
+        raise UserError(f"a pipeline has 1 to {STAGES_MAX} programs", errno=errno.E2BIG)
+    for stage in spec.stages:
+        for end in stage.io.values():
+            if end and end[0] == "fd" and not 0 <= end[1] < fds:
+                raise UserError(f"descriptor {end[1]} did not come with the request")
+
+
+def _failure(error: OneOSError, status: int) -> dict[str, Any]:
+    return {
+        "errno": error.errno,
+        "message": error.message,
+        "hint": error.hint,
+        "status": status,
+    }

@@ -1,0 +1,284 @@
+"""What each request of the local protocol does. docs/guest-protocol.md is its reference.
+
+A program may ask what concerns files and processes, a client also what concerns sessions and the
+network. Who asks is settled by `hello`: a program by the token that only it was given, a client by
+the user it runs as.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from oneos.errors import FileError, OneOSError, UserError
+from oneos.files.handles import Caller, Directory, Handle
+from oneos.files.regular import RemoteFile
+from oneos.files.tree import Tree
+from oneos.ids import HostName
+from oneos.limits import CLIENT_HANDLES_MAX
+from oneos.runtime.agents import Agent, Agents
+from oneos.runtime.commands import which
+from oneos.runtime.launcher import Launcher, SpawnSpec
+from oneos.runtime.local_server import Answer, Connection
+from oneos.runtime.system import System
+
+
+@dataclass(slots=True)
+class Client:
+    """A person's or tool's connection: sessions and handles end with it."""
+
+    caller: Caller
+    handles: dict[int, Handle] = field(default_factory=dict)
+    sessions: dict[int, str] = field(default_factory=dict)
+    _last_handle: int = 0
+
+    def keep(self, handle: Handle) -> int:
+        """Enter an opened file; returns its number."""
+        if len(self.handles) >= CLIENT_HANDLES_MAX:
+            raise FileError(errno.EMFILE)
+        self._last_handle += 1
+        self.handles[self._last_handle] = handle
+        return self._last_handle
+
+
+@dataclass(slots=True)
+class Who:
+    """Who speaks on a connection."""
+
+    owner: Agent | Client
+    caller: Caller
+    fds: bool
+
+
+Operation = Callable[..., Awaitable[Any]]
+
+
+class Operations:
+    """See the module.
+
+    Args:
+        host: this host.
+        tree, agents, launcher, system: what the requests act on.
+    """
+
+    def __init__(
+        self, host: HostName, tree: Tree, agents: Agents, launcher: Launcher, system: System
+    ) -> None:
+        self.host = host
+        self._tree = tree
+        self._agents = agents
+        self._launcher = launcher
+        self._system = system
+        both = "stat list mkdir rmdir unlink rename chmod chown utime truncate realpath open opened"
+        both += " close sync fstat pread pwrite ftruncate kill ps"
+        client = "session spawn wait poll which status voters manifest token stop forget"
+        self._operations: dict[str, Operation] = {
+            name: getattr(self, "_op_" + name) for name in (both + " " + client).split()
+        }
+        self._for_clients = frozenset(client.split())
+
+    async def handle(self, connection: Connection, name: str, arguments: list[Any]) -> Any:
+        """Do one request and return its result, or raise."""
+        if name == "hello":
+            return self._hello(connection, *arguments)
+        who = connection.caller
+        if not isinstance(who, Who):
+            raise UserError("say hello first", errno=errno.EACCES)
+        operation = self._operations.get(name)
+        if operation is None:
+            raise UserError(f"there is no request {name!r}", errno=errno.ENOSYS)
+        if name in self._for_clients and not isinstance(who.owner, Client):
+            raise UserError(f"a program may not ask for {name!r}", errno=errno.EPERM)
+        if name == "spawn":
+            return await self._op_spawn(who, connection.take_fds(), *arguments)
+        return await operation(who, *arguments)
+
+    def _hello(self, connection: Connection, claims: dict[str, Any]) -> dict[str, Any]:
+        fds = bool(claims.get("fds"))
+        if claims.get("client"):
+            if connection.uid not in (0, os.getuid()):
+                raise UserError(
+                    "this Runtime belongs to another user",
+                    errno=errno.EACCES,
+                    hint=f"use it as user {os.getuid()}, or start one of your own",
+                )
+            caller = Caller("root", os.getuid(), os.getgid())
+            connection.caller = Who(Client(caller), caller, fds)
+            return {"host": self.host, "network": self._system.network}
+        agent = self._agents.find(int(claims.get("pid", 0)), str(claims.get("token", "")))
+        connection.caller = Who(agent, agent.caller, fds)
+        return {
+            "host": self.host,
+            "user": agent.caller.user,
+            "uid": agent.caller.uid,
+            "gid": agent.caller.gid,
+        }
+
+    async def ended(self, connection: Connection) -> None:
+        """A connection is over: what a client had open ends with it."""
+        who = connection.caller
+        if not isinstance(who.owner, Client):
+            return
+        for handle in who.owner.handles.values():
+            try:
+                await handle.close()
+            except OneOSError as error:
+                self._system.note(f"a client's file was not committed: {error.message}")
+        for sid in who.owner.sessions:
+            await self._system.logout(sid)
+
+    # --- names ----------------------------------------------------------------------------------
+    async def _op_stat(self, who: Who, path: bytes, follow: bool = True) -> list[int]:
+        return (await self._tree.stat(path, who.caller)).wire()
+
+    async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
+        return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
+
+    async def _op_mkdir(self, who: Who, path: bytes, mode: int) -> None:
+        await self._tree.mkdir(path, mode, who.caller)
+
+    async def _op_rmdir(self, who: Who, path: bytes) -> None:
+        await self._tree.rmdir(path)
+
+    async def _op_unlink(self, who: Who, path: bytes) -> None:
+        await self._tree.unlink(path)
+
+    async def _op_rename(self, who: Who, old: bytes, new: bytes) -> None:
+        await self._tree.rename(old, new)
+
+    async def _op_chmod(self, who: Who, path: bytes, mode: int) -> None:
+        await self._tree.chmod(path, mode)
+
+    async def _op_chown(self, who: Who, path: bytes, uid: int, gid: int) -> None:
+        await self._tree.chown(path, uid, gid)
+
+    async def _op_utime(self, who: Who, path: bytes, atime_ns: int, mtime_ns: int) -> None:
+        await self._tree.utime(path, atime_ns, mtime_ns)
+
+    async def _op_truncate(self, who: Who, path: bytes, size: int) -> None:
+        if size < 0:
+            raise FileError(errno.EINVAL, path)
+        await self._tree.truncate(path, size, who.caller)
+
+    async def _op_realpath(self, who: Who, path: bytes) -> bytes:
+        return await self._tree.realpath(path, who.caller)
+
+    # --- files ----------------------------------------------------------------------------------
+    async def _op_open(self, who: Who, path: bytes, flags: int, mode: int) -> Any:
+        handle = await self._tree.open(path, flags, mode, who.caller)
+        if isinstance(handle, Directory):
+            attributes = await self._tree.stat(path, who.caller)
+            if not stat.S_ISDIR(attributes.mode):
+                raise FileError(errno.ENOTDIR, path)
+            return {"k": "dir", "path": await self._tree.realpath(path, who.caller)}
+        if handle.kind == "host":
+            return {"k": "host", "path": handle.path}
+        try:
+            number = who.owner.keep(handle)
+        except FileError:
+            await handle.close()
+            raise
+        if isinstance(handle, RemoteFile):
+            return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
+        path_here = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
+        answer = {"k": "fd", "h": number, "path": path_here}
+        if not who.fds:
+            return answer
+        # From here on the program's copy is the only one: the end of a pipe is its end.
+        fd, handle.fd = handle.fd, -1
+        return Answer(answer, [fd])
+
+    def _handle(self, who: Who, number: int) -> Handle:
+        handle = who.owner.handles.get(number)
+        if handle is None:
+            raise FileError(errno.EBADF)
+        return handle
+
+    def _remote(self, who: Who, number: int) -> RemoteFile:
+        handle = self._handle(who, number)
+        if not isinstance(handle, RemoteFile):
+            raise FileError(errno.EBADF)
+        return handle
+
+    async def _op_opened(self, who: Who, number: int) -> None:
+        handle = self._handle(who, number)
+        if handle.fd >= 0:
+            os.close(handle.fd)
+            handle.fd = -1
+
+    async def _op_close(self, who: Who, number: int) -> None:
+        handle = self._handle(who, number)
+        del who.owner.handles[number]
+        await handle.close()
+
+    async def _op_sync(self, who: Who, number: int) -> None:
+        await self._handle(who, number).sync()
+
+    async def _op_fstat(self, who: Who, number: int) -> list[int]:
+        return (await self._handle(who, number).stat()).wire()
+
+    async def _op_pread(self, who: Who, number: int, offset: int, count: int) -> bytes:
+        return await self._remote(who, number).pread(offset, count)
+
+    async def _op_pwrite(self, who: Who, number: int, offset: int, data: bytes) -> list[int]:
+        return await self._remote(who, number).pwrite(offset, data)
+
+    async def _op_ftruncate(self, who: Who, number: int, size: int) -> None:
+        await self._remote(who, number).truncate(size)
+
+    # --- processes ------------------------------------------------------------------------------
+    async def _op_kill(self, who: Who, pid: int, number: int) -> None:
+        await self._system.kill(pid, number)
+
+    async def _op_ps(self, who: Who, everything: bool = True) -> list[dict[str, Any]]:
+        return self._system.processes(everything)
+
+    async def _op_session(self, who: Who, wish: dict[str, Any]) -> dict[str, Any]:
+        assert isinstance(who.owner, Client)
+        login = await self._system.login(str(wish.get("user") or "root"))
+        who.owner.sessions[login.sid] = login.user
+        who.caller = Caller(login.user, who.caller.uid, who.caller.gid)
+        return {**msgspec.structs.asdict(login), "host": self.host}
+
+    async def _op_spawn(self, who: Who, fds: list[int], spec: Any) -> list[dict[str, Any]]:
+        try:
+            request = msgspec.convert(spec, SpawnSpec, strict=False)
+        except msgspec.ValidationError as error:
+            for fd in fds:
+                os.close(fd)
+            raise UserError(f"spawn: {error}") from error
+        return await self._launcher.spawn(request, fds, who.caller.user, who.caller.pid)
+
+    async def _op_wait(self, who: Who, pids: list[int]) -> list[int]:
+        return await self._launcher.wait(pids)
+
+    async def _op_poll(self, who: Who, pids: list[int]) -> list[int | None]:
+        return self._launcher.poll(pids)
+
+    async def _op_which(self, who: Who, name: bytes, cwd: bytes) -> bytes:
+        return await which(self._tree, name, cwd, who.caller)
+
+    # --- the network ----------------------------------------------------------------------------
+    async def _op_status(self, who: Who) -> dict[str, Any]:
+        return await self._system.status()
+
+    async def _op_voters(self, who: Who, count: int) -> dict[str, Any]:
+        return await self._system.grow(count)
+
+    async def _op_manifest(self, who: Who) -> str:
+        return self._system.manifest()
+
+    async def _op_token(self, who: Who) -> dict[str, Any]:
+        return await self._system.token()
+
+    async def _op_stop(self, who: Who) -> None:
+        self._system.stop()
+
+    async def _op_forget(self, who: Who, host: str) -> None:
+        await self._system.forget(host)
