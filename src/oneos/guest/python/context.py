@@ -1,0 +1,83 @@
+"""The evaluation context put together, and put in place of `posix` and `_io`.
+
+This runs before `os` is imported, so `os`, `io`, `shutil`, `pathlib`, `tempfile`, `glob` and the importer
+all find the replacements and need no change of their own. The replacements are bound methods: unlike
+plain functions they do not bind again when a program stores one in a class.
+"""
+
+import _io
+import builtins
+import io
+import posix
+import sys
+
+from .channel import Channel
+from .descriptors import Descriptors
+from .entries import DirEntry
+from .fileio import make_file_io
+from .io_open import Opener
+from .names import Names
+from .paths import ENCODING, ERRORS, Paths, host_directories
+from .process import Process
+from .refusals import Refusals
+
+NAMES = ["stat", "lstat", "access", "listdir", "scandir", "readlink", "statvfs", "pathconf", "getcwd", "getcwdb", "chdir", "fchdir", "chroot", "mkdir", "rmdir", "unlink", "remove", "rename", "replace", "chmod", "fchmod", "chown", "lchown", "fchown", "utime", "truncate", "symlink", "link", "mkfifo", "mknod", "getxattr", "listxattr", "setxattr", "removexattr"]
+DESCRIPTORS = ["open", "close", "closerange", "dup", "dup2", "fstat", "umask", "fsync", "fdatasync", "ftruncate", "read", "write", "lseek", "pread", "pwrite", "readv", "writev", "preadv", "pwritev", "sendfile", "copy_file_range", "splice", "posix_fallocate", "posix_fadvise", "lockf"]
+PROCESS = ["getpid", "getppid", "fork", "forkpty", "kill", "killpg", "pidfd_open", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups", "uname"]
+BECOMING = ["setuid", "seteuid", "setreuid", "setresuid", "setgid", "setegid", "setregid", "setresgid", "setgroups", "initgroups"]
+VARIABLES = ["SOCK", "PID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
+
+
+def take_variables() -> dict[str, str]:
+    """The Runtime's variables, taken out of what the program will see."""
+    found = {}
+    environment = posix.environ
+    for name in VARIABLES:
+        key = b"ONEOS_" + name.encode()
+        value = environment.pop(key, None)  # type: ignore[call-overload]
+        if value is not None:
+            posix.unsetenv(key)
+            found[name] = value.decode(ENCODING, ERRORS)
+    return found
+
+
+def install() -> None:
+    """Replace the evaluation context of this process.
+
+    Raises:
+        SystemExit: the Runtime's variables are missing: nobody should start this by hand.
+    """
+    given = take_variables()
+    missing = [f"ONEOS_{name}" for name in VARIABLES if name not in given]
+    if missing:
+        sys.exit(f"oneos: this is started by a OneOS Runtime; {', '.join(missing)} is not set")
+    uid, gid = int(given["UID"]), int(given["GID"])
+    channel = Channel(given["SOCK"], int(given["PID"]), given["TOKEN"])
+    paths = Paths(given["CWD"].encode(ENCODING, ERRORS), host_directories())
+    descriptors = Descriptors(channel, paths)
+    names = Names(channel, paths, descriptors, uid, gid)
+    process = Process(channel, int(given["PID"]), uid, gid, given["HOSTNAME"])
+
+    for owner, replaced in ((names, NAMES), (descriptors, DESCRIPTORS), (process, PROCESS)):
+        for name in replaced:
+            if hasattr(posix, name):
+                setattr(posix, name, getattr(owner, name))
+    for name in BECOMING:
+        if hasattr(posix, name):
+            setattr(posix, name, process.become)
+    posix.DirEntry = DirEntry  # type: ignore[misc]
+
+    file_io = make_file_io(descriptors)
+    opener = Opener(descriptors, file_io)
+    for module in (_io, io):
+        module.FileIO = file_io  # type: ignore[misc]
+        module.open = opener.open
+        module.open_code = opener.open_code
+    builtins.open = opener.open
+
+    environment = posix.environ
+    user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)  # type: ignore[call-overload]
+    home = environment.get(b"HOME", b"/").decode(ENCODING, ERRORS)  # type: ignore[call-overload]
+    Refusals(paths, descriptors, process, user, home).install(sys.modules)
+    # What the importer found out before this was about the host.
+    sys.path_importer_cache.clear()

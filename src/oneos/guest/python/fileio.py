@@ -1,0 +1,172 @@
+"""`io.FileIO` for a program: the C class, with opening and closing that know the tree.
+
+Reading and writing stay in C. Opening a path of the tree asks the Runtime for the descriptor; closing
+closes it and then has the Runtime commit, and the Runtime's error is raised from `close()`, by `with`
+and (as ever) swallowed when the file is merely collected. An object whose file lives on another host
+changes its class as it opens, to one that reads and writes by requests.
+"""
+
+import _io
+import errno
+import posix
+
+from .failure import os_error, seamless
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .descriptors import Descriptors
+    from .remote import Handle
+
+RealFileIO = _io.FileIO
+
+
+def make_file_io(descriptors: "Descriptors") -> "type[Any]":
+    """The class that takes the place of `io.FileIO`.
+
+    Args:
+        descriptors: opens and closes, and knows which file a descriptor is.
+    """
+    paths, table, remote = descriptors.paths, descriptors.table, descriptors.remote
+
+    class _FileIOType(type):
+        """What C made (the standard streams, the host's files) is a `FileIO` too."""
+
+        def __instancecheck__(cls, instance: object) -> bool:
+            if cls is FileIO:
+                return isinstance(instance, RealFileIO)
+            return type.__instancecheck__(cls, instance)
+
+        def __subclasscheck__(cls, subclass: type) -> bool:
+            if cls is FileIO:
+                return issubclass(subclass, RealFileIO)
+            return type.__subclasscheck__(cls, subclass)
+
+    class FileIO(RealFileIO, metaclass=_FileIOType):
+        __module__ = "_io"
+        __doc__ = RealFileIO.__doc__
+
+        @seamless
+        def __init__(
+            self, file: "Any", mode: str = "r", closefd: bool = True, opener: "Any" = None
+        ) -> None:
+            opened: list[int] = []
+            if opener is None and not isinstance(file, int):
+                where = paths.locate(file)
+                if where:
+
+                    def opener(name: "Any", flags: int) -> int:
+                        opened.append(descriptors.open_in_tree(where, name, flags, 0o666))
+                        return opened[0]
+
+                elif where is None:
+                    refuse_writing(file, mode)
+                    file = paths.native(file)
+            try:
+                RealFileIO.__init__(self, file, mode, closefd, opener)
+            except BaseException:
+                # C has closed the descriptor; the file at the Runtime is ours to close.
+                for fd in opened:
+                    handle = table.pop(fd, None)
+                    if handle is not None:
+                        descriptors.release(handle)
+                raise
+            handle = table.get(self.fileno())
+            if handle is not None and handle.kind == "remote":
+                self.__class__ = far_class(type(self))
+
+        @seamless
+        def close(self) -> None:
+            if self.closed or not self.closefd:
+                return RealFileIO.close(self)
+            try:
+                handle = table.pop(self.fileno(), None)
+            except ValueError:
+                handle = None  # Its opening failed: there is nothing to close.
+            try:
+                RealFileIO.close(self)
+            finally:
+                if handle is not None:
+                    descriptors.release(handle)
+            return None
+
+        def __repr__(self) -> str:
+            return RealFileIO.__repr__(self).replace("<FileIO ", "<_io.FileIO ", 1)
+
+    class Far:
+        """The methods of a `FileIO` whose content is at another host."""
+
+        __slots__ = ()
+        __module__ = "_io"
+
+        def _handle(self: "Any", need: str = "") -> "Handle":
+            if self.closed:
+                raise ValueError("I/O operation on closed file")
+            if need and not getattr(self, need)():
+                word = {"readable": "reading", "writable": "writing"}[need]
+                raise _io.UnsupportedOperation(f"File not open for {word}")
+            return table[self.fileno()]
+
+        @seamless
+        def readinto(self, buffer: "Any") -> int:
+            view = memoryview(buffer).cast("B")
+            data = remote.read(self._handle("readable"), len(view))
+            view[: len(data)] = data
+            return len(data)
+
+        @seamless
+        def read(self, size: "int | None" = -1) -> bytes:
+            if size is None or size < 0:
+                return self.readall()  # type: ignore[no-any-return]
+            return remote.read(self._handle("readable"), size)
+
+        @seamless
+        def readall(self) -> bytes:
+            handle = self._handle("readable")
+            parts = []
+            while part := remote.read(handle, 1 << 20):
+                parts.append(part)
+            return b"".join(parts)
+
+        @seamless
+        def write(self, data: "Any") -> int:
+            return remote.write(self._handle("writable"), data)
+
+        @seamless
+        def seek(self, offset: int, whence: int = 0) -> int:
+            return remote.seek(self._handle(), offset, whence)
+
+        @seamless
+        def tell(self) -> int:
+            return self._handle().offset
+
+        @seamless
+        def truncate(self, size: "int | None" = None) -> int:
+            handle = self._handle("writable")
+            size = handle.offset if size is None else size
+            remote.truncate(handle, size)
+            return size
+
+        @seamless
+        def seekable(self) -> bool:
+            self._handle()
+            return True
+
+    far_classes: dict[type, type] = {}
+
+    def far_class(cls: type) -> type:
+        """`cls` with the methods of `Far` in front, for a program's subclasses as well."""
+        if cls not in far_classes:
+            name = "FileIO" if cls is FileIO else cls.__name__
+            far_classes[cls] = type(cls)(name, (Far, cls), {"__module__": cls.__module__})
+        return far_classes[cls]
+
+    def refuse_writing(file: "Any", mode: "Any") -> None:
+        """The host's files are read only, but for its devices."""
+        writes = isinstance(mode, str) and any(letter in mode for letter in "wax+")
+        if writes and not paths.is_host_device(file):
+            raise os_error(errno.EROFS, posix.fspath(file))
+
+    FileIO.__qualname__ = "FileIO"
+    return FileIO

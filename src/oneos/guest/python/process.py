@@ -1,0 +1,122 @@
+"""What a program learns about itself: its PID, its user, the host's name; and signals to others.
+
+A program has one PID in the whole network, from the Runtime; the kernel's is hidden. A child made by
+fork has no entry in the network's table in this version: it and its parent know it by the kernel's
+number, which serves for `waitpid` and `kill` between them.
+"""
+
+import errno
+import posix
+
+from .descriptors import real
+from .failure import later, os_error, seamless
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .channel import Channel
+
+UnameResult = posix.uname_result
+
+
+class Process:
+    """The calls of `posix` about processes and users.
+
+    Args:
+        channel: to the Runtime, for signals to other processes of the network.
+        pid: of this process in the network.
+        uid: the user's number in the network.
+        gid: the group's.
+        hostname: the host's name in the network.
+    """
+
+    def __init__(self, channel: "Channel", pid: int, uid: int, gid: int, hostname: str) -> None:
+        self.channel = channel
+        self.pid, self.parent = pid, 1
+        self.uid, self.gid, self.hostname = uid, gid, hostname
+        self.kernel_pid: int = real["getpid"]()
+        self.children: set[int] = set()
+
+    @seamless
+    def getpid(self) -> int:
+        return self.pid
+
+    @seamless
+    def getppid(self) -> int:
+        return self.parent
+
+    @seamless
+    def fork(self) -> int:
+        return self._child(real["fork"]())
+
+    @seamless
+    def forkpty(self) -> tuple[int, int]:
+        pid, fd = real["forkpty"]()
+        return self._child(pid), fd
+
+    def _child(self, pid: int) -> int:
+        if pid:
+            self.children.add(pid)
+        else:
+            self.parent = self.pid
+            self.pid = self.kernel_pid = real["getpid"]()
+            self.children.clear()
+        return pid
+
+    @seamless
+    def kill(self, pid: int, signal: int, /) -> None:
+        if pid == self.pid:
+            return real["kill"](self.kernel_pid, signal)  # type: ignore[no-any-return]
+        if pid in self.children:
+            return real["kill"](pid, signal)  # type: ignore[no-any-return]
+        if pid <= 0:
+            raise later("sending a signal to a group of processes")
+        return self.channel.call("kill", pid, int(signal))  # type: ignore[no-any-return]
+
+    @seamless
+    def killpg(self, pgid: int, signal: int, /) -> None:
+        raise later("sending a signal to a group of processes")
+
+    @seamless
+    def pidfd_open(self, pid: int, flags: int = 0) -> int:
+        if pid != self.pid and pid not in self.children:
+            raise later("watching another process by a descriptor")
+        kernel_pid = self.kernel_pid if pid == self.pid else pid
+        return real["pidfd_open"](kernel_pid, flags)  # type: ignore[no-any-return]
+
+    @seamless
+    def getuid(self) -> int:
+        return self.uid
+
+    @seamless
+    def getgid(self) -> int:
+        return self.gid
+
+    @seamless
+    def getresuid(self) -> tuple[int, int, int]:
+        return self.uid, self.uid, self.uid
+
+    @seamless
+    def getresgid(self) -> tuple[int, int, int]:
+        return self.gid, self.gid, self.gid
+
+    @seamless
+    def getgroups(self) -> list[int]:
+        return [self.gid]
+
+    geteuid, getegid = getuid, getgid
+
+    @seamless
+    def become(self, *_ids: "Any") -> None:
+        """Stands for setuid(2) and its kind: a program stays who its session is."""
+        raise os_error(errno.EPERM)
+
+    @seamless
+    def uname(self) -> "Any":
+        system = real["uname"]()
+        return UnameResult((system[0], self.hostname, *system[2:]))
+
+    @seamless
+    def gethostname(self) -> str:
+        return self.hostname

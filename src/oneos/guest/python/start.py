@@ -1,0 +1,180 @@
+"""From the interpreter's start to the program's first line, and what kind of program it is.
+
+Does what the interpreter itself does for `script`, a directory or zip file, `-c`, `-m` and standard
+input: `sys.argv`, `sys.path[0]`, the names in `__main__`, the text of its errors. It cannot leave that to
+the interpreter, whose C code would open the script on the host. Options that change the interpreter are
+given to the real one by `launch_python`; the FLAGS word holds the two that cannot be: `S` and `x`.
+"""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def main() -> None:
+    """Put the context in place, then run the program in `__main__`."""
+    from . import context
+    from .failure import strip
+
+    flags, arguments = sys.argv[1], sys.argv[2:]
+    if not sys.flags.safe_path:
+        del sys.path[0]  # Our own directory; the program's own comes below.
+    sys.orig_argv = original_arguments(flags, len(arguments))
+    sys.argv = arguments or [""]
+    context.install()
+    module = sys.modules["__main__"]
+    space = module.__dict__
+    for name in list(space):
+        if name not in ("__name__", "__builtins__"):
+            del space[name]
+    space.update(__doc__=None, __package__=None, __loader__=None, __spec__=None)
+    space["__annotations__"] = {}
+    try:
+        if "S" not in flags:
+            import site
+
+            site.main()
+        run(arguments, space, "x" in flags)
+    except BaseException:
+        strip()
+        raise
+
+
+def original_arguments(flags: str, count: int) -> list[str]:
+    """`sys.orig_argv` as if the program had been started plainly."""
+    whole = sys.orig_argv
+    end = len(whole) - count
+    options = whole[2 : end - 2]  # Between `-S` and `boot.py FLAGS`.
+    hidden = [f"-{flag}" for flag in flags]
+    return [whole[0], *hidden, *options, *whole[end:]]
+
+
+def run(arguments: list[str], space: "dict[str, Any]", skip_first_line: bool) -> None:
+    """Run what the arguments name."""
+    first = arguments[0] if arguments else ""
+    if first == "-c":
+        run_command(arguments, space)
+    elif first == "-m":
+        run_module(arguments)
+    elif first in ("", "-"):
+        run_stdin(space)
+    else:
+        run_script(first, space, skip_first_line)
+
+
+def add_path(directory: str) -> None:
+    if not sys.flags.safe_path:
+        sys.path.insert(0, directory)
+
+
+def run_command(arguments: list[str], space: "dict[str, Any]") -> None:
+    source = arguments[1]
+    sys.argv = ["-c", *arguments[2:]]
+    add_path("")
+    space["__loader__"] = builtin_importer()
+    sys.audit("cpython.run_command", source)
+    source += "\n"
+    code = compile(source, "<string>", "exec", dont_inherit=True)
+    if sys.version_info >= (3, 13):
+        import linecache
+
+        linecache._register_code(code, source, "<string>")  # type: ignore[attr-defined]
+    exec(code, space)
+
+
+def run_module(arguments: list[str]) -> None:
+    import os
+    import runpy
+
+    sys.argv = ["-m", *arguments[2:]]
+    add_path(os.getcwd())
+    runpy._run_module_as_main(arguments[1])  # type: ignore[attr-defined]
+
+
+def run_stdin(space: "dict[str, Any]") -> None:
+    import os
+
+    add_path("")
+    space["__loader__"] = builtin_importer()
+    if os.isatty(0):
+        # The interpreter's own prompt follows when we return, with `__main__` as we leave it.
+        if not sys.flags.quiet:
+            about = 'Type "help", "copyright", "credits" or "license" for more information.'
+            print(f"Python {sys.version} on {sys.platform}\n{about}", file=sys.stderr)
+        os.putenv("PYTHONINSPECT", "1")
+        return
+    space.update(__file__="<stdin>", __cached__=None)
+    sys.audit("cpython.run_stdin")
+    code = compile(sys.stdin.buffer.read(), "<stdin>", "exec", dont_inherit=True)
+    run_file_code(code, space)
+
+
+def run_script(name: str, space: "dict[str, Any]", skip_first_line: bool) -> None:
+    import io
+    import os
+
+    path = name if name.startswith("/") else os.path.join(os.getcwd(), name)
+    failed = None
+    source = b""
+    try:
+        with io.open_code(path) as file:
+            source = file.read()
+    except IsADirectoryError:
+        run_container(path)
+        return
+    except OSError as error:
+        failed = error
+    if failed is not None:
+        text = f"{sys.orig_argv[0]}: can't open file {path!r}: [Errno {failed.errno}] "
+        print(text + str(failed.strerror), file=sys.stderr)
+        sys.exit(2)
+    if source.rfind(b"PK\5\6", -65_557) >= 0 and importer(path) is not None:
+        run_container(path)
+        return
+    add_path(os.path.dirname(os.path.normpath(path)))
+    from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+
+    space.update(__file__=path, __cached__=None)
+    sys.audit("cpython.run_file", path)
+    if name.endswith(".pyc"):
+        loader = SourcelessFileLoader("__main__", path)
+        space["__loader__"] = loader
+        code = loader.get_code("__main__")
+    else:
+        space["__loader__"] = SourceFileLoader("__main__", path)
+        if skip_first_line:
+            source = b"\n" + source.partition(b"\n")[2]
+        code = compile(source, path, "exec", dont_inherit=True)
+    run_file_code(code, space)
+
+
+def run_file_code(code: "Any", space: "dict[str, Any]") -> None:
+    try:
+        exec(code, space)
+    finally:
+        # The interpreter takes them away too, before what the program registered for its exit.
+        space.pop("__file__", None)
+        space.pop("__cached__", None)
+
+
+def run_container(path: str) -> None:
+    """A directory or a zip file with a `__main__` in it."""
+    import runpy
+
+    sys.path.insert(0, path)
+    runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
+
+
+def importer(path: str) -> "Any":
+    for hook in sys.path_hooks:
+        try:
+            return hook(path)
+        except ImportError:
+            continue
+    return None
+
+
+def builtin_importer() -> "Any":
+    return sys.modules["_frozen_importlib"].BuiltinImporter
