@@ -120,7 +120,7 @@ check)
     ruff format --check .
     ruff check .
     mypy
-    lint-imports
+    lint-imports --no-logo
     exec pytest -m 'not nightly' tests/unit "$@"
     ;;
 esac

@@ -193,10 +193,6 @@ PARSE_CACHED_CHARS_MAX = 4096
 PORT_DEFAULT = 4100
 """The public port of a Runtime; the engine's two follow it."""
 
-COPIES_MAX = 8
-"""Hosts that may hold a chunk: the loss of seven at once is beyond what a network this size
-survives otherwise."""
-
 SERVICE_RESTARTS_MAX = 5
 SERVICE_RESTARTS_WINDOW_S = 60
 """A service that fails more often than every 12 s does not get better by starting it again here."""

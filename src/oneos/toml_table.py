@@ -91,6 +91,19 @@ class Table:
             )
         return value
 
+    def number(self, key: str, default: float, low: float, high: float) -> float:
+        """A number, whole or not, from `low` to `high`, both included."""
+        if not self.has(key):
+            return default
+        value = self._values[key]
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not low <= value <= high
+        ):
+            raise self.error(key, f"expected a number from {low:g} to {high:g}, got {_show(value)}")
+        return float(value)
+
     def boolean(self, key: str, default: bool) -> bool:
         """`true` or `false`."""
         if not self.has(key):
@@ -133,6 +146,20 @@ class Table:
             name: Table(inner, self.source, self._path(f"{key}.{name}"))
             for name, inner in value.items()
         }
+
+    def array(self, key: str) -> list[Table]:
+        """The tables `[[key]]`, in the file's order; empty where there is none."""
+        if not self.has(key):
+            return []
+        value = self._values[key]
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.error(
+                key, f"expected tables [[{key}]], got {_show(value)}", f"write [[{key}]] above it"
+            )
+        return [
+            Table(item, self.source, self._path(f"{key}[{at}]"))
+            for at, item in enumerate(value, start=1)
+        ]
 
     def close(self) -> None:
         """Every known key has been asked for.
