@@ -323,6 +323,12 @@ DEVICE_STDERR_BYTES_MAX = 4 * 1024
 DEVICE_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL for a command whose opener has gone."""
 
+DEVICE_LAST_WORDS_S = 0.1
+"""How long an ended command's standard error is listened to: something it started may hold it."""
+
+DEVICE_TICK_S = 0.01
+"""Lines that a timer's coarseness held up are caught up over this time, and over no longer one."""
+
 FIFO_POLL_S = 0.05
 """How often a writer looks whether the FIFO has a reader now: the kernel tells of none."""
 
