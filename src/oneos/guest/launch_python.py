@@ -1,8 +1,8 @@
 """Turns `python3 [options] program arguments` into what the Runtime really executes.
 
 The interpreter is the host's own; it is given the boot file of the context, which then runs the
-program. Options that set up the interpreter stay with it; what names the program (`-c`, `-m`, a script,
-standard input) goes to the boot file. Nothing is read here and nothing started.
+program. Options that set up the interpreter stay with it; what names the program (`-c`, `-m`, a
+script, standard input) goes to the boot file. Nothing is read here and nothing started.
 """
 
 import os
@@ -15,8 +15,8 @@ ALONE = frozenset("bBdEiIOPqRsuv")
 
 WITH_VALUE = frozenset("WX")
 OURS = frozenset("Sx")
-"""`-S` is always given to the interpreter, and `-x` would skip a line of the boot file: the boot file
-is told of them instead."""
+"""`-S` is always given to the interpreter, and `-x` would skip a line of the boot file: so the boot
+file is told of them."""
 
 
 def command(interpreter: str, args: Sequence[str | bytes]) -> list[bytes]:
@@ -28,7 +28,8 @@ def command(interpreter: str, args: Sequence[str | bytes]) -> list[bytes]:
 
     Returns:
         The whole argument list, the interpreter first. Where no program is to run (`--version`,
-        `--help`, an option that does not exist) it is the plain command line: the interpreter answers.
+        `--help`, an option that does not exist) it is the plain command line, and the interpreter
+        answers.
     """
     plain = [os.fsencode(arg) for arg in args]
     options: list[bytes] = []

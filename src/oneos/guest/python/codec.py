@@ -2,8 +2,9 @@
 lists and maps.
 
 Programs run under the host's plain interpreter, where no MessagePack package can be relied on, and
-a program must start in milliseconds; so the subset is written out here. Frames (docs/guest-protocol.md)
-are cut in `channel`. tests/unit/guest_python/test_codec.py holds it against msgspec.
+a program must start in milliseconds; so the subset is written out here. Frames
+(docs/guest-protocol.md) are cut in `channel`. tests/unit/guest_python/test_codec.py holds it
+against msgspec.
 """
 
 TYPE_CHECKING = False  # `typing` itself would cost more to import than all of this package.

@@ -1,8 +1,8 @@
 """The evaluation context put together, and put in place of `posix` and `_io`.
 
-This runs before `os` is imported, so `os`, `io`, `shutil`, `pathlib`, `tempfile`, `glob` and the importer
-all find the replacements and need no change of their own. The replacements are bound methods: unlike
-plain functions they do not bind again when a program stores one in a class.
+This runs before `os` is imported, so `os`, `io`, `shutil`, `pathlib`, `tempfile`, `glob` and the
+importer all find the replacements and need no change of their own. The replacements are bound
+methods: unlike plain functions they do not bind again when a program stores one in a class.
 """
 
 import _io
@@ -21,10 +21,98 @@ from .paths import ENCODING, ERRORS, Paths, host_directories
 from .process import Process
 from .refusals import Refusals
 
-NAMES = ["stat", "lstat", "access", "listdir", "scandir", "readlink", "statvfs", "pathconf", "getcwd", "getcwdb", "chdir", "fchdir", "chroot", "mkdir", "rmdir", "unlink", "remove", "rename", "replace", "chmod", "fchmod", "chown", "lchown", "fchown", "utime", "truncate", "symlink", "link", "mkfifo", "mknod", "getxattr", "listxattr", "setxattr", "removexattr"]
-DESCRIPTORS = ["open", "close", "closerange", "dup", "dup2", "fstat", "umask", "fsync", "fdatasync", "ftruncate", "read", "write", "lseek", "pread", "pwrite", "readv", "writev", "preadv", "pwritev", "sendfile", "copy_file_range", "splice", "posix_fallocate", "posix_fadvise", "lockf"]
-PROCESS = ["getpid", "getppid", "fork", "forkpty", "kill", "killpg", "pidfd_open", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups", "uname"]
-BECOMING = ["setuid", "seteuid", "setreuid", "setresuid", "setgid", "setegid", "setregid", "setresgid", "setgroups", "initgroups"]
+NAMES = [
+    "stat",
+    "lstat",
+    "access",
+    "listdir",
+    "scandir",
+    "readlink",
+    "statvfs",
+    "pathconf",
+    "getcwd",
+    "getcwdb",
+    "chdir",
+    "fchdir",
+    "chroot",
+    "mkdir",
+    "rmdir",
+    "unlink",
+    "remove",
+    "rename",
+    "replace",
+    "chmod",
+    "fchmod",
+    "chown",
+    "lchown",
+    "fchown",
+    "utime",
+    "truncate",
+    "symlink",
+    "link",
+    "mkfifo",
+    "mknod",
+    "getxattr",
+    "listxattr",
+    "setxattr",
+    "removexattr",
+]
+DESCRIPTORS = [
+    "open",
+    "close",
+    "closerange",
+    "dup",
+    "dup2",
+    "fstat",
+    "umask",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "read",
+    "write",
+    "lseek",
+    "pread",
+    "pwrite",
+    "readv",
+    "writev",
+    "preadv",
+    "pwritev",
+    "sendfile",
+    "copy_file_range",
+    "splice",
+    "posix_fallocate",
+    "posix_fadvise",
+    "lockf",
+]
+PROCESS = [
+    "getpid",
+    "getppid",
+    "fork",
+    "forkpty",
+    "kill",
+    "killpg",
+    "pidfd_open",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "getresuid",
+    "getresgid",
+    "getgroups",
+    "uname",
+]
+BECOMING = [
+    "setuid",
+    "seteuid",
+    "setreuid",
+    "setresuid",
+    "setgid",
+    "setegid",
+    "setregid",
+    "setresgid",
+    "setgroups",
+    "initgroups",
+]
 VARIABLES = ["SOCK", "PID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
 
 
@@ -34,7 +122,7 @@ def take_variables() -> dict[str, str]:
     environment = posix.environ
     for name in VARIABLES:
         key = b"ONEOS_" + name.encode()
-        value = environment.pop(key, None)  # type: ignore[call-overload]
+        value = environment.pop(key, None)
         if value is not None:
             posix.unsetenv(key)
             found[name] = value.decode(ENCODING, ERRORS)
@@ -65,19 +153,19 @@ def install() -> None:
     for name in BECOMING:
         if hasattr(posix, name):
             setattr(posix, name, process.become)
-    posix.DirEntry = DirEntry  # type: ignore[misc]
+    posix.DirEntry = DirEntry  # type: ignore[misc,assignment]
 
     file_io = make_file_io(descriptors)
     opener = Opener(descriptors, file_io)
     for module in (_io, io):
-        module.FileIO = file_io  # type: ignore[misc]
-        module.open = opener.open
-        module.open_code = opener.open_code
+        module.FileIO = file_io  # type: ignore[attr-defined]
+        module.open = opener.open  # type: ignore[attr-defined]
+        module.open_code = opener.open_code  # type: ignore[attr-defined]
     builtins.open = opener.open
 
     environment = posix.environ
-    user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)  # type: ignore[call-overload]
-    home = environment.get(b"HOME", b"/").decode(ENCODING, ERRORS)  # type: ignore[call-overload]
+    user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)
+    home = environment.get(b"HOME", b"/").decode(ENCODING, ERRORS)
     Refusals(paths, descriptors, process, user, home).install(sys.modules)
     # What the importer found out before this was about the host.
     sys.path_importer_cache.clear()

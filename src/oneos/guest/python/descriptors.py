@@ -1,11 +1,11 @@
 """Descriptors of the tree's files: `os.open` and everything that takes a descriptor.
 
 A descriptor of the tree is a real kernel descriptor, so reading, writing, locking, mapping and
-selecting happen in the kernel; what is kept here is which handle of the Runtime it belongs to, because
-closing the last one of a handle commits the file: the descriptor is closed first, then `close` is
-sent, and its error is the program's. Remote files and directories have placeholders; see `remote`.
-Descriptors that are not in the table (pipes, sockets, the standard streams, the host's files) go to
-the real functions untouched.
+selecting happen in the kernel; what is kept here is which handle of the Runtime it belongs to,
+because closing the last one of a handle commits the file: the descriptor is closed first, then
+`close` is sent, and its error is the program's. Remote files and directories have placeholders; see
+`remote`. Descriptors that are not in the table (pipes, sockets, the standard streams, the host's
+files) go to the real functions untouched.
 """
 
 import errno
@@ -209,9 +209,10 @@ class Descriptors:
     @seamless
     def fsync(self, fd: "Any") -> None:
         handle = self.table.get(number(fd))
-        if handle is None or handle.kind == "dir":
-            return real["fsync"](fd) if handle is None else None  # type: ignore[no-any-return]
-        return self.channel.call("sync", handle.h)  # type: ignore[no-any-return]
+        if handle is None:
+            real["fsync"](fd)
+        elif handle.kind != "dir":  # Names are committed as they change.
+            self.channel.call("sync", handle.h)
 
     fdatasync = fsync
 

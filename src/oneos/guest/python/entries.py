@@ -28,25 +28,31 @@ class DirEntry(metaclass=_DirEntryType):
 
     __module__ = "posix"
     __slots__ = ("_ino", "_kept", "_mode", "_stat", "name", "path")
+    _ino: int
+    _mode: int
+    _stat: "Callable[[], posix.stat_result]"
+    _kept: "posix.stat_result | None"
+    name: "Any"
+    path: "Any"
 
     def __init__(self) -> None:
         raise TypeError("cannot create 'posix.DirEntry' instances")
 
     def inode(self) -> int:
         """Return inode of the entry."""
-        return self._ino  # type: ignore[has-type,no-any-return]
+        return self._ino
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Return True if the entry is a directory."""
-        return _stat.S_ISDIR(self._mode)  # type: ignore[has-type]
+        return _stat.S_ISDIR(self._mode)
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """Return True if the entry is a regular file."""
-        return _stat.S_ISREG(self._mode)  # type: ignore[has-type]
+        return _stat.S_ISREG(self._mode)
 
     def is_symlink(self) -> bool:
         """Return True if the entry is a symbolic link."""
-        return _stat.S_ISLNK(self._mode)  # type: ignore[has-type]
+        return _stat.S_ISLNK(self._mode)
 
     def is_junction(self) -> bool:
         """Return True if the entry is a junction."""
@@ -54,15 +60,15 @@ class DirEntry(metaclass=_DirEntryType):
 
     def stat(self, *, follow_symlinks: bool = True) -> "posix.stat_result":
         """Return stat_result object for the entry, which is kept."""
-        if self._kept is None:  # type: ignore[has-type]
-            self._kept = self._stat()  # type: ignore[has-type]
+        if self._kept is None:
+            self._kept = self._stat()
         return self._kept
 
     def __fspath__(self) -> "str | bytes":
-        return self.path  # type: ignore[has-type,no-any-return]
+        return self.path  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
-        return f"<DirEntry {self.name!r}>"  # type: ignore[has-type]
+        return f"<DirEntry {self.name!r}>"
 
     def __reduce__(self) -> "Any":
         raise TypeError("cannot pickle 'posix.DirEntry' object")

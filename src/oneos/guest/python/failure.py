@@ -1,9 +1,9 @@
 """How a refusal becomes the exception that a program sees.
 
-A program that fails in OneOS gets what plain Python gives: an `OSError` of the right subclass, with the
-file name as the program wrote it, and a traceback in which nothing of this package appears. Where the
-errno alone says it (a missing file), the text is the system's; where only OneOS can say it (a host that
-is away), the text and the hint of the Runtime take its place.
+A program that fails in OneOS gets what plain Python gives: an `OSError` of the right subclass, with
+the file name as the program wrote it, and a traceback in which nothing of this package appears.
+Where the errno alone says it (a missing file), the text is the system's; where only OneOS can say
+it (a host that is away), the text and the hint of the Runtime take its place.
 """
 
 import errno
@@ -22,7 +22,27 @@ HERE = __file__.rpartition("/")[0] + "/"
 # Of these the system's own text says everything, and programs compare it.
 PLAIN = frozenset(
     getattr(errno, name)
-    for name in ["ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY", "EACCES", "EINVAL", "EBADF", "ENAMETOOLONG", "EXDEV", "ELOOP", "EFBIG", "ESPIPE", "EROFS", "ESRCH", "EAGAIN", "EMFILE", "ENFILE", "ETXTBSY"]
+    for name in [
+        "ENOENT",
+        "EEXIST",
+        "ENOTDIR",
+        "EISDIR",
+        "ENOTEMPTY",
+        "EACCES",
+        "EINVAL",
+        "EBADF",
+        "ENAMETOOLONG",
+        "EXDEV",
+        "ELOOP",
+        "EFBIG",
+        "ESPIPE",
+        "EROFS",
+        "ESRCH",
+        "EAGAIN",
+        "EMFILE",
+        "ENFILE",
+        "ETXTBSY",
+    ]
 )
 
 LATER = "comes with a later version of OneOS"

@@ -1,9 +1,9 @@
 """`io.FileIO` for a program: the C class, with opening and closing that know the tree.
 
-Reading and writing stay in C. Opening a path of the tree asks the Runtime for the descriptor; closing
-closes it and then has the Runtime commit, and the Runtime's error is raised from `close()`, by `with`
-and (as ever) swallowed when the file is merely collected. An object whose file lives on another host
-changes its class as it opens, to one that reads and writes by requests.
+Reading and writing stay in C. Opening a path of the tree asks the Runtime for the descriptor;
+closing closes it and then has the Runtime commit, and the Runtime's error is raised from `close()`,
+by `with` and (as ever) swallowed when the file is merely collected. An object whose file lives on
+another host changes its class as it opens, to one that reads and writes by requests.
 """
 
 import _io
@@ -14,6 +14,7 @@ from .failure import os_error, seamless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .descriptors import Descriptors
@@ -43,7 +44,7 @@ def make_file_io(descriptors: "Descriptors") -> "type[Any]":
                 return issubclass(subclass, RealFileIO)
             return type.__subclasscheck__(cls, subclass)
 
-    class FileIO(RealFileIO, metaclass=_FileIOType):
+    class FileIO(RealFileIO, metaclass=_FileIOType):  # type: ignore[metaclass]
         __module__ = "_io"
         __doc__ = RealFileIO.__doc__
 
@@ -95,12 +96,15 @@ def make_file_io(descriptors: "Descriptors") -> "type[Any]":
             return RealFileIO.__repr__(self).replace("<FileIO ", "<_io.FileIO ", 1)
 
     class Far:
+        # The other half of each object is a FileIO: `closed` and `fileno` come from it.
         """The methods of a `FileIO` whose content is at another host."""
 
         __slots__ = ()
         __module__ = "_io"
+        closed: bool
+        fileno: "Callable[[], int]"
 
-        def _handle(self: "Any", need: str = "") -> "Handle":
+        def handle_of(self, need: str = "") -> "Handle":
             if self.closed:
                 raise ValueError("I/O operation on closed file")
             if need and not getattr(self, need)():
@@ -109,48 +113,48 @@ def make_file_io(descriptors: "Descriptors") -> "type[Any]":
             return table[self.fileno()]
 
         @seamless
-        def readinto(self, buffer: "Any") -> int:
+        def readinto(self: "Any", buffer: "Any") -> int:
             view = memoryview(buffer).cast("B")
-            data = remote.read(self._handle("readable"), len(view))
+            data = remote.read(self.handle_of("readable"), len(view))
             view[: len(data)] = data
             return len(data)
 
         @seamless
-        def read(self, size: "int | None" = -1) -> bytes:
+        def read(self: "Any", size: "int | None" = -1) -> bytes:
             if size is None or size < 0:
-                return self.readall()  # type: ignore[no-any-return]
-            return remote.read(self._handle("readable"), size)
+                return self.readall()
+            return remote.read(self.handle_of("readable"), size)
 
         @seamless
-        def readall(self) -> bytes:
-            handle = self._handle("readable")
+        def readall(self: "Any") -> bytes:
+            handle = self.handle_of("readable")
             parts = []
             while part := remote.read(handle, 1 << 20):
                 parts.append(part)
             return b"".join(parts)
 
         @seamless
-        def write(self, data: "Any") -> int:
-            return remote.write(self._handle("writable"), data)
+        def write(self: "Any", data: "Any") -> int:
+            return remote.write(self.handle_of("writable"), data)
 
         @seamless
-        def seek(self, offset: int, whence: int = 0) -> int:
-            return remote.seek(self._handle(), offset, whence)
+        def seek(self: "Any", offset: int, whence: int = 0) -> int:
+            return remote.seek(self.handle_of(), offset, whence)
 
         @seamless
-        def tell(self) -> int:
-            return self._handle().offset
+        def tell(self: "Any") -> int:
+            return self.handle_of().offset
 
         @seamless
-        def truncate(self, size: "int | None" = None) -> int:
-            handle = self._handle("writable")
+        def truncate(self: "Any", size: "int | None" = None) -> int:
+            handle = self.handle_of("writable")
             size = handle.offset if size is None else size
             remote.truncate(handle, size)
             return size
 
         @seamless
-        def seekable(self) -> bool:
-            self._handle()
+        def seekable(self: "Any") -> bool:
+            self.handle_of()
             return True
 
     far_classes: dict[type, type] = {}

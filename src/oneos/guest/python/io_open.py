@@ -1,9 +1,9 @@
 """The built-in `open`, for paths of the tree.
 
-The real one makes its `FileIO` inside C, where nothing can be told of its closing; so the three layers
-(raw, buffered, text) are put together here as C does it, from the replaced `FileIO` and the real
-buffered and text classes. Wrong arguments go to the real `open`, which refuses them in its own words
-before it opens anything; so do the host's files.
+The real one makes its `FileIO` inside C, where nothing can be told of its closing; so the three
+layers (raw, buffered, text) are put together here as C does it, from the replaced `FileIO` and the
+real buffered and text classes. Wrong arguments go to the real `open`, which refuses them in its own
+words before it opens anything; so do the host's files.
 """
 
 import _io
@@ -130,7 +130,7 @@ class Opener:
             result = wrapper = _io.TextIOWrapper(
                 buffered, encoding, errors, newline, line_buffering
             )
-            wrapper.mode = mode
+            wrapper.mode = mode  # type: ignore[misc]
             return wrapper
         except BaseException:
             result.close()

@@ -1,9 +1,9 @@
 """The calls on names: stat, list, make, remove, rename and the rest of `posix` that takes a path.
 
 Each method has the name, the arguments and the errors of the function of `posix` that it replaces,
-and asks the Runtime when the path is the tree's. A descriptor in place of a path, and `dir_fd`, work
-by the path under which the descriptor was opened. What the tree has not (links, FIFOs, extended
-attributes) is refused, never done on the host.
+and asks the Runtime when the path is the tree's. A descriptor in place of a path, and `dir_fd`,
+work by the path under which the descriptor was opened. What the tree has not (links, FIFOs,
+extended attributes) is refused, never done on the host.
 """
 
 import errno

@@ -40,7 +40,7 @@ class Paths:
     def __init__(self, cwd: bytes, host: "set[bytes]") -> None:
         self.cwd = cwd
         self.host = frozenset(host - {b"", b"/"})
-        self.host_below = tuple(directory + b"/" for directory in self.host) + (b"/dev/fd/",)
+        self.host_below = (*[directory + b"/" for directory in self.host], b"/dev/fd/")
 
     def locate(self, path: "Path", base: bytes | None = None) -> bytes | None:
         """Where `path` leads.

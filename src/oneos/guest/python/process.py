@@ -1,8 +1,8 @@
 """What a program learns about itself: its PID, its user, the host's name; and signals to others.
 
-A program has one PID in the whole network, from the Runtime; the kernel's is hidden. A child made by
-fork has no entry in the network's table in this version: it and its parent know it by the kernel's
-number, which serves for `waitpid` and `kill` between them.
+A program has one PID in the whole network, from the Runtime; the kernel's is hidden. A child made
+by fork has no entry in the network's table in this version: it and its parent know it by the
+kernel's number, which serves for `waitpid` and `kill` between them.
 """
 
 import errno

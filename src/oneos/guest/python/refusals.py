@@ -1,9 +1,9 @@
 """What this version leaves out, refused in words; and what reaches the host behind `posix`.
 
-Some extension modules open files by themselves, or start programs: each is changed as it is loaded, and
-only if the program loads it. A thing left out raises an `OSError` that says so; it is never
-quietly done on the host instead. This keeps honest programs in the tree. It is no wall against hostile
-ones: that is the kernel's work.
+Some extension modules open files by themselves, or start programs: each is changed as it is loaded,
+and only if the program loads it. A thing left out raises an `OSError` that says so; it is never
+quietly done on the host instead. This keeps honest programs in the tree. It is no wall against
+hostile ones: that is the kernel's work.
 """
 
 import _imp
@@ -106,7 +106,7 @@ class Refusals:
 
         @seamless
         def guarded(*args: "Any", **kwargs: "Any") -> "Any":
-            path = args[at] if len(args) > at else next(iter(kwargs.values()), None)
+            path: Any = args[at] if len(args) > at else next(iter(kwargs.values()), None)
             if self.paths.locate(path):
                 raise later(what, posix.fspath(path))
             return function(*args, **kwargs)
@@ -126,19 +126,19 @@ class Refusals:
             if sock.family == unix and named and paths.locate(address):
                 raise later("a socket with a name in the tree", address)
 
-        class socket(module.socket):  # type: ignore[name-defined,misc]
+        class socket(module.socket):  # type: ignore[misc]
             __slots__ = ()
             __module__ = "_socket"
 
             @seamless
             def bind(self, address: "Any", /) -> None:
                 refuse_tree(self, address)
-                return super().bind(address)
+                super().bind(address)
 
             @seamless
             def connect(self, address: "Any", /) -> None:
                 refuse_tree(self, address)
-                return super().connect(address)
+                super().connect(address)
 
             @seamless
             def connect_ex(self, address: "Any", /) -> int:
@@ -165,7 +165,7 @@ class Refusals:
             if not memory and paths.locate(raw) and b"mode=memory" not in to_bytes(database):
                 raise later("a SQLite database in the tree", posix.fspath(database))
 
-        class Connection(module.Connection):  # type: ignore[name-defined,misc]
+        class Connection(module.Connection):  # type: ignore[misc]
             __module__ = "sqlite3"
 
             @seamless
@@ -199,7 +199,7 @@ class Refusals:
     def _mmap(self, module: "Any") -> None:
         far = self.descriptors.far
 
-        class mmap(module.mmap):  # type: ignore[name-defined,misc]
+        class mmap(module.mmap):  # type: ignore[misc]
             __module__ = "mmap"
 
             @seamless

@@ -1,9 +1,10 @@
 """From the interpreter's start to the program's first line, and what kind of program it is.
 
 Does what the interpreter itself does for `script`, a directory or zip file, `-c`, `-m` and standard
-input: `sys.argv`, `sys.path[0]`, the names in `__main__`, the text of its errors. It cannot leave that to
-the interpreter, whose C code would open the script on the host. Options that change the interpreter are
-given to the real one by `launch_python`; the FLAGS word holds the two that cannot be: `S` and `x`.
+input: `sys.argv`, `sys.path[0]`, the names in `__main__`, the text of its errors. It cannot leave
+that to the interpreter, whose C code would open the script on the host. Options that change the
+interpreter are given to the real one by `launch_python`; the FLAGS word holds the two that cannot
+be: `S` and `x`.
 """
 
 import sys
@@ -134,16 +135,16 @@ def run_script(name: str, space: "dict[str, Any]", skip_first_line: bool) -> Non
         run_container(path)
         return
     add_path(os.path.dirname(os.path.normpath(path)))
-    from importlib.machinery import SourceFileLoader, SourcelessFileLoader
-
+    # Not from `importlib.machinery`, which would cost a millisecond to import.
+    loaders = sys.modules["_frozen_importlib_external"]
     space.update(__file__=path, __cached__=None)
     sys.audit("cpython.run_file", path)
     if name.endswith(".pyc"):
-        loader = SourcelessFileLoader("__main__", path)
+        loader = loaders.SourcelessFileLoader("__main__", path)
         space["__loader__"] = loader
         code = loader.get_code("__main__")
     else:
-        space["__loader__"] = SourceFileLoader("__main__", path)
+        space["__loader__"] = loaders.SourceFileLoader("__main__", path)
         if skip_first_line:
             source = b"\n" + source.partition(b"\n")[2]
         code = compile(source, path, "exec", dont_inherit=True)
