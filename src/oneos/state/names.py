@@ -1,0 +1,139 @@
+"""The File System index as a state machine: names, inodes, and who is a file's home.
+
+Pure: `apply` is a function of the store and a command, so that every host that follows the log
+holds the same index and a simulation can step it. It decides that a request is done exactly once;
+the rules of the commands are in `names_tree` (names) and `names_files` (content and homes), and the
+walk of paths in `names_walk`. Reading order: `names_types`, `names_commands`, this, the rules.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from oneos.errors import FileError
+from oneos.ids import Ino
+from oneos.limits import NAME_RESULTS_MAX
+from oneos.state import names_commands as c
+from oneos.state import names_files, names_tree
+from oneos.state.names_store import NameStore
+from oneos.state.names_types import (
+    ORPHANS,
+    ROOT,
+    Attr,
+    Entry,
+    Inode,
+    Opened,
+    Result,
+    decode_result,
+    encode_result,
+    opened,
+)
+from oneos.state.names_walk import resolve
+
+
+def _barrier(store: NameStore, command: c.Barrier) -> None:
+    """Nothing to do: it is in the log."""
+
+
+_RULES: dict[type[c.Command], Callable[[NameStore, Any], Any]] = {
+    c.MkDir: names_tree.mkdir,
+    c.RmDir: names_tree.rmdir,
+    c.Unlink: names_tree.unlink,
+    c.Rename: names_tree.rename,
+    c.Create: names_tree.create,
+    c.SetAttr: names_files.set_attr,
+    c.Claim: names_files.claim,
+    c.Commit: names_files.commit,
+    c.Release: names_files.release,
+    c.HostLost: names_files.host_lost,
+    c.Copies: names_files.copies,
+    c.Barrier: _barrier,
+}
+
+
+class Names:
+    """The machine over a store. An empty store gets the root directory."""
+
+    def __init__(self, store: NameStore) -> None:
+        self._store = store
+        if store.inode(ROOT) is None:
+            store.put_inode(Inode(ROOT, stat.S_IFDIR | 0o755, 2, 0, 0, 0, 0, 0, 0))
+
+    def apply(self, command: c.Command) -> Result:
+        """Do a command, or repeat the answer of one that was done before. Never raises for what a
+        command says: a refusal is a Result with an errno."""
+        client, number = command.rid
+        if not 0 <= number < 2**63:
+            return Result(errno.EINVAL)
+        # A request's slot holds the newest request of those that share it. A newer one in it
+        # means that this one is old: it may have been done, so it must not be done again.
+        slot = (client, number % NAME_RESULTS_MAX)
+        seen = self._store.result(slot)
+        if seen is not None and seen[0] >= number:
+            return self._again(seen[1]) if seen[0] == number else Result(errno.ESTALE)
+        try:
+            result = Result(0, _RULES[type(command)](self._store, command))
+        except FileError as error:
+            result = Result(error.errno)
+        self._store.put_result(slot, number, _kept(result))
+        return result
+
+    def _again(self, kept: bytes) -> Result:
+        result = decode_result(kept)
+        if not isinstance(result.value, Opened):
+            return result
+        # The chunk list was not kept. Whoever repeats an open wants the file as it is now, unless
+        # its home has changed: then the claim that the repeat speaks of is over.
+        try:
+            inode = names_files.inode_of(self._store, result.value.attr.ino)
+        except FileError as error:
+            return Result(error.errno)
+        if (inode.home, inode.home_epoch) != (result.value.home, result.value.home_epoch):
+            return Result(errno.ESTALE)
+        return Result(0, opened(inode, result.value.created))
+
+    # --- reads --------------------------------------------------------------------------------
+    def lookup(self, path: bytes) -> Inode:
+        """The inode a path leads to. Raises FileError as stat(2)."""
+        return names_files.inode_of(self._store, resolve(self._store, path))
+
+    def stat(self, path: bytes) -> Attr:
+        """What stat(2) shows of a path. Raises FileError."""
+        return self.lookup(path).attr()
+
+    def inode(self, ino: Ino) -> Inode:
+        """The inode with this number. Raises FileError(ESTALE) when there is none."""
+        return names_files.inode_of(self._store, ino)
+
+    def list(self, path: bytes) -> Sequence[Entry]:
+        """The names in a directory, sorted. Raises FileError as opendir(3)."""
+        inode = self.lookup(path)
+        if not inode.is_dir:
+            raise FileError(errno.ENOTDIR, path)
+        return self._store.entries(inode.ino)
+
+    def scan(self, after: int = 0, count: int = 256) -> Sequence[Inode]:
+        """Inodes in order of number, for repair and for the sweep of unused chunks.
+
+        Args:
+            after: numbers above this one; 0 to begin.
+            count: at most so many; fewer come only at the end.
+        """
+        found = self._store.inodes(after, count)
+        return [names_files.inode_of(self._store, inode.ino) for inode in found]
+
+    def orphans(self) -> Sequence[Ino]:
+        """Files without a name that are still in use at their homes."""
+        return [entry.ino for entry in self._store.entries(ORPHANS)]
+
+
+def _kept(result: Result) -> bytes:
+    value = result.value
+    if isinstance(value, Opened) and (value.chunks or value.copies):
+        result = Result(result.errno, replace(value, chunks=(), copies=()))
+    return encode_result(result)

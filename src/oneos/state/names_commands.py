@@ -1,0 +1,164 @@
+"""The commands of the File System index, as they stand in its log.
+
+Each carries `rid`, the client host and the number of its request: a request that comes twice is
+done once. A client's numbers grow, also over a restart (begin at the incarnation, shifted), and it
+has at most `NAME_RESULTS_MAX` under way. Each carries `now_ns`, the clock of whoever asked: it
+becomes the times of files and decides nothing. Paths are absolute bytes; `names_walk` resolves
+them.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, msgpack
+
+from oneos.ids import HostName, Incarnation, Ino
+
+
+class Command(Struct, frozen=True, array_like=True, gc=False):
+    """What all commands have."""
+
+    rid: tuple[str, int]
+    now_ns: int
+
+
+class MkDir(Command, frozen=True, tag="mkdir"):
+    """Make a directory. `mode` is masked by the program's umask already. Answers its Attr."""
+
+    path: bytes
+    mode: int
+    uid: int
+    gid: int
+
+
+class RmDir(Command, frozen=True, tag="rmdir"):
+    """Remove an empty directory."""
+
+    path: bytes
+
+
+class Unlink(Command, frozen=True, tag="unlink"):
+    """Remove a file's name. Answers Removed."""
+
+    path: bytes
+
+
+class Rename(Command, frozen=True, tag="rename"):
+    """As rename(2): replaces a file, or an empty directory by a directory. Answers Removed."""
+
+    old: bytes
+    new: bytes
+
+
+class SetAttr(Command, frozen=True, tag="setattr"):
+    """Change what is not None, of `path`, or of `ino` when `path` is empty. Answers the Attr.
+
+    `size` is only for a file without a home (ESTALE otherwise: ask the home), and only where it
+    needs no bytes: to 0, to the end of a chunk, or longer (EBUSY otherwise: claim the file,
+    truncate it as a local file and commit).
+    """
+
+    path: bytes = b""
+    ino: Ino = Ino(0)
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    atime_ns: int | None = None
+    mtime_ns: int | None = None
+    size: int | None = None
+
+
+class Create(Command, frozen=True, tag="create"):
+    """Open for O_CREAT: make the file with `home` as its home, or open the one that is there.
+
+    A file that is there and has no other home is claimed for `home` too. `exclusive` is O_EXCL.
+    Truncation is the home's, by its next Commit. Answers Opened.
+    """
+
+    path: bytes
+    mode: int
+    uid: int
+    gid: int
+    exclusive: bool
+    home: HostName
+    incarnation: Incarnation
+    writing: bool = True
+
+
+class Claim(Command, frozen=True, tag="claim"):
+    """Make `home` the file's home. ESTALE when its home epoch is not `expect_home_epoch`.
+
+    The epoch grows when the host or its incarnation changes; whoever was the home before can
+    commit nothing any more. `writing` False does not end another writer's use at the same home.
+    Answers Opened.
+    """
+
+    ino: Ino
+    home: HostName
+    incarnation: Incarnation
+    writing: bool
+    expect_home_epoch: int
+
+
+class Commit(Command, frozen=True, tag="commit"):
+    """The home's content is cut and stored at `copies`: make it the file's. Answers the Attr.
+
+    ESTALE when `home` and `home_epoch` are not the file's. `final` says nobody writes it now.
+    """
+
+    ino: Ino
+    home: HostName
+    home_epoch: int
+    size: int
+    mtime_ns: int
+    chunks: tuple[bytes, ...]
+    copies: tuple[HostName, ...]
+    final: bool
+
+
+class Release(Command, frozen=True, tag="release"):
+    """The home gives the file up; one without a name is deleted. Answers Removed."""
+
+    ino: Ino
+    home: HostName
+    home_epoch: int
+
+
+class HostLost(Command, frozen=True, tag="host-lost"):
+    """Every file at home there, under this incarnation or an older one, has no home any more."""
+
+    home: HostName
+    incarnation: Incarnation
+
+
+class Copies(Command, frozen=True, tag="copies"):
+    """Who holds the chunks of this version now; ESTALE when it is not the file's version."""
+
+    ino: Ino
+    version: int
+    copies: tuple[HostName, ...]
+
+
+class Barrier(Command, frozen=True, tag="barrier"):
+    """Changes nothing: once it is applied, so is all that was appended before it."""
+
+
+AnyCommand = (
+    MkDir
+    | RmDir
+    | Unlink
+    | Rename
+    | SetAttr
+    | Create
+    | Claim
+    | Commit
+    | Release
+    | HostLost
+    | Copies
+    | Barrier
+)
+
+encode_commands = msgpack.Encoder().encode
+"""The commands of one log record as bytes."""
+
+decode_commands = msgpack.Decoder(list[AnyCommand]).decode
+"""The commands of one log record; raises msgspec.ValidationError or DecodeError."""

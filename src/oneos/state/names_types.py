@@ -1,0 +1,150 @@
+"""The records of the File System index: inodes, and what commands answer.
+
+An inode says what a file is and where its bytes are: a list of chunk hashes that was committed
+last, the hosts that hold those chunks, and the one host (the home) where the file is a real local
+file while it is in use. Everything here is data; the rules are in `names_tree` and `names_files`.
+"""
+
+from __future__ import annotations
+
+import stat
+
+import msgspec
+from msgspec import Struct
+
+from oneos.ids import HostName, Incarnation, Ino
+
+ROOT = Ino(1)
+"""The inode of `/`."""
+
+ORPHANS = Ino(0)
+"""A directory no path leads to: it names the files that have lost their last name in the tree but
+are still in use at their home."""
+
+
+class Attr(Struct, frozen=True, array_like=True, tag="attr", gc=False):
+    """What stat shows. `mode` has the type bits; a directory's `size` is its number of names."""
+
+    ino: Ino
+    mode: int
+    nlink: int
+    uid: int
+    gid: int
+    size: int
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    version: int
+
+
+class Inode(Struct, frozen=True, array_like=True, gc=False):
+    """A file or directory.
+
+    `version` counts the committed contents. `chunks` are their SHA-256 hashes, one for each
+    `CHUNK_BYTES`; what lies beyond the last chunk, or beyond the data of a short one, up to `size`
+    is zeros, and data of a chunk beyond `size` does not occur. `home` is "" while no host has the
+    file; `home_epoch` grows with each change of the home and fences what older homes still send.
+    """
+
+    ino: Ino
+    mode: int
+    nlink: int
+    uid: int
+    gid: int
+    size: int
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    version: int = 0
+    chunks: tuple[bytes, ...] = ()
+    copies: tuple[HostName, ...] = ()
+    home: HostName = HostName("")
+    home_incarnation: Incarnation = Incarnation(0)
+    home_epoch: int = 0
+    writing: bool = False
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether this is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+    def attr(self) -> Attr:
+        """The part of it that stat shows."""
+        return Attr(
+            self.ino,
+            self.mode,
+            self.nlink,
+            self.uid,
+            self.gid,
+            self.size,
+            self.atime_ns,
+            self.mtime_ns,
+            self.ctime_ns,
+            self.version,
+        )
+
+
+class Opened(Struct, frozen=True, array_like=True, tag="opened", gc=False):
+    """Answer of `Create` and `Claim`: the file, and who its home is now.
+
+    When `home` is another host than the one that asked, the file is in use there: go there.
+    """
+
+    attr: Attr
+    home: HostName
+    home_incarnation: Incarnation
+    home_epoch: int
+    writing: bool
+    created: bool
+    chunks: tuple[bytes, ...]
+    copies: tuple[HostName, ...]
+
+
+class Removed(Struct, frozen=True, array_like=True, tag="removed", gc=False):
+    """Answer of `Unlink` and `Rename`: the file that lost its last name, if one did.
+
+    `ino` is 0 when none did. `deleted` is False while `home` still has it in use; that host should
+    `Release` it when the last program has closed it.
+    """
+
+    ino: Ino = Ino(0)
+    deleted: bool = False
+    home: HostName = HostName("")
+
+
+Value = Attr | Opened | Removed | None
+
+
+class Result(Struct, frozen=True, array_like=True, gc=False):
+    """Answer to a command: `errno` is 0 and `value` its answer, or `errno` says why not."""
+
+    errno: int = 0
+    value: Value = None
+
+
+class Entry(Struct, frozen=True, array_like=True, gc=False):
+    """One name in a directory. `kind` is the type part of the inode's mode, as S_IFDIR."""
+
+    name: bytes
+    ino: Ino
+    kind: int
+
+
+def opened(inode: Inode, created: bool) -> Opened:
+    """The answer that shows this inode."""
+    return Opened(
+        inode.attr(),
+        inode.home,
+        inode.home_incarnation,
+        inode.home_epoch,
+        inode.writing,
+        created,
+        inode.chunks,
+        inode.copies,
+    )
+
+
+encode_inode = msgspec.msgpack.Encoder().encode
+decode_inode = msgspec.msgpack.Decoder(Inode).decode
+encode_result = msgspec.msgpack.Encoder().encode
+decode_result = msgspec.msgpack.Decoder(Result).decode

@@ -1,0 +1,228 @@
+"""The File System index of one host: the state machine over SQLite, one transaction a log record.
+
+The log is the truth and the database follows it: the sequence of the last applied record is
+written in the transaction of its changes, so after any stop the database is the state at
+`applied_seq` and the follower goes on from there. With `synchronous=NORMAL` a power cut may take
+the newest transactions back, never half of one: whoever shortens the log keeps what is newer than
+`checkpoint` answers. One thread at a time uses an index.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from oneos.errors import FileError, InternalError, OneOSError
+from oneos.ids import Seq
+from oneos.limits import INDEX_PAGE_CACHE_BYTES
+from oneos.state.names import Names
+from oneos.state.names_commands import Command
+from oneos.state.names_types import Result
+from oneos.storage.index_store import SCHEMA, SqliteStore
+
+SCHEMA_VERSION = 1
+WAL_PAGES = 1_000
+"""Pages of 4 KiB in the write-ahead log before SQLite folds it in: SQLite's own default."""
+
+
+class SqliteNames:
+    """The index in a database file.
+
+    `names` answers reads. `applied_seq` is the last applied record, 0 in a new one.
+    """
+
+    def __init__(self, path: str, db: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = db
+        self._store = SqliteStore(db)
+        db.execute("BEGIN IMMEDIATE")
+        self.names = Names(self._store)
+        self._store.flush()
+        db.execute("COMMIT")
+        self._store.settle()
+        row = db.execute("SELECT seq FROM applied").fetchone()
+        self.applied_seq = Seq(row[0])
+
+    @classmethod
+    def open(cls, path: str) -> SqliteNames:
+        """Open the index, or make an empty one.
+
+        Raises:
+            FileError: the file or its directory cannot be used.
+            OneOSError: the file is damaged, or of another version.
+        """
+        try:
+            db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.OperationalError as error:
+            raise FileError(errno.EIO, path, hint=str(error)) from error
+        try:
+            _prepare(path, db)
+            return cls(path, db)
+        except sqlite3.Error as error:
+            db.close()
+            raise _failure(path, error) from error
+        except BaseException:
+            db.close()
+            raise
+
+    def apply(self, seq: int, commands: Sequence[Command]) -> list[Result]:
+        """Apply one log record: all of it with its sequence, or, when this raises, nothing.
+
+        Args:
+            seq: the record's sequence, above `applied_seq`. Not every number need come.
+            commands: the record's commands, in order.
+
+        Raises:
+            FileError: ENOSPC or EIO of the disk. The same record may be applied again.
+            InternalError: the record was applied before.
+        """
+        if seq <= self.applied_seq:
+            raise InternalError(
+                f"{self.path}: record {seq} comes after record {self.applied_seq}",
+                hint="skip records up to applied_seq",
+            )
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            results = [self.names.apply(command) for command in commands]
+            self._store.flush()
+            self._db.execute("UPDATE applied SET seq = ?", (seq,))
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            self._store.forget()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise _failure(self.path, error) from error
+            raise
+        self._store.settle()
+        self.applied_seq = Seq(seq)
+        return results
+
+    def checkpoint(self) -> Seq:
+        """Make what was applied safe against a power cut; answers the sequence that is safe."""
+        try:
+            busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise _failure(self.path, error) from error
+        if busy:
+            raise FileError(errno.EBUSY, self.path, hint="another process reads the index")
+        return self.applied_seq
+
+    def snapshot(self, path: str) -> Seq:
+        """Write a copy to `path`, complete and synced or not at all; answers its sequence."""
+        part = path + ".part"
+        _remove(part)
+        try:
+            copy = sqlite3.connect(part, isolation_level=None)
+            try:
+                self._db.backup(copy)
+                # One file holds all of it: the copy travels without a write-ahead log.
+                copy.execute("PRAGMA journal_mode=DELETE")
+            finally:
+                copy.close()
+            _sync(part)
+            os.replace(part, path)
+            _sync(os.path.dirname(path) or ".")
+        except sqlite3.Error as error:
+            _remove(part)
+            raise _failure(part, error) from error
+        except OSError as error:
+            _remove(part)
+            raise FileError(error.errno or errno.EIO, path) from error
+        return self.applied_seq
+
+    @classmethod
+    def restore(cls, snapshot: str, path: str) -> SqliteNames:
+        """Put a snapshot in place of the index at `path`, which is not open, and open it.
+
+        Raises:
+            OneOSError: the snapshot is damaged; the index at `path` is as it was.
+        """
+        part = path + ".part"
+        _remove(part)
+        try:
+            source = sqlite3.connect(f"file:{snapshot}?mode=ro", uri=True, isolation_level=None)
+            copy = sqlite3.connect(part, isolation_level=None)
+            try:
+                source.backup(copy)
+                (state,) = copy.execute("PRAGMA integrity_check").fetchone()
+                if state != "ok":
+                    raise OneOSError(f"{snapshot}: damaged snapshot: {state}")
+                _check_version(snapshot, copy)
+            finally:
+                copy.close()
+                source.close()
+            _sync(part)
+            # The old log first: SQLite would play it into the new file.
+            for end in ("-wal", "-shm"):
+                _remove(path + end)
+            os.replace(part, path)
+            _sync(os.path.dirname(path) or ".")
+        except sqlite3.Error as error:
+            _remove(part)
+            raise _failure(snapshot, error) from error
+        except OneOSError:
+            _remove(part)
+            raise
+        return cls.open(path)
+
+    def dump(self) -> Iterator[tuple[object, ...]]:
+        """Every record in a fixed order: equal indexes give equal dumps."""
+        return self._store.dump()
+
+    def close(self) -> None:
+        """Close the database. What was applied stays."""
+        self._db.close()
+
+
+def _prepare(path: str, db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=NORMAL")
+    db.execute(f"PRAGMA cache_size={-(INDEX_PAGE_CACHE_BYTES // 1024)}")
+    db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
+    db.execute(f"PRAGMA journal_size_limit={WAL_PAGES * 4096 * 4}")
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+        db.execute("BEGIN IMMEDIATE")
+        for statement in SCHEMA.split(";"):
+            db.execute(statement)
+        db.execute("CREATE TABLE applied (seq INTEGER NOT NULL)")
+        db.execute("INSERT INTO applied VALUES (0)")
+        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        db.execute("COMMIT")
+    _check_version(path, db)
+
+
+def _check_version(path: str, db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version != SCHEMA_VERSION:
+        raise OneOSError(
+            f"{path}: an index of version {version}, this program reads {SCHEMA_VERSION}",
+            hint="use the version of oneos that wrote it, or move it away: the log makes it anew",
+        )
+
+
+def _failure(path: str, error: sqlite3.Error) -> OneOSError:
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL":
+        return FileError(errno.ENOSPC, path)
+    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        return FileError(errno.EIO, path, hint=str(error))
+    hint = "move it away and start again: the index is made anew from a snapshot and the log"
+    return OneOSError(f"{path}: {error}", hint=hint)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _sync(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
