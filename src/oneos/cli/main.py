@@ -33,6 +33,7 @@ VERBS = {
     "ps": "List the programs of the network.",
     "kill": "Send a signal to programs, on whichever host they run.",
     "voters": "Show or change how many hosts carry the log.",
+    "forget": "Strike a host that left or died off the list.",
     "manifest": "Show the Initialization Manifest.",
     "token": "Make a join token for one more host.",
 }

@@ -37,7 +37,7 @@ def command(socket_path: str, as_json: bool) -> None:
     voters = ", ".join(visible(name) for name in status["voters"])
     click.echo(f"log carried by: {voters} (generation {status['generation']})")
     if status["under_replicated"]:
-        click.echo(f"chunks with fewer copies than wanted: {status['under_replicated']}")
+        click.echo(f"files with fewer copies than wanted: {status['under_replicated']}")
 
 
 def _print_members(members: list[dict[str, Any]]) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -179,6 +181,31 @@ def test_voters_refuses_numbers_without_a_majority_worth_having(
     assert outcome.status == 1
     assert outcome.err == f"oneos: {number} voters are not possible\n       choose 1, 3 or 5\n"
     assert server.requests == []
+
+
+def test_forget_names_the_host_and_reports_the_refusal(server: AskServer, oneos: Oneos) -> None:
+    assert json.loads(oneos("forget", "--json", "pi1").out) == {"host": "pi1"}
+    assert server.requests == [["forget", "pi1"]]
+    server.answers["forget"] = Refusal(16, "pi1 is alive: stop it first")
+    outcome = oneos("forget", "pi1")
+    assert (outcome.status, outcome.err) == (1, "oneos: pi1 is alive: stop it first\n")
+
+
+def test_hosts_that_may_be_forgotten_complete(server: AskServer) -> None:
+    server.answers["status"] = STATUS
+    done = subprocess.run(
+        [sys.executable, "-m", "oneos.cli.main"],
+        env={
+            "_ONEOS_COMPLETE": "bash_complete",
+            "COMP_WORDS": "oneos forget ",
+            "COMP_CWORD": "2",
+            "ONEOS_SOCKET": server.path,
+        },
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.stdout.split() == ["plain,pi1"]
 
 
 def test_manifest_prints_the_agreed_text_unchanged(server: AskServer, oneos: Oneos) -> None:
