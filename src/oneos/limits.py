@@ -2,7 +2,7 @@
 
 # --- messages -------------------------------------------------------------------------------
 FRAME_BYTES_MAX = 8 * 1024 * 1024
-"""One control message. Above any listing of 100,000 names in pages; below what hurts a small host."""
+"""One control message. Above any page of a listing; below what hurts a small host."""
 
 MAILBOX_MESSAGES_MAX = 1024
 """One second of a 1 kHz sensor; beyond it the sender waits."""
@@ -93,6 +93,16 @@ TOKENS_MAX = 256
 
 TOKEN_LIFE_S = 24 * 3600
 """A token printed today still works when the box arrives at its place."""
+
+GROWTH_TIMEOUT_S = 60.0
+"""For a change of voters: new servers, an election, and a copy of the logs. 5.5 s were measured
+for small logs; a freeze older than this is lifted."""
+
+OLD_VOTERS_LINGER_S = 10.0
+"""Old servers stay this long after a change of voters, for hosts that read slowly."""
+
+BEAT_PROBE_S = 2.0
+"""For a suspected host to answer a direct question before it is declared dead."""
 
 SNAPSHOT_EVERY_RECORDS = 5_000
 """The control log is compacted this often; a follower that starts replays at most this many."""
@@ -360,3 +370,38 @@ LOG_APPEND_ATTEMPT_S = 3.0
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
 """One line for `read`: it is held in memory as a variable."""
+
+TOPIC_BYTES_MAX = 16 * 1024 * 1024
+TOPIC_AGE_S = 60.0
+"""What the voters keep of all topics together: how far a subscriber may fall behind."""
+
+TOPIC_DUPLICATE_WINDOW_S = 30.0
+"""Twice CALL_TIMEOUT_S, in which a publisher repeats what was not acknowledged."""
+
+TOPIC_RECORD_BYTES_MAX = 1024 * 1024
+"""One record; the tree gives a line as much."""
+
+TOPIC_MESSAGE_BYTES = 64 * 1024
+TOPIC_MESSAGE_RECORDS = 1024
+TOPIC_MESSAGES_IN_FLIGHT = 16
+"""Records travel in messages of this size, 1 MiB of them unacknowledged: with 0.5 ms a message that
+is far above what a publisher delivers, and the memory of a small host does not notice."""
+
+TOPIC_PUBLISHERS_MAX = 1024
+"""Publishers whose numbers one subscriber remembers, to count what it lost."""
+
+SNAPSHOT_PART_BYTES = 256 * 1024
+"""A message of a snapshot: short enough that appends to the logs need not wait behind it."""
+
+SNAPSHOT_BYTES_MAX = 256 * 1024 * 1024
+"""About a million names; both ends hold a snapshot in memory."""
+
+SNAPSHOT_ATTEMPTS_MAX = 8
+"""Attempts at a part, a head, or a whole read while snapshots replace each other."""
+
+ENGINE_PLACES_TIMEOUT_S = 60.0
+"""Until new voters have found each other and elected a leader: 1 to 10 s."""
+
+REPLAY_IN_FLIGHT = 64
+REPLAY_ATTEMPTS_MAX = 20
+"""Records under way when logs are copied to new voters, and attempts at each."""
