@@ -270,7 +270,7 @@ class TreeServer:
         if connection.fds:
             connection.send.append(fd)
             entry.fd = -1
-            return {"k": "fd", "h": h, "path": os.fsdecode(host)}
+            return {"k": "fd", "h": h, "path": host.decode(errors="replace")}
         return {"k": "fd", "h": h, "path": f"/proc/{os.getpid()}/fd/{fd}"}
 
     def do_opened(self, _c: _Connection, h: int) -> None:

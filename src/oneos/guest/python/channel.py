@@ -202,17 +202,21 @@ class Channel:
     def _forked(self) -> None:
         """In the child: the sockets are shared with the parent, so not one may be used."""
         for connection in list(self._all):
+            self.reserved.discard(connection.sock.fileno())
             connection.sock.close()
         self._all.clear()
-        self.reserved.clear()
         self._idle.clear()
 
 
 def _high(sock: Real) -> Real:
-    descriptor = sock.fileno()
-    try:
-        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, DESCRIPTOR_MIN)
-    except OSError:
-        return sock  # The limit on descriptors is lower: it stays where it is.
+    high = out_of_the_way(sock.fileno())
     sock.close()
     return Real(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, high)
+
+
+def out_of_the_way(descriptor: int) -> int:
+    """A copy of `descriptor` at a high number, where a program will not meet it."""
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, DESCRIPTOR_MIN)
+    except OSError:  # The limit on descriptors is lower than that.
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 0)

@@ -87,8 +87,6 @@ DESCRIPTORS = [
 PROCESS = [
     "getpid",
     "getppid",
-    "fork",
-    "forkpty",
     "kill",
     "killpg",
     "pidfd_open",
@@ -157,11 +155,12 @@ def install() -> None:
 
     file_io = make_file_io(descriptors)
     opener = Opener(descriptors, file_io)
+    opening = opener.open  # Once: `io.open is open` is true.
     for module in (_io, io):
         module.FileIO = file_io  # type: ignore[attr-defined]
-        module.open = opener.open  # type: ignore[attr-defined]
+        module.open = opening  # type: ignore[attr-defined]
         module.open_code = opener.open_code  # type: ignore[attr-defined]
-    builtins.open = opener.open
+    builtins.open = opening
 
     environment = posix.environ
     user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)

@@ -10,10 +10,11 @@ files) go to the real functions untouched.
 
 import errno
 import posix
+from _operator import index
 import sys
 
 from .failure import HERE, later, os_error, seamless
-from .remote import Handle, Remote, placeholder_directory, placeholder_file
+from .remote import Handle, Remote, placeholder_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Descriptors:
     # --- opening and closing ----------------------------------------------------------------
     @seamless
     def open(self, path: "Any", flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        flags, mode = index(flags), index(mode)
         base = self.directory(dir_fd)
         if base is None and dir_fd is not None and not self.is_absolute(path):
             return real["open"](path, flags, mode, dir_fd=dir_fd)  # type: ignore[no-any-return]
@@ -91,7 +93,7 @@ class Descriptors:
             descriptor = placeholder_directory(HERE)
         elif kind == "remote":
             handle = Handle(result["h"], kind, where, flags, result["append"])
-            descriptor = placeholder_file()
+            descriptor = self.remote.placeholder()
         else:
             handle = Handle(result["h"], kind, where, flags)
             if descriptor < 0:

@@ -76,6 +76,8 @@ def make_file_io(descriptors: "Descriptors") -> "type[Any]":
             handle = table.get(self.fileno())
             if handle is not None and handle.kind == "remote":
                 self.__class__ = far_class(type(self))
+                if "a" in mode:
+                    remote.seek(handle, 0, 2)  # As C does natively, to no effect here.
 
         @seamless
         def close(self) -> None:

@@ -49,6 +49,8 @@ class Opener:
         self.paths = descriptors.paths
         self.file_io = file_io
         self.modes = _modes()
+        for function in (Opener.open, Opener.open_code):
+            function.__module__ = real_open.__module__  # `io` or `_io`, by the version.
 
     @seamless
     def open(

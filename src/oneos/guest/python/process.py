@@ -36,7 +36,7 @@ class Process:
         self.pid, self.parent = pid, 1
         self.uid, self.gid, self.hostname = uid, gid, hostname
         self.kernel_pid: int = real["getpid"]()
-        self.children: set[int] = set()
+        real["register_at_fork"](after_in_child=self._forked)
 
     @seamless
     def getpid(self) -> int:
@@ -46,32 +46,27 @@ class Process:
     def getppid(self) -> int:
         return self.parent
 
-    @seamless
-    def fork(self) -> int:
-        return self._child(real["fork"]())
+    def _forked(self) -> None:
+        """In a child made by fork, which goes by the kernel's number."""
+        self.parent = self.pid
+        self.pid = self.kernel_pid = real["getpid"]()
 
-    @seamless
-    def forkpty(self) -> tuple[int, int]:
-        pid, fd = real["forkpty"]()
-        return self._child(pid), fd
-
-    def _child(self, pid: int) -> int:
-        if pid:
-            self.children.add(pid)
-        else:
-            self.parent = self.pid
-            self.pid = self.kernel_pid = real["getpid"]()
-            self.children.clear()
-        return pid
+    def _is_child(self, pid: int) -> bool:
+        options = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT
+        try:
+            real["waitid"](posix.P_PID, pid, options)
+        except (ChildProcessError, OverflowError):
+            return False
+        return True
 
     @seamless
     def kill(self, pid: int, signal: int, /) -> None:
         if pid == self.pid:
             return real["kill"](self.kernel_pid, signal)  # type: ignore[no-any-return]
-        if pid in self.children:
-            return real["kill"](pid, signal)  # type: ignore[no-any-return]
         if pid <= 0:
             raise later("sending a signal to a group of processes")
+        if self._is_child(pid):
+            return real["kill"](pid, signal)  # type: ignore[no-any-return]
         return self.channel.call("kill", pid, int(signal))  # type: ignore[no-any-return]
 
     @seamless
@@ -80,7 +75,7 @@ class Process:
 
     @seamless
     def pidfd_open(self, pid: int, flags: int = 0) -> int:
-        if pid != self.pid and pid not in self.children:
+        if pid != self.pid and not self._is_child(pid):
             raise later("watching another process by a descriptor")
         kernel_pid = self.kernel_pid if pid == self.pid else pid
         return real["pidfd_open"](kernel_pid, flags)  # type: ignore[no-any-return]

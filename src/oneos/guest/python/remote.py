@@ -63,6 +63,23 @@ class Remote:
 
     def __init__(self, channel: "Channel") -> None:
         self.channel = channel
+        self._template = -1
+
+    def placeholder(self) -> int:
+        """A descriptor that stands for a remote file.
+
+        An epoll descriptor refuses natively whatever our functions do not see: reading, writing and
+        mapping it fail, where a pipe or an empty file would quietly give nothing. One is kept out
+        of the way, and every placeholder is a copy of it.
+        """
+        if self._template < 0:
+            import select
+
+            poll = select.epoll()
+            self._template = out_of_the_way(poll.fileno())
+            self.channel.reserved.add(self._template)
+            poll.close()
+        return fcntl.fcntl(self._template, fcntl.F_DUPFD_CLOEXEC, 0)
 
     def pread(self, handle: Handle, size: int, offset: int) -> bytes:
         """Up to `size` bytes from `offset`; fewer only at the end of the file."""
@@ -142,23 +159,9 @@ class Remote:
         self.channel.call("ftruncate", handle.h, size)
 
 
-def placeholder_file() -> int:
-    """A descriptor that stands for a remote file.
-
-    An epoll descriptor refuses natively whatever our functions do not see: reading, writing and
-    mapping it fail, where a pipe or an empty file would quietly give nothing.
-    """
-    import select
-
-    poll = select.epoll()
-    descriptor = posix_dup(poll.fileno())
-    poll.close()
-    return descriptor
-
-
 def placeholder_directory(here: str) -> int:
     """A descriptor that stands for a directory of the tree: a directory, so EISDIR stays true."""
     return posix_open(here, posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC)
 
 
-posix_open, posix_dup = posix.open, posix.dup  # The real ones: `posix` is replaced later.
+posix_open = posix.open  # The real one: `posix` is replaced later.
