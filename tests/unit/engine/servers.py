@@ -1,0 +1,114 @@
+"""Starts real servers and connections for tests, and ends them all afterwards."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from oneos.engine.client import Address, Engine
+from oneos.engine.server import EngineServer
+from oneos.engine.server_config import ServerSpec, User, key_pin
+from tests.unit.engine.certificates import Certificates
+
+CORES = ("hub", "lab", "attic")
+EDGES = ("pi1", "pi2")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that are free now. Held open together, so that all differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+async def eventually(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+class Bench:
+    """A directory with certificates, and everything a test starts in it."""
+
+    def __init__(self, directory: Path, certificates: Certificates) -> None:
+        self.directory = directory
+        self.certificates = certificates
+        self.users: list[User] = [User(host, True) for host in CORES]
+        self.users += [User(host, False) for host in EDGES]
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    def spec(
+        self,
+        host: str = "hub",
+        generation: int = 1,
+        ports: tuple[int, int] | None = None,
+        routes: Sequence[tuple[str, int]] = (),
+    ) -> ServerSpec:
+        client_port, cluster_port = ports or free_ports(2)
+        cert, key = self.certificates.of(host)
+        return ServerSpec(
+            directory=self.directory / host,
+            name=f"{host}-g{generation}",
+            cluster="home",
+            listen="127.0.0.1",
+            client_port=client_port,
+            cluster_port=cluster_port,
+            routes=routes,
+            ca=self.certificates.ca,
+            cert=cert,
+            key=key,
+            generation=generation,
+            pins=[key_pin(self.certificates.of(core)[0].read_bytes()) for core in CORES],
+        )
+
+    async def start(self, spec: ServerSpec | None = None) -> EngineServer:
+        server = EngineServer(spec or self.spec(), self.users)
+        self._closers.append(server.stop)
+        await server.start()
+        return server
+
+    async def start_three(self, generation: int = 1) -> list[EngineServer]:
+        ports = free_ports(6)
+        routes = [("127.0.0.1", port) for port in ports[3:]]
+        specs = [
+            self.spec(host, generation, (ports[index], ports[3 + index]), routes)
+            for index, host in enumerate(CORES)
+        ]
+        return list(await asyncio.gather(*(self.start(spec) for spec in specs)))
+
+    async def connect(
+        self, *servers: EngineServer, host: str = "hub", timeout_s: float = 15.0
+    ) -> Engine:
+        cert, key = self.certificates.of(host)
+        engine = await Engine.connect(
+            addresses(*servers),
+            self.certificates.ca,
+            cert,
+            key,
+            host,
+            voters=set(CORES),
+            timeout_s=timeout_s,
+        )
+        self._closers.append(engine.close)
+        return engine
+
+    async def close(self) -> None:
+        for closer in reversed(self._closers):
+            await closer()
+
+
+def addresses(*servers: EngineServer) -> list[Address]:
+    return [("127.0.0.1", server.spec.client_port) for server in servers]
+
+
+def kill(server: EngineServer) -> None:
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
