@@ -1,0 +1,88 @@
+'use strict';
+// Putting operations in the place of the fs binding's functions.
+//
+// Each function of the binding is called in one of three manners: without a request it returns or
+// throws, with `kUsePromises` it returns a promise, with an FSReqCallback it calls that one's
+// `oncomplete`. `replace` gives an operation all three, with errors as Node makes them.
+
+const { AsyncResource } = require('async_hooks');
+const { setImmediate } = require('timers');
+const { Fail, ERRNO, describe, toError } = require('./errors');
+const { inTurn } = require('./files');
+const { binding, runAsync, runSync } = require('./steps');
+
+const { kUsePromises } = binding;
+
+// A task is what one call is to do:
+//   operation: the generator; syscall, path, dest: for its error;
+//   quiet: answer undefined instead of ENOENT; entry: a remote file whose position it moves.
+
+function now(task, context, above) {
+  try {
+    return runSync(task.operation);
+  } catch (fail) {
+    if (!(fail instanceof Fail)) throw fail;
+    if (task.quiet && (fail.errno === ERRNO.ENOENT || fail.errno === ERRNO.ENOTDIR)) {
+      return undefined;
+    }
+    if (context !== null && typeof context === 'object') {
+      context.errno = -fail.errno;
+      context.code = describe(fail.errno)[0];
+      context.syscall = fail.syscall ?? task.syscall;
+      return undefined;
+    }
+    throw toError(fail, task.syscall, task.path, task.dest, above);
+  }
+}
+
+function start(task, done) {
+  if (task.entry) inTurn(task.entry, (next) => runAsync(task.operation, next), done);
+  else runAsync(task.operation, done);
+}
+
+function errorOf(task, fail) {
+  return fail instanceof Fail ? toError(fail, task.syscall, task.path, task.dest, null) : fail;
+}
+
+function promise(task) {
+  return new Promise((resolve, reject) => {
+    start(task, (fail, value) => {
+      if (!fail) resolve(value);
+      else if (task.quiet && fail.errno === ERRNO.ENOENT) resolve(undefined);
+      else reject(errorOf(task, fail));
+    });
+  });
+}
+
+// Complete an FSReqCallback from a turn of its own, in the context it was made in.
+function complete(resource, request, error, value) {
+  const args = error ? [error] : value === undefined ? [null] : [null, value];
+  setImmediate(() => resource.runInAsyncScope(request.oncomplete, request, ...args));
+}
+
+function deliver(request, value) {
+  complete(new AsyncResource('FSREQCALLBACK'), request, null, value);
+}
+
+function later(task, request) {
+  const resource = new AsyncResource('FSREQCALLBACK');
+  start(task, (fail, value) => complete(resource, request, fail && errorOf(task, fail), value));
+}
+
+// Replace `target[name]`. `argc`: the arguments before the request. `begin(args)`: the task, or
+// undefined for the native function, with `args` as it then stands.
+function replace(target, name, argc, begin) {
+  const nativeFunction = target[name];
+  if (typeof nativeFunction !== 'function') return;
+  const replacement = function(...args) {
+    const task = begin(args);
+    if (task === undefined) return nativeFunction.apply(target, args);
+    const request = args[argc];
+    if (request === undefined) return now(task, args[argc + 1], replacement);
+    if (request === kUsePromises) return promise(task);
+    return later(task, request);
+  };
+  target[name] = replacement;
+}
+
+module.exports = { complete, deliver, now, replace };

@@ -1,0 +1,71 @@
+'use strict';
+// Failed operations, and the errors that programs see.
+//
+// Inside the context a failure is a `Fail`: cheap, without a stack. At the edge, where a binding
+// function returns to Node, it becomes the Error that Node would have made in C++: the same
+// message, the same properties in the same order, and a stack that starts at the caller.
+
+const { internalBinding } = require('./internals');
+
+const ERRNO = internalBinding('constants').os.errno;
+
+class Fail {
+  // errno: positive, as in errno(3). syscall: only where it differs from the operation's own.
+  // bare: the error names no path, as for a failed read. hint: what a person may try.
+  constructor(errno, { syscall, bare = false, hint = '', path } = {}) {
+    this.errno = errno;
+    this.syscall = syscall;
+    this.bare = bare;
+    this.hint = hint;
+    this.path = path;
+  }
+}
+
+let names;
+function describe(errno) {
+  names ??= internalBinding('uv').getErrorMap();
+  return names.get(-errno) ?? [`E${errno}`, 'unknown error'];
+}
+
+// What stands outside a program's own file system, and where the Runtime's words help.
+const EXPLAINED = new Set([ERRNO.EHOSTUNREACH, ERRNO.EIO, ERRNO.ETIMEDOUT, ERRNO.ENOSYS]);
+
+function pathText(path) {
+  return typeof path === 'string' ? path : Buffer.from(path).toString();
+}
+
+// The Error for a Fail. `above`: the function whose callers the stack shows; null for none.
+function toError(fail, syscall, path, dest, above) {
+  const [code, words] = describe(fail.errno);
+  syscall = fail.syscall ?? syscall;
+  if (fail.bare) path = dest = undefined;
+  if (fail.path !== undefined) path = fail.path;
+  let message = `${code}: ${words}, ${syscall}`;
+  if (path !== undefined) message += ` '${path = pathText(path)}'`;
+  if (dest !== undefined) message += ` -> '${dest = pathText(dest)}'`;
+  const limit = Error.stackTraceLimit;
+  if (Object.getOwnPropertyDescriptor(Error, 'stackTraceLimit')?.writable) {
+    Error.stackTraceLimit = 0;
+  }
+  const error = new Error(message);
+  if (Error.stackTraceLimit !== limit) Error.stackTraceLimit = limit;
+  if (above) Error.captureStackTrace(error, above);
+  error.errno = -fail.errno;
+  error.code = code;
+  error.syscall = syscall;
+  if (path !== undefined) error.path = path;
+  if (dest !== undefined) error.dest = dest;
+  if (fail.hint && EXPLAINED.has(fail.errno)) error.hint = fail.hint;
+  return error;
+}
+
+// What was thrown inside the context, as a Fail: errors of native calls keep their syscall.
+function toFail(thrown) {
+  if (thrown instanceof Fail) return thrown;
+  if (thrown && typeof thrown.errno === 'number' && thrown.syscall) {
+    return new Fail(-thrown.errno, { syscall: thrown.syscall });
+  }
+  throw thrown;
+}
+
+module.exports = { Fail, ERRNO, toError, toFail, describe };

@@ -1,0 +1,301 @@
+'use strict';
+// The fs binding over the tree: which of its functions does which operation.
+//
+// Paths that lead to the host's own files go to the native function if they only read, and are
+// refused with EROFS if they write. A function of the binding that is not named here is refused
+// with ENOSYS: a newer Node never reaches the host's files by a way that nobody looked at.
+
+const { deliver, now, replace } = require('./bind');
+const compose = require('./compose');
+const { Fail, ERRNO, toError } = require('./errors');
+const files = require('./files');
+const { internalBinding } = require('./internals');
+const names = require('./names');
+const { locate } = require('./paths');
+const { binding, native, original, runAsync, runSync } = require('./steps');
+
+const { O, table } = files;
+const bytesOf = (view) => Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+
+function* refuse(errno) { throw new Fail(errno); }
+
+// --- names --------------------------------------------------------------------------------
+// A function whose first `paths` arguments are paths. `run(places, args)` makes the operation.
+function byPath(name, argc, run, { paths = 1, syscall = name, changes = false, shown } = {}) {
+  replace(binding, name, argc, (args) => {
+    const places = [locate(args[0])];
+    if (paths === 2) places.push(locate(args[1]));
+    const task = { syscall, path: args[0], quiet: args[argc + 1] === false };
+    if (paths === 2) task.dest = args[1];
+    if (shown) task.path = shown(args[0]);
+    if (args[0].length === 0) {
+      task.operation = refuse(ERRNO.ENOENT);
+    } else if (!places.some((place) => place.native)) {
+      task.operation = run(places, args);
+    } else if (changes) {
+      task.operation = refuse(ERRNO.EROFS);
+    } else {
+      places.forEach((place, i) => { args[i] = place.path; });
+      return undefined;
+    }
+    return task;
+  });
+}
+
+function installNames(identity) {
+  const change = { changes: true };
+  byPath('access', 2, ([at], [, mode]) => names.access(at.path, mode, identity));
+  byPath('stat', 2, ([at], [, big]) => statOf(names.attr(at.path), big));
+  byPath('lstat', 2, ([at], [, big]) => statOf(names.attr(at.path, false), big));
+  byPath('statfs', 2, () => refuse(ERRNO.ENOSYS));
+  byPath('readdir', 3, ([at], [, encoding, types]) => names.readdir(at.path, encoding, types),
+         { syscall: 'scandir' });
+  byPath('realpath', 2, ([at], [, encoding]) => names.realpath(at.path, encoding));
+  byPath('readlink', 2, ([at]) => names.readlink(at.path));
+  byPath('rmdir', 1, ([at]) => names.rmdir(at.path), change);
+  byPath('unlink', 1, ([at]) => names.unlink(at.path), change);
+  byPath('chmod', 2, ([at], [, mode]) => names.chmod(at.path, mode), change);
+  for (const name of ['chown', 'lchown']) {
+    byPath(name, 3, ([at], [, uid, gid]) => names.chown(at.path, uid, gid), change);
+  }
+  for (const [name, syscall] of [['utimes', 'utime'], ['lutimes', 'lutime']]) {
+    byPath(name, 3, ([at], [, atime, mtime]) => names.utime(at.path, atime, mtime),
+           { changes: true, syscall });
+  }
+  byPath('mkdtemp', 2, ([], [prefix, encoding]) => names.mkdtemp(prefix, encoding, locate),
+         { changes: true, shown: (prefix) => `${prefix}XXXXXX` });
+  byPath('rename', 2, ([old, fresh]) => names.rename(old.path, fresh.path),
+         { changes: true, paths: 2 });
+  byPath('link', 2, () => refuse(ERRNO.EPERM), { changes: true, paths: 2 });
+  replace(binding, 'symlink', 3, ([target, path]) =>
+    ({ operation: refuse(ERRNO.EPERM), syscall: 'symlink', path: target, dest: path }));
+  replace(binding, 'copyFile', 3, ([from, to, mode]) => ({
+    operation: compose.copyFile(locate(from), locate(to), mode || 0),
+    syscall: 'copyfile', path: from, dest: to,
+  }));
+  replace(binding, 'mkdir', 3, ([path, mode, recursive]) => (
+    { operation: makeDirectory(path, mode, recursive), syscall: 'mkdir', path }));
+  replace(binding, 'rmSync', 4, ([path, , recursive]) => (
+    { operation: remove(path, recursive), syscall: 'rm', path }));
+}
+
+function* statOf(attr, big) { return names.statArray(yield* attr, big); }
+
+function* makeDirectory(path, mode, recursive) {
+  if (path.length === 0) throw new Fail(ERRNO.ENOENT);
+  const place = locate(path);
+  if (place.native) {
+    const kind = original.internalModuleStat(String(place.path));
+    if (kind === 1 && recursive) return undefined;
+    throw new Fail(kind < 0 ? ERRNO.EROFS : ERRNO.EEXIST);
+  }
+  return recursive ? yield* names.mkdirp(path, mode, locate) :
+    yield* names.mkdir(place.path, mode);
+}
+
+function* remove(path, recursive) {
+  const place = locate(path);
+  if (place.native) throw new Fail(ERRNO.EROFS);
+  try {
+    yield* compose.removeTree(place.path, recursive);
+  } catch (fail) {
+    // Node has asked before whether it is there and must be.
+    if (fail.errno !== ERRNO.ENOENT) throw fail;
+  }
+}
+
+// --- open files ---------------------------------------------------------------------------
+function openTask(path, flags, mode, opener) {
+  const place = locate(path);
+  const task = { syscall: 'open', path };
+  if (path.length === 0) task.operation = refuse(ERRNO.ENOENT);
+  else if (!place.native) task.operation = files.open(place.path, flags, mode, opener);
+  else if (flags & (O.O_WRONLY | O.O_RDWR | O.O_CREAT | O.O_TRUNC)) {
+    task.operation = refuse(ERRNO.EROFS);
+  } else task.operation = (function* () { return yield native(opener, place.path, flags, mode); })();
+  return task;
+}
+
+// A function of an open descriptor. `kinds`: of which files; others go to the native function.
+function byDescriptor(name, argc, kinds, run, { syscall = name, moves = false } = {}) {
+  replace(binding, name, argc, (args) => {
+    const entry = table.get(args[0]);
+    if (entry === undefined || !kinds.includes(entry.kind)) return undefined;
+    const operation = run(entry, args);
+    if (operation === undefined) return undefined;
+    return { operation, syscall, entry: moves && entry.kind === 'remote' ? entry : undefined };
+  });
+}
+
+function* scatter(entry, views, position) {
+  const data = Buffer.allocUnsafe(views.reduce((sum, view) => sum + view.byteLength, 0));
+  const count = yield* files.read(entry, data, position);
+  let from = 0;
+  for (const view of views) from += data.copy(bytesOf(view), 0, from, count);
+  return count;
+}
+
+function* futimes(entry, fd, atime, mtime) {
+  // The kernel's file too: its times are what the Runtime sees when it commits.
+  if (entry.kind === 'fd') yield native('futimes', fd, atime, mtime);
+  yield* names.utime(entry.path, atime, mtime);
+}
+
+function installFiles() {
+  const all = ['fd', 'remote', 'dir'];
+  const far = ['remote'];
+  const moves = { moves: true };
+  replace(binding, 'open', 3, ([path, flags, mode]) => openTask(path, flags, mode, 'open'));
+  replace(binding, 'openFileHandle', 3, ([path, flags, mode]) =>
+    openTask(path, flags, mode, 'openFileHandle'));
+  byDescriptor('close', 1, all, (entry, [fd]) => files.close(fd));
+  byDescriptor('fsync', 1, ['fd', 'remote'], files.sync);
+  byDescriptor('fdatasync', 1, ['fd', 'remote'], files.sync);
+  byDescriptor('fstat', 2, all, (entry, [, big, , lenient]) =>
+    // readFileSync wants only the size, which the kernel's file has.
+    (lenient === true && entry.kind === 'fd' ? undefined : statOf(files.fstat(entry), big)));
+  byDescriptor('ftruncate', 2, far, (entry, [, size]) => files.ftruncate(entry, size));
+  byDescriptor('fchmod', 2, all, (entry, [, mode]) => names.chmod(entry.path, mode));
+  byDescriptor('fchown', 3, all, (entry, [, uid, gid]) => names.chown(entry.path, uid, gid));
+  byDescriptor('futimes', 3, all, (entry, [fd, atime, mtime]) =>
+    futimes(entry, fd, atime, mtime), { syscall: 'futime' });
+  byDescriptor('read', 5, far, (entry, [, view, offset, length, position]) =>
+    files.read(entry, bytesOf(view).subarray(offset, offset + length), position), moves);
+  byDescriptor('readBuffers', 3, far, (entry, [, views, position]) =>
+    scatter(entry, views, position), { moves: true, syscall: 'read' });
+  byDescriptor('writeBuffer', 5, far, (entry, [, view, offset, length, position]) =>
+    files.write(entry, bytesOf(view).subarray(offset, offset + length), position),
+    { moves: true, syscall: 'write' });
+  byDescriptor('writeBuffers', 3, far, (entry, [, views, position]) =>
+    files.write(entry, Buffer.concat(views.map(bytesOf)), position),
+    { moves: true, syscall: 'write' });
+  byDescriptor('writeString', 4, far, (entry, [, text, position, encoding]) =>
+    files.write(entry, Buffer.from(text, encoding || 'utf8'), position),
+    { moves: true, syscall: 'write' });
+}
+
+// --- whole files in one call --------------------------------------------------------------
+function* readText(opened, flags) {
+  return yield* files.withOpen(opened, 'read', function* (fd) {
+    return table.get(fd)?.kind === 'remote' ? (yield* files.readAll(fd)).toString() :
+      yield native('readFileUtf8', fd, flags);
+  });
+}
+
+function* writeText(opened, data, flag, mode) {
+  yield* files.withOpen(opened, 'write', function* (fd) {
+    if (table.get(fd)?.kind === 'remote') yield* files.writeAll(fd, Buffer.from(data));
+    else yield native('writeFileUtf8', fd, data, flag, mode);
+  });
+}
+
+function installWholeFiles() {
+  replace(binding, 'readFileUtf8', 2, (args) => {
+    const [path, flags] = args;
+    if (typeof path === 'number') {
+      if (table.get(path)?.kind !== 'remote') return undefined;
+      return { operation: (function* () { return (yield* files.readAll(path)).toString(); })(),
+               syscall: 'read' };
+    }
+    const place = locate(path);
+    if (place.native) { args[0] = place.path; return undefined; }
+    const { operation } = openTask(path, flags, 0o666, 'open');
+    return { operation: readText(operation, flags), syscall: 'open', path };
+  });
+  replace(binding, 'writeFileUtf8', 4, ([path, data, flag, mode]) => {
+    if (typeof path === 'number') {
+      if (table.get(path)?.kind !== 'remote') return undefined;
+      return { operation: files.writeAll(path, Buffer.from(data)), syscall: 'write' };
+    }
+    const { operation } = openTask(path, flag, mode, 'open');
+    return { operation: writeText(operation, data, flag, mode), syscall: 'open', path };
+  });
+}
+
+// --- what answers without throwing --------------------------------------------------------
+// 0 for a file, 1 for a directory, a negative errno for neither.
+function kindOf(path) {
+  const place = locate(path);
+  if (place.native) return original.internalModuleStat(place.path);
+  try {
+    return names.isDirectory(runSync(names.attr(place.path))) ? 1 : 0;
+  } catch (fail) {
+    if (!(fail instanceof Fail)) throw fail;
+    return -fail.errno;
+  }
+}
+
+function firstBytes(path) {
+  return runSync(files.withOpen(openTask(path, O.O_RDONLY, 0, 'open').operation, 'read',
+    function* (fd) { return (yield* files.readAll(fd)).subarray(0, 4); }));
+}
+
+const WASM_MAGIC = Buffer.from([0x00, 0x61, 0x73, 0x6d]);
+
+function installAnswers() {
+  binding.existsSync = (path) => path.length > 0 && kindOf(path) >= 0;
+  // Some versions pass the receiver first.
+  binding.internalModuleStat = (...args) => kindOf(args[args.length - 1]);
+  binding.getFormatOfExtensionlessFile = (path) => {
+    try {
+      return firstBytes(path).equals(WASM_MAGIC) ? 1 : 0;
+    } catch {
+      return 0;
+    }
+  };
+}
+
+// --- FileHandle, directories --------------------------------------------------------------
+function installHandles() {
+  const { FileHandle } = binding;
+  const nativeClose = FileHandle.prototype.close;
+  FileHandle.prototype.close = function close() {
+    const entry = files.release(this.fd);
+    const closed = nativeClose.call(this);
+    if (entry === undefined) return closed;
+    return closed.then(() => new Promise((resolve, reject) => {
+      runAsync(files.commit(entry), (fail) => (
+        fail ? reject(toError(fail, 'close', undefined, undefined, null)) : resolve()));
+    }));
+  };
+  const directories = internalBinding('fs_dir');
+  const begin = (args) => {
+    const place = locate(args[0]);
+    if (place.native) { args[0] = place.path; return undefined; }
+    const operation = args[0].length ? compose.openDirectory(place.path, deliver) :
+      refuse(ERRNO.ENOENT);
+    return { operation, syscall: 'opendir', path: args[0] };
+  };
+  replace(directories, 'opendir', 2, begin);
+  // The synchronous function's errors name no path.
+  replace(directories, 'opendirSync', 1, (args) => {
+    const task = begin(args);
+    return task && { ...task, path: undefined };
+  });
+}
+
+const HANDLED = new Set([
+  'FSReqCallback', 'FileHandle', 'StatWatcher', 'legacyMainResolve', 'internalModuleReadJSON',
+  'cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir',
+]);
+
+function refuseUnknown() {
+  for (const [name, value] of Object.entries(binding)) {
+    if (typeof value !== 'function' || value !== original[name] || HANDLED.has(name)) continue;
+    binding[name] = function refused() {
+      return now({ operation: refuse(ERRNO.ENOSYS), syscall: name }, undefined, refused);
+    };
+  }
+}
+
+// `identity`: gives {uid, gid} of the program.
+function install(identity) {
+  installNames(identity);
+  installFiles();
+  installWholeFiles();
+  installAnswers();
+  installHandles();
+  refuseUnknown();
+}
+
+module.exports = { install, kindOf };

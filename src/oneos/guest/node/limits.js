@@ -1,0 +1,25 @@
+'use strict';
+// Every bound of the Node context, with its reason. Units stand last in a name.
+// The Runtime's own are in oneos/limits.py; this side runs inside programs and imports nothing of it.
+
+module.exports = {
+  // As the Runtime's FRAME_BYTES_MAX: a longer frame means that the stream is broken.
+  FRAME_BYTES_MAX: 8 * 1024 * 1024,
+
+  // One `pread` or `pwrite`: the most the Runtime answers in one frame.
+  TRANSFER_BYTES_MAX: 1024 * 1024,
+
+  // Connections for asynchronous calls. Replies come in order on each, so one slow `close` would
+  // hold back all that follow; as many as libuv has threads for the same work.
+  ASYNC_CHANNELS_MAX: 4,
+
+  // A full backlog refuses a connection at once; 50 tries of 10 ms wait for half a second.
+  CONNECT_ATTEMPTS_MAX: 50,
+  CONNECT_PAUSE_MS: 10,
+
+  // Random names tried by `mkdtemp`: 62^6 names, so even two tries in a row are rare.
+  MKDTEMP_ATTEMPTS_MAX: 100,
+
+  // PATH_MAX: what a worker thread may be told of the main thread's working directory.
+  PATH_BYTES_MAX: 4096,
+};

@@ -1,0 +1,57 @@
+'use strict';
+// Where a path of the program leads: into the tree, or to the host's own files.
+//
+// Native and read-only are the interpreter's installation, /usr, /lib*, the context's own files,
+// and what was staged for this process. Everything else is the tree, the working directory
+// included, which the context keeps itself: the host's plays no part.
+
+const { posix } = require('path');
+
+const roots = [];
+let directory = '/';
+
+function addNative(root) {
+  if (root && root !== '/') roots.push(root);
+}
+
+for (const root of ['/usr', '/lib', '/lib32', '/lib64', '/libx32']) addNative(root);
+addNative(process.execPath);
+addNative(posix.dirname(posix.dirname(process.execPath)));
+addNative(__dirname);
+
+function isNative(path) {
+  if (path.includes('/.') || path.includes('//')) path = posix.normalize(path);
+  for (const root of roots) {
+    if (path.startsWith(root) && (path.length === root.length || path[root.length] === '/')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+const SLASH = 0x2f;
+
+// {path, native}: the absolute path, a string or (as the program gave it) bytes.
+function locate(path) {
+  if (typeof path === 'string') {
+    if (path[0] !== '/' && path !== '') path = `${directory === '/' ? '' : directory}/${path}`;
+    return { path, native: isNative(path) };
+  }
+  let bytes = Buffer.from(path.buffer, path.byteOffset, path.byteLength);
+  if (bytes.length && bytes[0] !== SLASH) bytes = Buffer.concat([Buffer.from(`${directory}/`), bytes]);
+  // Latin-1 keeps every byte apart, and the native roots are ASCII or simply do not match.
+  return { path: bytes, native: isNative(bytes.latin1Slice()) };
+}
+
+// As the protocol carries paths: bytes.
+function wire(path) {
+  return typeof path === 'string' ? Buffer.from(path) : path;
+}
+
+module.exports = {
+  addNative,
+  locate,
+  wire,
+  cwd: () => directory,
+  setCwd: (path) => { directory = path; },
+};

@@ -1,0 +1,83 @@
+'use strict';
+// The evaluation context of a Node program, put in place before its first line runs.
+//
+// Loaded by `node --expose-internals --require preload.js …` (see launch_node.py) with the ONEOS_*
+// environment of docs/guest-protocol.md, which it takes out of what the program sees. Without that
+// environment it does nothing but conceal the internals again. Each file beside this one is one
+// part: codec, channel, paths, operations, bindings, modules, process, workers, refusals.
+
+const internals = require('./internals');
+
+function settings() {
+  const { env } = process;
+  const given = {
+    socket: env.ONEOS_SOCK,
+    pid: Number(env.ONEOS_PID),
+    token: env.ONEOS_TOKEN,
+    cwd: env.ONEOS_CWD || '/',
+    hostname: env.ONEOS_HOSTNAME,
+    stage: env.ONEOS_STAGE,
+    uid: Number(env.ONEOS_UID),
+    gid: Number(env.ONEOS_GID),
+  };
+  const nodeOptions = env.ONEOS_NODE_OPTIONS;
+  for (const name of Object.keys(env)) if (name.startsWith('ONEOS_')) delete env[name];
+  if (nodeOptions) env.NODE_OPTIONS = nodeOptions;
+  return given;
+}
+
+function enter(given, isMainThread, workers) {
+  const { AsyncPool, SyncChannel } = require('./channel');
+  const paths = require('./paths');
+  const greeting = { pid: given.pid, token: given.token, fds: false };
+  const channel = new SyncChannel(given.socket, greeting);
+  require('./steps').use(channel, new AsyncPool(given.socket, greeting));
+  if (given.stage) paths.addNative(given.stage);
+
+  require('./filesystem').install(() => given);
+  require('./copytree').install();
+  require('./modules').install(given.stage);
+  require('./refuse').install();
+  require('./processes').install(given, channel, workers.publish);
+  if (!isMainThread) {
+    process.cwd = () => { paths.setCwd(workers.readShared()); return paths.cwd(); };
+  }
+  workers.install(given);
+  // `-r` of the program's own packages starts from its working directory.
+  const Module = require('module');
+  if (module.parent) module.parent.paths = Module._nodeModulePaths(given.cwd);
+}
+
+// Leave no trace of this preload in what the program can look at.
+function conceal() {
+  internals.conceal();
+  const Module = require('module');
+  for (const name of Object.keys(require.cache)) {
+    if (name.startsWith(`${__dirname}/`)) delete require.cache[name];
+  }
+  for (const key of Object.keys(Module._pathCache)) {
+    if (Module._pathCache[key].startsWith(`${__dirname}/`)) delete Module._pathCache[key];
+  }
+  if (module.parent) module.parent.children.length = 0;
+  const options = process.execArgv.indexOf(__filename);
+  if (options >= 2) process.execArgv.splice(options - 2, 3);
+  const preloads = process._preload_modules?.filter((name) => name !== __filename);
+  if (preloads?.length) {
+    Object.defineProperty(process, '_preload_modules', { configurable: true, value: preloads });
+  } else {
+    delete process._preload_modules;
+  }
+}
+
+function main() {
+  const { isMainThread } = internals.internalBinding('worker');
+  let given = settings();
+  if (given.socket || !isMainThread) {
+    const workers = require('./workers');
+    if (!isMainThread) given = workers.inherited();
+    if (given) enter(given, isMainThread, workers);
+  }
+  conceal();
+}
+
+main();

@@ -1,0 +1,107 @@
+'use strict';
+// Who and where the program is: PID, working directory, user, host name, signals.
+//
+// The network's, not the host's. A signal to itself is raised here, at once and synchronously as
+// the kernel does it; one to any other process goes through the Runtime.
+
+const { posix } = require('path');
+const { Fail, ERRNO, toError } = require('./errors');
+const { internalBinding } = require('./internals');
+const names = require('./names');
+const paths = require('./paths');
+const { original, runSync } = require('./steps');
+
+const S_IFDIR = 0o040000;
+
+function change(target) {
+  const before = paths.cwd();
+  try {
+    if (target === '') throw new Fail(ERRNO.ENOENT);
+    const { path, native } = paths.locate(target);
+    let canonical = path;
+    if (native) {
+      canonical = posix.normalize(path);
+      if (names.isDirectory([modeOfNative(canonical)])) return canonical.replace(/(.)\/$/, '$1');
+      throw new Fail(ERRNO.ENOTDIR);
+    }
+    const attr = runSync(names.attr(path));
+    if (!names.isDirectory(attr)) throw new Fail(ERRNO.ENOTDIR);
+    canonical = runSync(names.realpath(path));
+    return canonical;
+  } catch (fail) {
+    if (!(fail instanceof Fail)) throw fail;
+    throw toError(fail, 'chdir', before, target, change);
+  }
+}
+
+function modeOfNative(path) {
+  const kind = original.internalModuleStat(path);
+  if (kind < 0) throw new Fail(ERRNO.ENOENT);
+  return kind === 1 ? S_IFDIR : 0;
+}
+
+function installDirectory(start, moved) {
+  const methods = internalBinding('process_methods');
+  paths.setCwd(start);
+  methods.cwd = () => paths.cwd();
+  methods.chdir = () => {};
+  process.chdir(start);  // Node keeps the last answer of cwd() until the next chdir().
+  methods.chdir = (target) => {
+    paths.setCwd(change(target));
+    moved(paths.cwd());
+  };
+}
+
+function installSignals(pid, call) {
+  const real = process._kill;
+  const own = process.pid;
+  process._kill = function(target, signal) {
+    // Its process group is the program alone: it cannot start others.
+    if (target === pid || target === 0 || target === -pid) return real(own, signal);
+    try {
+      call(['kill', target, signal]);
+      return 0;
+    } catch (fail) {
+      if (!(fail instanceof Fail)) throw fail;
+      return -fail.errno;
+    }
+  };
+}
+
+function constant(name, value) {
+  Object.defineProperty(process, name, {
+    value, enumerable: true, configurable: true, writable: true,
+  });
+}
+
+function installUser(uid, gid, whoami) {
+  process.getuid = process.geteuid = function getuid() { return uid; };
+  process.getgid = process.getegid = function getgid() { return gid; };
+  process.getgroups = function getgroups() { return [gid]; };
+  for (const name of ['setuid', 'seteuid', 'setgid', 'setegid', 'setgroups', 'initgroups']) {
+    process[name] = function() {
+      throw toError(new Fail(ERRNO.EPERM), name, undefined, undefined, process[name]);
+    };
+  }
+  const os = internalBinding('os');
+  const home = (user) => process.env.HOME ?? `/home/${user}`;
+  os.getHomeDirectory = () => home(whoami().user);
+  os.getUserInfo = (options) => {
+    const { user } = whoami();
+    const text = options?.encoding === 'buffer' ? Buffer.from : (value) => value;
+    return { uid, gid, username: text(user), homedir: text(home(user)), shell: null };
+  };
+}
+
+// `settings`: as the environment gave them. `channel`: blocking calls. `moved`: told of the new
+// working directory.
+function install(settings, channel, moved) {
+  installSignals(settings.pid, (request) => channel.call(request));
+  constant('pid', settings.pid);
+  constant('ppid', 0);  // The parent is not in the network's table, as in a PID namespace.
+  installDirectory(settings.cwd, moved);
+  installUser(settings.uid, settings.gid, () => channel.whoami());
+  internalBinding('os').getHostname = () => settings.hostname;
+}
+
+module.exports = { install };
