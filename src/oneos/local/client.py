@@ -1,0 +1,248 @@
+"""A synchronous client of the local protocol (docs/guest-protocol.md), in the role `client`.
+
+One instance holds one connection and sends one request at a time; threads that share an
+instance take turns, so a thread that waits for programs should have its own (`clone`). A call
+that is broken off half-way, by Ctrl-C for example, drops the connection: replies come in
+order, so the late reply would be taken for the next one's. The next call opens a new one.
+What the requests mean is the Runtime's business; this file only carries them.
+"""
+
+import array
+import os
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from oneos.errors import FileError, InternalError, NetworkError, UserError
+from oneos.limits import FRAME_BYTES_MAX, LOCAL_FDS_MAX
+
+_LENGTH = struct.Struct("<I")
+_FD_BYTES = array.array("i").itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFd:
+    """A file of the tree, opened as a real descriptor, which the caller owns and closes.
+
+    `handle` is None where the Runtime keeps no account of it (`/dev/null` and its kind);
+    else `Client.close(handle)` after closing the descriptor commits what was written.
+    """
+
+    fd: int
+    handle: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRemote:
+    """A file that is in use at another host: read and written by requests."""
+
+    handle: int
+    size: int
+    append: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDirectory:
+    """A directory: there is nothing to read; it is listed by its canonical path."""
+
+    path: bytes
+
+
+Opened = OpenFd | OpenRemote | OpenDirectory
+
+
+class Client:
+    """The way to one Runtime.
+
+    Args:
+        socket_path: the Runtime's local socket; see address.py.
+    """
+
+    def __init__(self, socket_path: str) -> None:
+        self.socket_path = socket_path
+        self.greeting: dict[str, Any] = {}
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._received_fds: list[int] = []
+
+    def clone(self) -> "Client":
+        """Another client of the same Runtime with a connection of its own."""
+        return Client(self.socket_path)
+
+    def drop(self) -> None:
+        """Close the connection. The next call opens another."""
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.close()
+        self._close_received()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.drop()
+
+    def call(self, op: str, *args: Any, fds: Sequence[int] = ()) -> Any:
+        """Send one request and wait for its reply, however long that takes.
+
+        Args:
+            op: the request's name, as docs/guest-protocol.md lists them.
+            args: its arguments; paths as bytes.
+            fds: descriptors to hand over with the request; they stay open here.
+
+        Raises:
+            FileError: the Runtime answered with an errno.
+            UserError: no Runtime answers at the socket, or it does not let this user in.
+            NetworkError: the Runtime ended while it was asked.
+        """
+        with self._lock:
+            result = self._request(op, args, fds)
+            self._close_received()
+            return result
+
+    def open(self, path: bytes, flags: int, mode: int = 0o666) -> Opened:
+        """Open a path of the tree.
+
+        Args:
+            path: absolute.
+            flags: as open(2).
+            mode: of a file that is created, with the umask already taken off.
+
+        Raises:
+            FileError: as `call`; also EISDIR for a directory that is not opened as one.
+        """
+        with self._lock:
+            result = self._request("open", (path, flags, mode), ())
+            fds, self._received_fds = self._received_fds, []
+        flags_native = (flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC)) | os.O_CLOEXEC
+        kind = result.get("k")
+        if kind == "fd" and fds:
+            return OpenFd(fds[0], result["h"])
+        if kind == "fd":
+            fd = _open_native(result["path"], flags_native, path)
+            self.call("opened", result["h"])
+            return OpenFd(fd, result["h"])
+        if kind == "host":
+            return OpenFd(_open_native(result["path"], flags_native, path), None)
+        if kind == "remote":
+            return OpenRemote(result["h"], result["size"], result["append"])
+        if kind == "dir":
+            return OpenDirectory(result["path"])
+        raise InternalError(f"the Runtime answered open with a kind {kind!r} nobody knows")
+
+    def close(self, handle: int) -> None:
+        """End an open file. For one that was written, returns when the content is committed.
+
+        Raises:
+            FileError: the content could not be committed.
+        """
+        self.call("close", handle)
+
+    def _request(self, op: str, args: tuple[Any, ...], fds: Sequence[int]) -> Any:
+        if len(fds) > LOCAL_FDS_MAX:
+            raise InternalError(f"{op}: {len(fds)} descriptors in one request")
+        if self._socket is None:
+            self._connect()
+        try:
+            self._send([op, *args], fds)
+            reply = self._receive()
+        except OSError as error:
+            self.drop()
+            raise NetworkError(
+                f"the Runtime at {self.socket_path} broke off: {error.strerror or error}",
+                hint="see whether it still runs: oneos status",
+            ) from error
+        except BaseException:
+            self.drop()
+            raise
+        if not reply or reply[0] != 0:
+            raise _error_of(reply)
+        return reply[1]
+
+    def _connect(self) -> None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(self.socket_path)
+        except PermissionError as error:
+            connection.close()
+            raise UserError(
+                f"the Runtime at {self.socket_path} does not let this user in",
+                hint="run this as the user that started the Runtime",
+            ) from error
+        except OSError as error:
+            connection.close()
+            raise UserError(
+                f"no Runtime answers at {self.socket_path}", hint="start one: oneos up"
+            ) from error
+        self._socket = connection
+        self.greeting = self._request("hello", ({"client": True, "fds": True},), ())
+
+    def _send(self, request: list[Any], fds: Sequence[int]) -> None:
+        assert self._socket is not None
+        body = msgspec.msgpack.encode(request)
+        if len(body) > FRAME_BYTES_MAX:
+            raise UserError(
+                f"{request[0]}: {len(body)} bytes do not fit one request",
+                hint=f"at most {FRAME_BYTES_MAX} bytes; pass long lists by a file or a pipe",
+            )
+        data = memoryview(_LENGTH.pack(len(body)) + body)
+        if fds:
+            # The descriptors travel with the first byte, so they are there before the frame is.
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
+            data = data[self._socket.sendmsg([data], [rights]) :]
+        self._socket.sendall(data)
+
+    def _receive(self) -> Any:
+        (size,) = _LENGTH.unpack(self._receive_exactly(_LENGTH.size))
+        if size > FRAME_BYTES_MAX:
+            raise InternalError(f"the Runtime sent a frame of {size} bytes")
+        return msgspec.msgpack.decode(self._receive_exactly(size))
+
+    def _receive_exactly(self, size: int) -> bytes:
+        assert self._socket is not None
+        parts = bytearray()
+        while len(parts) < size:
+            data, ancillary, _flags, _address = self._socket.recvmsg(
+                size - len(parts), socket.CMSG_SPACE(LOCAL_FDS_MAX * _FD_BYTES)
+            )
+            for level, kind, payload in ancillary:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                    whole = len(payload) - len(payload) % _FD_BYTES
+                    received = array.array("i", payload[:whole])
+                    for fd in received:
+                        os.set_inheritable(fd, False)
+                    self._received_fds.extend(received)
+            if not data:
+                raise ConnectionError("end of stream")
+            parts += data
+        return bytes(parts)
+
+    def _close_received(self) -> None:
+        fds, self._received_fds = self._received_fds, []
+        for fd in fds:
+            os.close(fd)
+
+
+def _open_native(host_path: str | bytes, flags: int, path: bytes) -> int:
+    try:
+        return os.open(host_path, flags)
+    except OSError as error:
+        raise FileError(error.errno or 0, path) from error
+
+
+def _error_of(reply: Any) -> FileError:
+    try:
+        errno, message, hint = reply
+    except (TypeError, ValueError) as error:
+        raise InternalError("the Runtime sent a reply that is none") from error
+    failure = FileError(errno, hint=hint or "")
+    if message:
+        # The Runtime's own words say more than strerror does: which host, which path.
+        failure.message = message
+        failure.args = (message,)
+    return failure

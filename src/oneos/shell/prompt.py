@@ -1,0 +1,114 @@
+"""The shell at a terminal: the line editor, its history, and what a line leads to.
+
+A line that the parser calls incomplete gets a second prompt. Ctrl-C clears the line, Ctrl-D ends
+the shell. An error ends the line and never the shell. The history is a file of this host, for
+this user alone (`~/.local/state/oneos/history`).
+"""
+
+import os
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.enums import EditingMode
+from prompt_toolkit.formatted_text import ANSI
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+
+from oneos.errors import OneOSError
+from oneos.shell import jobs
+from oneos.shell.complete import TreeCompleter
+from oneos.shell.control import Break, Continue, Interrupted, Return, ShellError
+from oneos.shell.execute import INTERRUPTED_STATUS
+from oneos.shell.state import Shell, explain
+
+
+def interact(shell: Shell) -> int:
+    """Read lines and run them, until `exit` or Ctrl-D; the status of the last.
+
+    Raises:
+        Exit: the line was, or ran, `exit`.
+    """
+    session: PromptSession[str] = PromptSession(
+        history=_history(),
+        completer=TreeCompleter(shell),
+        complete_while_typing=False,
+        editing_mode=EditingMode.EMACS,
+    )
+    while True:
+        _report_jobs(shell)
+        try:
+            text = session.prompt(ANSI(_prompt(shell)))
+            while _unfinished(shell, text):
+                text += "\n" + session.prompt(shell.get("PS2") or "> ")
+        except KeyboardInterrupt:
+            shell.status = INTERRUPTED_STATUS
+            continue
+        except EOFError:
+            return shell.status
+        run_line(shell, text)
+
+
+def run_line(shell: Shell, text: str) -> None:
+    """Run what was typed. Whatever goes wrong has been said when this returns.
+
+    Raises:
+        Exit: the shell is to end.
+    """
+    shell.foreground.interrupted = False
+    try:
+        shell.interpreter.run_text(shell, text)
+    except ShellError as error:
+        if not error.reported:
+            shell.complain(error.message)
+        shell.status = error.status
+    except OneOSError as error:
+        shell.complain(explain(error))
+        shell.status = 1
+    except (Break, Continue):
+        pass
+    except Return as returned:
+        shell.status = returned.status
+    except (Interrupted, KeyboardInterrupt):
+        shell.foreground.interrupted = False
+        shell.status = INTERRUPTED_STATUS
+        shell.complain_plain("")
+    shell.loops = 0
+
+
+def _unfinished(shell: Shell, text: str) -> bool:
+    script = shell.interpreter.parser.parse(text + "\n")
+    return script.incomplete or bool(script.commands and script.commands[-1].at_end)
+
+
+def _prompt(shell: Shell) -> str:
+    own = shell.get("PS1")
+    if own is not None:
+        return own
+    network = shell.client.greeting.get("network") or "oneos"
+    return f"{network}:{shell.cwd}$ "
+
+
+def _report_jobs(shell: Shell) -> None:
+    try:
+        jobs.poll(shell)
+    except OneOSError:
+        return  # The next command will say it.
+    for job in shell.jobs:
+        if job.status is not None:
+            shell.complain_plain(jobs.describe(job))
+    shell.jobs[:] = [job for job in shell.jobs if job.status is None]
+
+
+def history_path() -> str:
+    """The file of the lines typed at the prompt, on this host."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "oneos", "history")
+
+
+def _history() -> History:
+    path = history_path()
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        # Lines may hold secrets that were typed by mistake.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(path)
