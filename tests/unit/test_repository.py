@@ -1,5 +1,6 @@
 """What is promised about the repository itself."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -70,3 +71,32 @@ def test_do_explains_itself_and_refuses_unknown_tasks() -> None:
     refused = subprocess.run([ROOT / "do", "dmeo"], capture_output=True, text=True, timeout=30)
     assert refused.returncode == 1
     assert "do: unknown task: dmeo" in refused.stderr
+
+
+@pytest.mark.nightly
+def test_a_fresh_clone_sets_itself_up_once_and_again_when_the_lock_changes(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", ROOT, clone], timeout=60, check=True)
+    # Without the .venv this test runs in.
+    path = ":".join(p for p in os.environ["PATH"].split(":") if ".venv" not in p)
+
+    def do() -> tuple[str, str]:
+        done = subprocess.run(
+            [clone / "do", "test", "--version"],
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout, done.stderr
+
+    out, err = do()
+    assert out.startswith("pytest ")
+    assert err.splitlines()[0].startswith("do: making .venv with Python 3.")
+    assert err.splitlines()[-1] == "do: ready"
+    assert do() == (out, "")
+    with open(clone / "requirements.lock", "a") as lock:
+        lock.write("# A line more.\n")
+    assert do()[1].startswith("do: installing the packages of requirements.lock")
+    assert do() == (out, "")

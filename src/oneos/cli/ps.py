@@ -24,7 +24,7 @@ def command(ended_too: bool, socket_path: str, as_json: bool) -> None:
     if as_json:
         print_json(processes)
         return
-    heads = [">PID", ">PPID", "USER", "HOST", "STATE", ">FOR", "COMMAND"]
+    heads = [">PID", ">PPID", "USER", "HOST", "STATE", ">AGE", "COMMAND"]
     rows = [
         [p["pid"], p["ppid"], p["user"], p["host"], p["state"], since(p["started"]), p["command"]]
         for p in processes

@@ -111,7 +111,7 @@ def test_ps_shows_where_each_program_runs(server: AskServer, oneos: Oneos) -> No
     server.answers[("ps", False)] = PROCESSES[:1]
     outcome = oneos("ps")
     head, row = outcome.out.splitlines()
-    assert head.split() == ["PID", "PPID", "USER", "HOST", "STATE", "FOR", "COMMAND"]
+    assert head.split() == ["PID", "PPID", "USER", "HOST", "STATE", "AGE", "COMMAND"]
     assert row.split()[:5] == ["1042", "1", "alice", "pi1", "running"]
 
 
