@@ -101,6 +101,9 @@ for small logs; a freeze older than this is lifted."""
 OLD_VOTERS_LINGER_S = 10.0
 """Old servers stay this long after a change of voters, for hosts that read slowly."""
 
+STATUS_TIMEOUT_S = 2.0
+"""For a look at the network, which must work best when the network is not well."""
+
 BEAT_PROBE_S = 2.0
 """For a suspected host to answer a direct question before it is declared dead."""
 

@@ -257,7 +257,7 @@ def _errno(call: Callable[[], object]) -> int:
 
 TestTree = TreeMachine.TestCase
 TestTree.settings = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=25,
     deadline=None,
     database=None,

@@ -1,0 +1,243 @@
+"""The chunks a host keeps: immutable pieces of files, each named by the SHA-256 of its bytes.
+
+A chunk has its name only once its bytes are on the disk, so that whatever a crash leaves under a
+name is whole; what rots later is found because every read compares the hash, and goes to `corrupt/`
+so that nobody is served it again. Which chunks a file has, who else holds them and when one may go
+is decided by others. All calls block on the disk: call them in a thread. They may be called from
+several threads at once.
+
+On the disk: `ab/abcdef...` the chunks, by the first two digits; `tmp/` what is being written;
+`corrupt/` what was found damaged.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from oneos.errors import FileError
+from oneos.limits import CHUNK_BYTES, CORRUPT_KEPT_MAX
+from oneos.storage.disk import (
+    as_file_error,
+    read_up_to,
+    remove,
+    sync_directory,
+    sync_file,
+    write_all,
+)
+
+
+class Put(NamedTuple):
+    """What became of one piece of data: its name, and whether it was not there before."""
+
+    digest: bytes
+    new: bool
+
+
+class Usage(NamedTuple):
+    """What the store holds."""
+
+    chunks: int
+    bytes: int
+    corrupt: int
+
+
+class ChunkStore:
+    """The chunks below one directory, which is made when it is not there.
+
+    Raises:
+        FileError: the directory cannot be made or read.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self._tmp = os.path.join(directory, "tmp")
+        self._corrupt = os.path.join(directory, "corrupt")
+        self._serial = itertools.count()
+        # A folder's names are safe up to a count of renames; what an earlier life named may not
+        # have been synced, so nothing counts as safe at the start.
+        self._lock = threading.Lock()
+        self._named: dict[str, int] = {}
+        self._synced: dict[str, int] = {}
+        with as_file_error(directory):
+            for path in (directory, self._tmp, self._corrupt):
+                os.makedirs(path, mode=0o700, exist_ok=True)
+            # Made once, so that a put never has to make one and sync its parent.
+            for first in range(256):
+                os.makedirs(os.path.join(directory, f"{first:02x}"), mode=0o700, exist_ok=True)
+            sync_directory(directory)
+            for name in os.listdir(self._tmp):
+                remove(os.path.join(self._tmp, name))
+
+    def path(self, digest: bytes) -> str:
+        """Where a chunk is, if it is there. Reading it there verifies nothing: see `get`."""
+        if len(digest) != 32:
+            raise FileError(errno.EINVAL, digest.hex(), hint="a chunk is named by 32 bytes")
+        name = digest.hex()
+        return os.path.join(self.directory, name[:2], name)
+
+    # --- writing ------------------------------------------------------------------------------
+    def put(self, data: bytes) -> bytes:
+        """Keep a chunk; answers its name once it is safe on the disk.
+
+        Raises:
+            FileError: ENOSPC, EDQUOT, EIO or what else the disk says; nothing of it stays then.
+        """
+        return self.put_many([data])[0].digest
+
+    def put_many(self, pieces: Sequence[bytes]) -> list[Put]:
+        """Keep several chunks and sync each directory once; answers when all are safe.
+
+        Raises:
+            FileError: as `put`, and EINVAL for a piece longer than `CHUNK_BYTES`. Some of the
+                pieces may be there then, each of them whole.
+        """
+        if any(len(data) > CHUNK_BYTES for data in pieces):
+            raise FileError(errno.EINVAL, hint=f"a chunk has at most {CHUNK_BYTES} bytes")
+        puts = [Put(hashlib.sha256(data).digest(), False) for data in pieces]
+        written: dict[str, str] = {}
+        try:
+            for at, data in enumerate(pieces):
+                path = self.path(puts[at].digest)
+                if path not in written and not self._holds(path, data):
+                    puts[at] = Put(puts[at].digest, True)
+                    written[path] = self._write(data)
+            # Only after all are written: the disk takes them in one sweep, not in turns.
+            for part in written.values():
+                with as_file_error(part):
+                    sync_file(part)
+            for path, part in written.items():
+                self._name(part, path)
+        except BaseException:
+            for part in written.values():
+                remove(part)
+            raise
+        # Also for a chunk that was there: another thread may have named it a moment ago.
+        for folder in {os.path.dirname(self.path(digest)) for digest, _ in puts}:
+            self._sync_names(folder)
+        return puts
+
+    def _name(self, part: str, path: str) -> None:
+        folder = os.path.dirname(path)
+        # Under the lock, so that whoever sees the name also sees that it is not synced.
+        with as_file_error(path), self._lock:
+            os.rename(part, path)
+            self._named[folder] = self._named.get(folder, 0) + 1
+
+    def _sync_names(self, folder: str) -> None:
+        with self._lock:
+            named = self._named.get(folder, 0)
+            if self._synced.get(folder, -1) >= named:
+                return
+        with as_file_error(folder):
+            sync_directory(folder)
+        with self._lock:
+            self._synced[folder] = max(named, self._synced.get(folder, -1))
+
+    def _holds(self, path: str, data: bytes) -> bool:
+        try:
+            with open(path, "rb", buffering=0) as file:
+                there = read_up_to(file.fileno(), len(data) + 1, 0)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            there = b""
+        if there == data:
+            return True
+        # A damaged chunk under this name is no reason to believe that the data is safe.
+        self._set_aside(path)
+        return False
+
+    def _write(self, data: bytes) -> str:
+        part = os.path.join(self._tmp, str(next(self._serial)))
+        with as_file_error(part):
+            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                write_all(fd, data, 0)
+            except BaseException:
+                remove(part)
+                raise
+            finally:
+                os.close(fd)
+        return part
+
+    def delete(self, digest: bytes) -> bool:
+        """Forget a chunk; False when it was not there."""
+        path = self.path(digest)
+        with as_file_error(path):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                return False
+        return True
+
+    # --- reading ------------------------------------------------------------------------------
+    def get(self, digest: bytes) -> bytes:
+        """A chunk's bytes, compared with its name.
+
+        Raises:
+            FileError: ENOENT when it is not here; EIO when it is damaged or cannot be read. A
+                damaged one is moved aside, so that it counts as missing from then on.
+        """
+        path = self.path(digest)
+        try:
+            with as_file_error(path), open(path, "rb", buffering=0) as file:
+                data = read_up_to(file.fileno(), CHUNK_BYTES + 1, 0)
+        except FileError as error:
+            if error.errno == errno.EIO:
+                self._set_aside(path)
+            raise
+        if hashlib.sha256(data).digest() != digest:
+            self._set_aside(path)
+            hint = "damaged on this disk and moved to corrupt/: another host's copy is used instead"
+            raise FileError(errno.EIO, path, hint=hint)
+        return data
+
+    def has(self, digest: bytes) -> bool:
+        """Whether a chunk of this name is here; its bytes are not read."""
+        return os.path.exists(self.path(digest))
+
+    def missing(self, digests: Iterable[bytes]) -> list[bytes]:
+        """Those that are not here, each once, in the order given."""
+        return [digest for digest in dict.fromkeys(digests) if not self.has(digest)]
+
+    def digests(self) -> Iterator[bytes]:
+        """The names of all chunks; chunks that come and go meanwhile may show or not."""
+        for path in self._paths():
+            yield bytes.fromhex(os.path.basename(path))
+
+    def usage(self) -> Usage:
+        """Count what is here: reads every directory."""
+        count = size = 0
+        for path in self._paths():
+            try:
+                size += os.stat(path).st_size
+                count += 1
+            except FileNotFoundError:
+                pass
+        return Usage(count, size, len(os.listdir(self._corrupt)))
+
+    def _paths(self) -> Iterator[str]:
+        for first in range(256):
+            folder = os.path.join(self.directory, f"{first:02x}")
+            for name in sorted(os.listdir(folder)):
+                # A file that a person left here is none of ours.
+                if len(name) == 64 and name.startswith(f"{first:02x}"):
+                    yield os.path.join(folder, name)
+
+    def _set_aside(self, path: str) -> None:
+        aside = os.path.join(self._corrupt, f"{os.path.basename(path)}.{next(self._serial)}")
+        try:
+            os.rename(path, aside)
+            kept = [os.path.join(self._corrupt, name) for name in os.listdir(self._corrupt)]
+            kept.sort(key=os.path.getctime)
+            for old in kept[: max(0, len(kept) - CORRUPT_KEPT_MAX)]:
+                remove(old)
+        except FileNotFoundError:
+            # Another thread found the same damage.
+            pass

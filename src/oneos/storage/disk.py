@@ -1,0 +1,70 @@
+"""Small acts on the host's disk that must be done in the right order to survive a power cut.
+
+What a name leads to is safe only when the file was synced before it got the name and the directory
+after. Errors of the host's kernel become `FileError` with the same errno here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from oneos.errors import FileError
+
+
+@contextmanager
+def as_file_error(path: str) -> Iterator[None]:
+    """Whatever the kernel refuses inside is a FileError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise FileError(error.errno or errno.EIO, path) from error
+
+
+def write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of it at an offset; a disk that fills up in the middle raises ENOSPC."""
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(fd, view, offset)
+        view, offset = view[done:], offset + done
+
+
+def read_up_to(fd: int, count: int, offset: int) -> bytes:
+    """Up to `count` bytes at an offset: fewer only at the end of the file."""
+    data = os.pread(fd, count, offset)
+    if len(data) in (0, count):
+        return data
+    pieces = [data]
+    have = len(data)
+    while have < count and (data := os.pread(fd, count - have, offset + have)):
+        pieces.append(data)
+        have += len(data)
+    return b"".join(pieces)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory safe: without it a rename can vanish on power loss."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file(path: str) -> None:
+    """Make a file's bytes safe."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def remove(path: str) -> None:
+    """Remove a file that may be there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
