@@ -1,10 +1,9 @@
 """One link's two ends: framing, heartbeats, back-pressure, calls out and calls in.
 
-`LinkProtocol` is what both ends share: frames in and out, a heartbeat when idle, and giving up on
-an end that is silent. `CallingEnd` sends calls and matches answers; `ServingEnd` runs handlers.
-Heartbeats go one way each and are never answered, so an end that stopped reading because its
-handlers are busy still shows that it lives. Dialling and accepting are left to `links` and
-`server`.
+`LinkProtocol` is what both ends share: frames in and out, a heartbeat, and giving up on an end that
+is silent. `CallingEnd` sends calls and matches answers; `ServingEnd` runs handlers. Heartbeats go
+one way each and are never answered, so an end that stopped reading because its handlers are busy
+still shows that it lives. Dialling and accepting are left to `links` and `server`.
 """
 
 import asyncio
@@ -69,7 +68,6 @@ class LinkProtocol(asyncio.BufferedProtocol):
         self._writable.set()
         self._reading = True
         self._received = False
-        self._sent = False
         self._heard_s = 0.0
         self._ticked_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -100,9 +98,8 @@ class LinkProtocol(asyncio.BufferedProtocol):
 
     def send_raw(self, data: bytes | bytearray) -> None:
         """Send an encoded frame; a link that has ended swallows it."""
-        if self._transport is None or self.closed.done():
+        if self._transport is None or self.error is not None:
             return
-        self._sent = True
         self.bytes_out += len(data)
         self._transport.write(data)
 
@@ -120,7 +117,7 @@ class LinkProtocol(asyncio.BufferedProtocol):
     def pause_reading(self, paused: bool) -> None:
         """Stop or go on taking frames: how an end makes the other wait."""
         transport = self._transport
-        if transport is None or self.closed.done() or paused != self._reading:
+        if transport is None or self.error is not None or paused != self._reading:
             return
         self._reading = not paused
         if paused:
@@ -200,9 +197,9 @@ class LinkProtocol(asyncio.BufferedProtocol):
                 )
             )
             return
-        if not self._sent and self.writable:
+        # Also where data flows: a byte a second is cheaper than knowing that it is not needed.
+        if self.writable:
             self.send_raw(_heartbeat)
-        self._sent = False
         self._timer = self.loop.call_later(LINK_HEARTBEAT_S, self._tick)
 
 
@@ -248,9 +245,9 @@ class CallingEnd(LinkProtocol):
         call_id = 0
         timer: asyncio.TimerHandle | None = None
         try:
-            if not self.writable:
+            while not self.writable:
                 await self._drain_until(deadline_s, method)
-            if self.error is not None or self.closed.done():
+            if self.error is not None:
                 raise NotSent
             call_id = self._last_id = self._last_id + 1
             frame = encode(Call(call_id, method, body))
@@ -305,6 +302,9 @@ class CallingEnd(LinkProtocol):
 
     def link_lost(self, error: OneOSError) -> None:
         if not self.hello.done():
+            # asyncio's TLS closes without the alert that would say why.
+            if not error.hint:
+                error.hint = "if this goes on: it may refuse our certificate; see the log there"
             self.hello.set_exception(error)
             # Nobody may be waiting for it: the dial can have been cancelled.
             self.hello.exception()
@@ -423,6 +423,8 @@ class ServingEnd(LinkProtocol):
         self, call_id: int, handler: Handler, method: str, argument: Any, length: int
     ) -> None:
         try:
+            # Calls that came in one burst with those whose answers now fill the link wait here.
+            await self._until_writable()
             try:
                 result = await answer(handler, self.peer, method, argument)
                 frame = encode(Reply(call_id, msgspec.Raw(_encode_body(result))))
@@ -438,13 +440,17 @@ class ServingEnd(LinkProtocol):
                 frame = encode(
                     failure_of(call_id, InternalError(f"the result of {method}: {error}"))
                 )
-            if not self.writable:
-                await self.drain()
+            await self._until_writable()
             self.send_raw(frame)
         finally:
             self._tasks.pop(call_id, None)
             self._handling_bytes -= length
             self._balance()
+
+    async def _until_writable(self) -> None:
+        # All that wait wake up together, and the first may fill the link again.
+        while not self.writable:
+            await self.drain()
 
     def _balance(self) -> None:
         """Read on only while there is room: for handlers, their arguments, and their answers."""

@@ -39,6 +39,8 @@ _ALIVE = b"a"
 _READER_GONE = b"g"
 _DONE = b"d"
 
+_CLOSED_HERE = "closed at this end"
+
 
 class Ended(StrEnum):
     """How a stream ended."""
@@ -60,24 +62,29 @@ class PumpResult:
     detail: str = ""
 
 
-async def pump_out(descriptor: int, connection: StreamConnection) -> PumpResult:
-    """Read a program's descriptor until its end, and send all of it.
+def pump_out(descriptor: int, connection: StreamConnection) -> asyncio.Future[PumpResult]:
+    """Read a program's descriptor until its end, and send all of it. It begins at once.
 
     Args:
-        descriptor: pipe, terminal, device or file, open for reading; closed when this returns.
-        connection: of `Streams`; closed when this returns. `connection.close()` ends the pump.
+        descriptor: pipe, terminal, device or file, open for reading; owned from now on, and
+            closed when the pump ends.
+        connection: of `Streams`; it too is closed when the pump ends. `connection.close()` ends
+            the pump, from any thread.
 
-    Cancelling it closes both ends first; the far side sees a broken stream.
+    Returns:
+        A future of how it ended. Cancelling it closes both ends soon after, and the far side sees
+        a broken stream. It is a future and not a coroutine, since a coroutine that is cancelled
+        before its first step could not close what it was given.
 
     Raises:
-        NetworkError: the connection is closed or in use, or there are too many threads.
+        NetworkError: there are too many threads (EAGAIN); both ends are closed.
     """
-    return await _in_thread(_Sender, descriptor, connection)
+    return _in_thread(_Sender, descriptor, connection)
 
 
-async def pump_in(connection: StreamConnection, descriptor: int) -> PumpResult:
+def pump_in(connection: StreamConnection, descriptor: int) -> asyncio.Future[PumpResult]:
     """Receive until the end, and write all of it to a program's descriptor. As `pump_out`."""
-    return await _in_thread(_Receiver, descriptor, connection)
+    return _in_thread(_Receiver, descriptor, connection)
 
 
 class _Broken(Exception):
@@ -136,7 +143,7 @@ class _Pump:
             poll.register(self.socket_descriptor, socket)
         ready = dict(poll.poll(timeout_s * 1000))
         if self.connection.wake_descriptor in ready:
-            raise _Broken("closed at this end")
+            raise _Broken(_CLOSED_HERE)
         return ready.get(self.program.descriptor, 0), ready.get(self.socket_descriptor, 0)
 
     def check_silence(self) -> None:
@@ -356,11 +363,21 @@ class _Receiver(_Pump):
             pass  # The sender is gone. How the program's end ended is known all the same.
 
 
-async def _in_thread(
+def _in_thread(
     kind: Callable[[int, StreamConnection], _Pump], descriptor: int, connection: StreamConnection
-) -> PumpResult:
+) -> asyncio.Future[PumpResult]:
     loop = asyncio.get_running_loop()
     done: asyncio.Future[PumpResult] = loop.create_future()
+    if not connection.take():
+        # Its host was dropped between the rendezvous and now.
+        os.close(descriptor)
+        done.set_result(PumpResult(0, Ended.BROKEN, _CLOSED_HERE))
+        return done
+    try:
+        pump = kind(descriptor, connection)
+    except BaseException:
+        connection.give_back()
+        raise
 
     def deliver(result: PumpResult | None, error: BaseException | None) -> None:
         if done.done():
@@ -384,26 +401,10 @@ async def _in_thread(
             pass  # The loop has ended: nobody asks any more.
 
     try:
-        connection.take()
-    except BaseException:
-        os.close(descriptor)
-        raise
-    try:
-        pump = kind(descriptor, connection)
-    except BaseException:
-        connection.give_back()
-        raise
-    try:
-        thread = threading.Thread(target=body, name=f"stream {connection.host}", daemon=True)
-        thread.start()
+        threading.Thread(target=body, name=f"stream {connection.host}", daemon=True).start()
     except RuntimeError as error:
         pump.program.close()
         connection.give_back()
         raise NetworkError(f"cannot start a stream: {error}", errno=errno.EAGAIN) from None
-    try:
-        return await asyncio.shield(done)
-    except asyncio.CancelledError:
-        connection.close()
-        # The thread wakes up at once; a step on a file that sleeps in the kernel is not waited for.
-        await asyncio.wait([done], timeout=STREAM_LINGER_S)
-        raise
+    done.add_done_callback(lambda _: connection.close())
+    return done

@@ -112,7 +112,7 @@ class Server:
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             listener.bind(where)
-            listener.listen(HANDSHAKES_MAX)
+            listener.listen(socket.SOMAXCONN)
         except OSError as error:
             listener.close()
             raise _listen_error(self._listen_host, self.port, error) from None

@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable
 
-from oneos.errors import NetworkError
+from oneos.errors import InternalError
 from oneos.ids import HostName
 
 
@@ -46,16 +46,17 @@ class StreamConnection:
         """Whether it is closed, or a pump has been told to close it."""
         return self._closed
 
-    def take(self) -> None:
-        """A pump begins with it; a connection is good for one.
+    def take(self) -> bool:
+        """A pump begins with it; False if it has been closed meanwhile.
 
         Raises:
-            NetworkError: it is closed, or another pump has it.
+            InternalError: another pump has it; a connection is good for one.
         """
         with self._lock:
-            if self._closed or self._in_use:
-                raise NetworkError(f"the stream with host {self.host} is closed or in use")
-            self._in_use = True
+            if self._in_use:
+                raise InternalError(f"two pumps use one stream with host {self.host}")
+            self._in_use = not self._closed
+            return self._in_use
 
     def give_back(self) -> None:
         """The pump has ended: close for good."""
