@@ -20,7 +20,6 @@ from typing import Any
 import msgspec
 
 _LENGTH = struct.Struct("<I")
-_PYTHON = ("python3", "python", "node")
 
 
 class LocalSpawner:
@@ -237,9 +236,7 @@ class LocalSpawner:
 
 
 def _open(path: bytes, flags: int, mode: int) -> int:
-    # The mode comes with the program's umask taken off; ours must not count as well.
-    fd = os.open(path, flags | os.O_CLOEXEC, mode)
-    return fd
+    return os.open(path, flags | os.O_CLOEXEC, mode)
 
 
 def _status(code: int) -> int:

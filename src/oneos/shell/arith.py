@@ -26,7 +26,6 @@ _BINARY = [
     ("+", "-"),
     ("*", "/", "%"),
 ]
-_DEPTH_MAX = 100
 
 
 def evaluate(expression: str, get: Callable[[str], str], assign: Callable[[str, str], None]) -> int:
@@ -40,7 +39,7 @@ def evaluate(expression: str, get: Callable[[str], str], assign: Callable[[str, 
     Raises:
         ShellError: the expression is none, or divides by zero.
     """
-    return _Evaluation(expression, get, assign, 0).value()
+    return _Evaluation(expression, get, assign).value()
 
 
 def wrap(number: int) -> int:
@@ -54,12 +53,10 @@ class _Evaluation:
         expression: str,
         get: Callable[[str], str],
         assign: Callable[[str, str], None],
-        depth: int,
     ) -> None:
         self._expression = expression
         self._get = get
         self._assign = assign
-        self._depth = depth
         self._live = True  # false in the branch of ?:, && or || that is not taken
         self._tokens = self._tokenize()
         self._at = 0
@@ -181,10 +178,13 @@ class _Evaluation:
     def _number(self, token: str) -> int:
         try:
             if token[:2] in ("0x", "0X"):
-                return wrap(int(token, 16))
-            return wrap(int(token, 8 if token[0] == "0" and len(token) > 1 else 10))
+                number = int(token, 16)
+            else:
+                number = int(token, 8 if token[0] == "0" and len(token) > 1 else 10)
         except ValueError:
             raise self._error(f"bad number {token!r}") from None
+        # As strtoimax, which other shells read numbers with.
+        return min(number, (1 << 63) - 1)
 
     def _variable(self, name: str) -> int:
         if not self._live:
@@ -192,15 +192,10 @@ class _Evaluation:
         text = self._get(name).strip()
         if not text:
             return 0
-        if re.fullmatch(r"[-+]?(0[xX][0-9a-fA-F]+|\d+)", text):
-            sign = -1 if text[0] == "-" else 1
-            return wrap(sign * self._number(text.lstrip("+-")))
-        # A variable may hold an expression; one that names itself would never end.
-        if self._depth >= _DEPTH_MAX:
-            raise self._error(f"{name} refers to itself")
-        if not _is_name(text):
-            raise ShellError(f"bad number in {name}: {text}")
-        return _Evaluation(text, self._get, self._assign, self._depth + 1).value()
+        if not re.fullmatch(r"[-+]?(0[xX][0-9a-fA-F]+|\d+)", text):
+            raise ShellError(f"Illegal number: {text}")
+        sign = -1 if text[0] == "-" else 1
+        return wrap(sign * self._number(text.lstrip("+-")))
 
 
 def _is_name(token: str) -> bool:

@@ -196,7 +196,7 @@ class Interpreter:
         try:
             shell.write(2, ("+ " if prefix is None else prefix) + " ".join([*words, *arguments]))
             shell.write(2, "\n")
-        except (OSError, ShellError):
+        except OSError:
             pass
 
     def _simple(self, shell: Shell, node: nodes.Simple, tested: bool) -> int:

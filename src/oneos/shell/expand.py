@@ -196,7 +196,7 @@ def _plain(shell: Shell, part: nodes.Parameter, value: str, out: list[Piece]) ->
     if part.name not in ("@", "*"):
         out.append(Piece(value, part.quoted, not part.quoted))
         return
-    joint = " " if part.name == "@" else shell.separators()[:1]
+    joint = " " if part.name == "@" and part.quoted else shell.separators()[:1]
     if part.name == "*" and part.quoted:
         out.append(Piece(joint.join(shell.parameters), True, False))
         return

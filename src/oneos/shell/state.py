@@ -6,6 +6,7 @@ that expansions can run the commands they contain. The current directory and the
 script's, not the process's, which is how several subshells can run in threads.
 """
 
+import errno
 import os
 import threading
 from dataclasses import dataclass, field
@@ -192,12 +193,11 @@ class Shell:
         """Write to one of the script's descriptors, whole.
 
         Raises:
-            ShellError: it is not open.
             OSError: as write(2); BrokenPipeError where nobody reads.
         """
         held = self.descriptors.get(fd)
         if held is None:
-            raise ShellError(f"{fd}: bad file descriptor", 1)
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         write_all(held.fd, encode(text))
 
     def complain(self, message: str) -> None:
@@ -208,7 +208,7 @@ class Shell:
         """One line on standard error without the shell's name before it."""
         try:
             self.write(2, line + "\n")
-        except (OSError, ShellError):
+        except OSError:
             pass
 
     def release(self, descriptors: list[Descriptor]) -> bool:
