@@ -49,7 +49,8 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"oneos.cli.{cmd_name}")
-        command: click.Command = module.command
+        # A verb whose options need the word `command` names it after itself.
+        command: click.Command = getattr(module, "command", None) or getattr(module, cmd_name)
         return command
 
     def resolve_command(
