@@ -68,12 +68,15 @@ class SyncChannel {
 
   // {host, user, uid, gid}: who this process is in the network.
   whoami() {
-    if (!this.pipe) this.#open();
+    this.open();
+    if (this.dead) throw gone();
     while (this.identity === undefined) this.unanswered.shift()?.(this.#receive());
     return this.identity;
   }
 
-  #open() {
+  // Connect and say hello, if that has not happened; the answer is read with the first reply.
+  open() {
+    if (this.pipe || this.dead) return;
     const hello = msgpack.frame(['hello', this.greeting]);
     const pause = new Int32Array(new SharedArrayBuffer(4));
     for (let attempt = 0; attempt < limits.CONNECT_ATTEMPTS_MAX; attempt++) {
@@ -92,12 +95,11 @@ class SyncChannel {
       if (error !== ERRNO.ENOTCONN && error !== ERRNO.EAGAIN) break;
     }
     this.dead = true;
-    throw gone();
   }
 
   #send(request) {
+    this.open();
     if (this.dead) throw gone();
-    if (!this.pipe) this.#open();
     if (this.#write(msgpack.frame(request)) !== 0) this.#lose();
   }
 

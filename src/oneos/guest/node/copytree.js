@@ -6,7 +6,6 @@
 
 const fs = require('fs');
 const { dirname, join, resolve } = require('path');
-const { binding } = require('./steps');
 
 const { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, unlinkSync,
         utimesSync } = fs;
@@ -78,11 +77,8 @@ function copyDirectory(from, to, force, dereference, errorOnExist, verbatim, pre
   }
 }
 
-function install() {
-  if (!binding.cpSyncCheckPaths) return;
-  binding.cpSyncCheckPaths = checkPaths;
-  binding.cpSyncOverrideFile = overrideFile;
-  binding.cpSyncCopyDir = copyDirectory;
-}
-
-module.exports = { install };
+module.exports = {
+  cpSyncCheckPaths: checkPaths,
+  cpSyncOverrideFile: overrideFile,
+  cpSyncCopyDir: copyDirectory,
+};

@@ -6,7 +6,6 @@
 // with ENOSYS: a newer Node never reaches the host's files by a way that nobody looked at.
 
 const { deliver, now, replace } = require('./bind');
-const compose = require('./compose');
 const { Fail, ERRNO, toError } = require('./errors');
 const files = require('./files');
 const { internalBinding } = require('./internals');
@@ -16,6 +15,9 @@ const { binding, native, original, runAsync, runSync } = require('./steps');
 
 const { O, table } = files;
 const bytesOf = (view) => Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+
+// Copying and removing trees: loaded when a program first does that.
+const compose = () => require('./compose');
 
 function* refuse(errno) { throw new Fail(errno); }
 
@@ -70,7 +72,7 @@ function installNames(identity) {
   replace(binding, 'symlink', 3, ([target, path]) =>
     ({ operation: refuse(ERRNO.EPERM), syscall: 'symlink', path: target, dest: path }));
   replace(binding, 'copyFile', 3, ([from, to, mode]) => ({
-    operation: compose.copyFile(locate(from), locate(to), mode || 0),
+    operation: compose().copyFile(locate(from), locate(to), mode || 0),
     syscall: 'copyfile', path: from, dest: to,
   }));
   replace(binding, 'mkdir', 3, ([path, mode, recursive]) => (
@@ -97,7 +99,7 @@ function* remove(path, recursive) {
   const place = locate(path);
   if (place.native) throw new Fail(ERRNO.EROFS);
   try {
-    yield* compose.removeTree(place.path, recursive);
+    yield* compose().removeTree(place.path, recursive);
   } catch (fail) {
     // Node has asked before whether it is there and must be.
     if (fail.errno !== ERRNO.ENOENT) throw fail;
@@ -262,7 +264,7 @@ function installHandles() {
   const begin = (args) => {
     const place = locate(args[0]);
     if (place.native) { args[0] = place.path; return undefined; }
-    const operation = args[0].length ? compose.openDirectory(place.path, deliver) :
+    const operation = args[0].length ? compose().openDirectory(place.path, deliver) :
       refuse(ERRNO.ENOENT);
     return { operation, syscall: 'opendir', path: args[0] };
   };
@@ -274,9 +276,15 @@ function installHandles() {
   });
 }
 
+// Nodes from 22 on copy trees in C++.
+function installCopyTree() {
+  for (const name of ['cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir']) {
+    if (binding[name]) binding[name] = (...args) => require('./copytree')[name](...args);
+  }
+}
+
 const HANDLED = new Set([
   'FSReqCallback', 'FileHandle', 'StatWatcher', 'legacyMainResolve', 'internalModuleReadJSON',
-  'cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir',
 ]);
 
 function refuseUnknown() {
@@ -295,6 +303,7 @@ function install(identity) {
   installWholeFiles();
   installAnswers();
   installHandles();
+  installCopyTree();
   refuseUnknown();
 }
 

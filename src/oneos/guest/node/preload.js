@@ -6,7 +6,28 @@
 // environment it does nothing but conceal the internals again. Each file beside this one is one
 // part: codec, channel, paths, operations, bindings, modules, process, workers, refusals.
 
-const internals = require('./internals');
+// Our own files are not loaded by Node's `require`: that would look for a package.json in the tree,
+// cost twice the time, and leave each in `require.cache`. Some are loaded when they are first
+// needed, after the program has had every chance to change `fs`.
+const { readFileSync } = require('fs');
+const { compileFunction } = require('vm');
+const builtin = require;
+const loaded = new Map();
+
+function load(id) {
+  if (!id.startsWith('./')) return builtin(id);
+  let module = loaded.get(id);
+  if (module) return module.exports;
+  module = { exports: {} };
+  loaded.set(id, module);
+  const filename = `${__dirname}/${id.slice(2)}.js`;
+  const body = compileFunction(readFileSync(filename, 'utf8'),
+                               ['module', 'require', '__dirname', '__filename'], { filename });
+  body(module, load, __dirname, filename);
+  return module.exports;
+}
+
+const internals = load('./internals');
 
 function settings() {
   const { env } = process;
@@ -27,24 +48,25 @@ function settings() {
 }
 
 function enter(given, isMainThread, workers) {
-  const { AsyncPool, SyncChannel } = require('./channel');
-  const paths = require('./paths');
+  const { AsyncPool, SyncChannel } = load('./channel');
   const greeting = { pid: given.pid, token: given.token, fds: false };
   const channel = new SyncChannel(given.socket, greeting);
-  require('./steps').use(channel, new AsyncPool(given.socket, greeting));
+  // The Runtime takes up the connection while the rest is loaded here.
+  channel.open();
+  load('./steps').use(channel, new AsyncPool(given.socket, greeting));
+  const paths = load('./paths');
   if (given.stage) paths.addNative(given.stage);
 
-  require('./filesystem').install(() => given);
-  require('./copytree').install();
-  require('./modules').install(given.stage);
-  require('./refuse').install();
-  require('./processes').install(given, channel, workers.publish);
+  load('./filesystem').install(() => given);
+  load('./modules').install(given.stage);
+  load('./refuse').install();
+  load('./processes').install(given, channel, workers.publish);
   if (!isMainThread) {
     process.cwd = () => { paths.setCwd(workers.readShared()); return paths.cwd(); };
   }
   workers.install(given);
   // `-r` of the program's own packages starts from its working directory.
-  const Module = require('module');
+  const Module = builtin('module');
   if (module.parent) module.parent.paths = Module._nodeModulePaths(given.cwd);
 }
 
@@ -52,11 +74,9 @@ function enter(given, isMainThread, workers) {
 function conceal() {
   internals.conceal();
   const Module = require('module');
-  for (const name of Object.keys(require.cache)) {
-    if (name.startsWith(`${__dirname}/`)) delete require.cache[name];
-  }
+  delete require.cache[__filename];
   for (const key of Object.keys(Module._pathCache)) {
-    if (Module._pathCache[key].startsWith(`${__dirname}/`)) delete Module._pathCache[key];
+    if (Module._pathCache[key] === __filename) delete Module._pathCache[key];
   }
   if (module.parent) module.parent.children.length = 0;
   const options = process.execArgv.indexOf(__filename);
@@ -73,7 +93,7 @@ function main() {
   const { isMainThread } = internals.internalBinding('worker');
   let given = settings();
   if (given.socket || !isMainThread) {
-    const workers = require('./workers');
+    const workers = load('./workers');
     if (!isMainThread) given = workers.inherited();
     if (given) enter(given, isMainThread, workers);
   }

@@ -8,10 +8,9 @@
 const { internalBinding } = require('./internals');
 const limits = require('./limits');
 const { cwd } = require('./paths');
-const { refusal } = require('./refuse');
 
 const KEY = 'oneos:context';
-const PRELOAD = require.resolve('./preload.js');
+const PRELOAD = `${__dirname}/preload.js`;
 
 // The working directory as threads share it: its length in bytes, and the bytes.
 let shared;
@@ -28,12 +27,11 @@ function readShared() {
   return Buffer.from(Buffer.from(shared, 4, length)).toString();
 }
 
-function install(settings) {
-  const binding = internalBinding('worker');
-  const { Worker } = binding;
-  binding.Worker = class extends Worker {
+function contextual(Worker, settings) {
+  return class extends Worker {
     constructor(url, env, execArgv, resourceLimits, trackFds, isInternal, ...rest) {
       if (isInternal) {
+        const { refusal } = require('./refuse');
         throw refusal('register', 'module hooks in a thread come with a later version of OneOS; ' +
                       'module.registerHooks works', new.target);
       }
@@ -47,6 +45,11 @@ function install(settings) {
       require('worker_threads').setEnvironmentData(KEY, { settings, shared });
     }
   };
+}
+
+function install(settings) {
+  const binding = internalBinding('worker');
+  binding.Worker = contextual(binding.Worker, settings);
   Object.defineProperty(binding.Worker, 'name', { value: 'Worker' });
 }
 
