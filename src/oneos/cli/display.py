@@ -21,7 +21,7 @@ _COLOURS = {
     "suspected": "yellow",
     "dead": "red",
     "failed": "red",
-    "unplaced": "red",
+    "none": "red",
 }
 
 

@@ -89,8 +89,9 @@ def command(name: str, pids: tuple[int, ...], socket_path: str, as_json: bool) -
             except FileError as error:
                 # One program that is gone does not spare the others.
                 failures[pid] = error
-    for failure in failures.values():
-        print(failure.lines(), file=sys.stderr)
+    for pid, failure in failures.items():
+        named = UserError(f"kill {pid}: {failure.message}", hint=failure.hint)
+        print(named.lines(), file=sys.stderr)
     if as_json:
         print_json(
             [

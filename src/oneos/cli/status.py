@@ -36,8 +36,11 @@ def command(socket_path: str, as_json: bool) -> None:
     click.echo()
     voters = ", ".join(visible(name) for name in status["voters"])
     click.echo(f"log carried by: {voters} (generation {status['generation']})")
-    if status["under_replicated"]:
-        click.echo(f"files with fewer copies than wanted: {status['under_replicated']}")
+    missing = status["under_replicated"]
+    if missing is None or missing:
+        # None: the Storage service, which counts them, did not answer.
+        count = "unknown" if missing is None else missing
+        click.echo(f"files with fewer copies than wanted: {count}")
 
 
 def _print_members(members: list[dict[str, Any]]) -> None:
@@ -46,6 +49,7 @@ def _print_members(members: list[dict[str, Any]]) -> None:
     rows = []
     for m in members:
         row = [m["name"], m["state"], since(m["since"]), m["address"], m["core"], m["voter"]]
-        row += [m["cores"], size(m["memory_bytes"]), f"{m['load']:.2f}", m["agents"], m["tags"]]
+        load = None if m["load"] is None else f"{m['load']:.2f}"
+        row += [m["cores"], size(m["memory_bytes"]), load, m["agents"], m["tags"]]
         rows.append(row)
     print_table(heads, rows)

@@ -46,7 +46,7 @@ STATUS = {
             "voter": False,
             "cores": 1,
             "memory_bytes": 512 * 1024**2,
-            "load": 0.0,
+            "load": None,
             "since": EARLIER,
             "agents": 0,
         },
@@ -91,7 +91,7 @@ def test_status_shows_hosts_services_and_voters(server: AskServer, oneos: Oneos)
     assert ["network home, seen from hub"] in rows
     end = ["4", "8.0 GiB", "0.50", "2", "-"]
     assert ["hub", "alive", "5 min", "10.0.0.1:4100", "yes", "yes", *end] in rows
-    end = ["1", "512 MiB", "0.00", "0", "camera,garden"]
+    end = ["1", "512 MiB", "-", "0", "camera,garden"]
     assert ["pi1", "dead", "5 min", "10.0.0.2:4100", "no", "no", *end] in rows
     assert ["filesystem", "hub", "7", "running"] in rows
     assert ["log carried by: hub (generation 1)"] in rows
@@ -100,6 +100,8 @@ def test_status_shows_hosts_services_and_voters(server: AskServer, oneos: Oneos)
 def test_status_tells_when_copies_are_missing(server: AskServer, oneos: Oneos) -> None:
     server.answers["status"] = STATUS | {"under_replicated": 12}
     assert "fewer copies than wanted: 12\n" in oneos("status").out
+    server.answers["status"] = STATUS | {"under_replicated": None}
+    assert "fewer copies than wanted: unknown\n" in oneos("status").out
 
 
 def test_status_as_json_is_the_whole_answer(server: AskServer, oneos: Oneos) -> None:
@@ -139,13 +141,13 @@ def test_kill_sends_the_signal(server: AskServer, oneos: Oneos, name: str, numbe
 
 
 def test_kill_goes_on_after_a_program_that_is_gone(server: AskServer, oneos: Oneos) -> None:
-    server.answers[("kill", 1, 15)] = Refusal(3, "kill: no process 1", "see: oneos ps")
+    server.answers[("kill", 1, 15)] = Refusal(3, "No such process", "see: oneos ps")
     outcome = oneos("kill", "--json", "1", "2")
     assert outcome.status == 1
     assert server.requests == [["kill", 1, 15], ["kill", 2, 15]]
-    assert outcome.err == "oneos: kill: no process 1\n       see: oneos ps\n"
+    assert outcome.err == "oneos: kill 1: No such process\n       see: oneos ps\n"
     assert json.loads(outcome.out) == [
-        {"pid": 1, "error": "kill: no process 1"},
+        {"pid": 1, "error": "No such process"},
         {"pid": 2, "error": None},
     ]
 
