@@ -5,7 +5,7 @@ Show the processes that run now, wherever they run, from the files of /proc.
 
   -a, -e  ended ones, too   -f  full: also the session, and the whole time of the start
   -p  only these processes   -u  only those of these users
-  -o  these columns: pid ppid user host state started session command status
+  -o  these columns: pid ppid user host state started session command status (of the exit)
   --json  one list of objects   --no-headers  no line of titles   --proc DIR  in place of /proc
 """
 
@@ -248,7 +248,7 @@ def process(proc: str, pid: str) -> Row | None:
         "state": state.partition(" ")[0],
         "started": status.get("started", "-"),
         "session": status.get("session", "-"),
-        "status": status.get("exit", status.get("status", "-")),
+        "status": status.get("exitstatus", "-"),
         "command": command,
     }
 
