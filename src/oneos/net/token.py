@@ -76,7 +76,8 @@ class Token:
         except ValueError:
             raw = b""
         payload, checksum = raw[:-_CHECKSUM_BYTES], raw[-_CHECKSUM_BYTES:]
-        if len(raw) != _BYTES or _checksum(payload) != checksum:
+        # The last character has bits to spare: only the one spelling is a token.
+        if len(raw) != _BYTES or _checksum(payload) != checksum or _base32(raw) != body:
             raise UserError("the token has a wrong character", hint="copy it again")
         return cls(payload[:_FINGERPRINT_BYTES].hex(), payload[_FINGERPRINT_BYTES:])
 

@@ -1,7 +1,6 @@
 """A network of three hosts, and one stranger network, made once for all tests of this folder."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -104,8 +103,6 @@ async def network(identities: Identities) -> AsyncIterator[Network]:
     network = Network(identities)
     yield network
     await network.stop()
-    # What leaks complains when it is collected: here, and not in some later test.
-    gc.collect()
 
 
 async def eventually(condition: Callable[[], bool], what: str, within_s: float = 5) -> None:

@@ -308,14 +308,14 @@ async def test_a_peer_killed_in_the_middle_of_a_call_makes_it_unknown(network: N
 @ON_UVLOOP_ONLY
 async def test_a_silent_peer_is_noticed(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oneos.net.link.LINK_HEARTBEAT_S", 0.1)
-    monkeypatch.setattr("oneos.net.link.LINK_SILENCE_S", 1.0)
+    monkeypatch.setattr("oneos.net.link.LINK_SILENCE_S", 0.7)
     hub, _ = await pair(network)
     with OtherProcess(network) as other:
         assert await hub.links.call(PI2, "echo", 5, int) == 5
         task = start(hub.links.call(PI2, "slow", None, None, timeout_s=None))
         await eventually(lambda: hub.links.statistics().in_flight == 1, "the call is sent")
         # Its heartbeats keep the link alive while nothing else is said.
-        done, _ = await asyncio.wait([task], timeout=1.3)
+        done, _ = await asyncio.wait([task], timeout=0.9)
         assert not done
         os.kill(other.process.pid, signal.SIGSTOP)
         with pytest.raises(Unknown, match="silent"):
@@ -337,6 +337,7 @@ async def test_an_own_stall_is_not_taken_for_the_peers_silence(
     assert hub.links.statistics().dials == 1
 
 
+@ON_UVLOOP_ONLY
 async def test_a_server_that_never_speaks_is_given_up(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -463,7 +464,8 @@ async def test_what_does_not_speak_oneos_is_closed(
 ) -> None:
     monkeypatch.setattr("oneos.net.server.HANDSHAKE_TIMEOUT_S", 0.3)
     hub, pi1 = await pair(network)
-    for first in (b"", b"ONEO", b"GET / HTTP/1.1\r\n", b"ONEOSRPC" + b"\0" * 50, b"ONEOSSTR!!"):
+
+    async def say(first: bytes) -> None:
         reader, writer = await asyncio.open_connection(*hub.address)
         writer.write(first)
         try:
@@ -471,6 +473,9 @@ async def test_what_does_not_speak_oneos_is_closed(
         except ConnectionResetError:
             pass
         writer.close()
+
+    firsts = (b"", b"ONEO", b"GET / HTTP/1.1\r\n", b"ONEOSRPC" + b"\0" * 50, b"ONEOSSTR!!")
+    await asyncio.gather(*(say(first) for first in firsts))
     await eventually(lambda: hub.server.statistics().handshakes == 0, "all are closed")
     assert hub.server.statistics().accepted == 0
     assert await pi1.links.call(HUB, "whoami", None, str) == "pi1"
@@ -565,7 +570,7 @@ async def test_a_caller_that_does_not_read_stops_being_served(
     previous = -1
     while previous != served:
         previous = served
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
     assert served < 200, "the answers would pile up at the server"
     assert await pi1.links.call(HUB, "whoami", None, str) == "pi1"
     link.pause_reading(False)

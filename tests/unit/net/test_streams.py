@@ -153,7 +153,7 @@ async def test_100_megabytes_arrive_equal_and_memory_stays_flat(network: Network
 
 
 @ON_UVLOOP_ONLY
-@pytest.mark.parametrize("size", [1, 4095, STREAM_BUFFER_BYTES, STREAM_BUFFER_BYTES + 1, 3_000_001])
+@pytest.mark.parametrize("size", [1, STREAM_BUFFER_BYTES, 3_000_001])
 async def test_a_regular_file_is_sent_from_where_it_stands(
     network: Network, tmp_path: Path, size: int
 ) -> None:
@@ -204,6 +204,7 @@ def reset_sigpipe() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
+@ON_UVLOOP_ONLY
 async def test_a_reader_that_stops_reading_stops_the_writer(network: Network) -> None:
     hub, pi1 = await pair(network)
     pipeline = await Pipeline.between(hub, pi1)
@@ -232,13 +233,13 @@ async def test_a_slow_reader_is_not_taken_for_a_dead_host(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oneos.net.pump.STREAM_HEARTBEAT_S", 0.1)
-    monkeypatch.setattr("oneos.net.pump.STREAM_SILENCE_S", 0.5)
+    monkeypatch.setattr("oneos.net.pump.STREAM_SILENCE_S", 0.4)
     hub, pi1 = await pair(network)
     idle = await Pipeline.between(hub, pi1)
     full = await Pipeline.between(hub, pi1)
     writer = asyncio.create_task(asyncio.to_thread(fill, full, 12_000_000))
     done, _ = await asyncio.wait(
-        [idle.sending, idle.receiving, full.sending, full.receiving], timeout=1.2
+        [idle.sending, idle.receiving, full.sending, full.receiving], timeout=0.8
     )
     assert not done
     assert len(await asyncio.to_thread(read_all, full.read_end)) == 12_000_000
@@ -454,9 +455,10 @@ async def test_the_dial_may_come_before_it_is_expected(network: Network) -> None
     dialled.close()
 
 
+@ON_UVLOOP_ONLY
 async def test_an_id_is_good_for_one_connection_from_the_named_host(network: Network) -> None:
-    hub, pi1 = await pair(network, rendezvous_s=0.3)
-    pi2 = await network.host(network.identities.pi2, rendezvous_s=0.3)
+    hub, pi1 = await pair(network, rendezvous_s=0.2)
+    pi2 = await network.host(network.identities.pi2, rendezvous_s=0.2)
     stream_id = new_stream_id()
     expected = pi1.streams.expect(stream_id, HUB)
     with pytest.raises(NetworkError, match="did not expect"):
@@ -471,6 +473,7 @@ async def test_an_id_is_good_for_one_connection_from_the_named_host(network: Net
     first.close()
 
 
+@ON_UVLOOP_ONLY
 async def test_an_end_nobody_comes_for_gives_up(network: Network) -> None:
     hub, pi1 = await pair(network, rendezvous_s=0.2)
     expected = hub.streams.expect(new_stream_id(), PI1)
@@ -482,6 +485,7 @@ async def test_an_end_nobody_comes_for_gives_up(network: Network) -> None:
     assert hub.streams.statistics().expected == 0
 
 
+@ON_UVLOOP_ONLY
 async def test_a_taken_back_expectation_is_not_met(network: Network) -> None:
     hub, pi1 = await pair(network, rendezvous_s=0.2)
     stream_id = new_stream_id()
