@@ -2,13 +2,16 @@
 
 import pytest
 
-from tests.unit.guest_python.conftest import PROGRAMS, World, interpreters
+from tests.unit.guest_python.conftest import PROGRAMS, World, interpreters, version
 
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 
 
-@pytest.mark.parametrize("where", ["here", "remote"])
-@pytest.mark.parametrize("python", interpreters(), ids=lambda p: p.split("/")[-1])
+PYTHONS = interpreters()
+PLACES = [("here", python) for python in PYTHONS] + [("remote", PYTHONS[0])]
+
+
+@pytest.mark.parametrize(("where", "python"), PLACES, ids=version)
 @pytest.mark.parametrize("name", NAMES)
 def test_program_runs_the_same(world: World, name: str, python: str, where: str) -> None:
     world.python = python

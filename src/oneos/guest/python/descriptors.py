@@ -10,8 +10,8 @@ files) go to the real functions untouched.
 
 import errno
 import posix
-from _operator import index
 import sys
+from _operator import index
 
 from .failure import HERE, later, os_error, seamless
 from .remote import Handle, Remote, placeholder_directory
@@ -154,6 +154,9 @@ class Descriptors:
     def dup2(self, fd: int, fd2: int, inheritable: bool = True) -> int:
         if fd2 == fd or fd2 in self.channel.reserved:
             return real["dup2"](fd, fd2, inheritable)  # type: ignore[no-any-return]
+        if fd2 <= 2 and self.far(fd) is not None:
+            # The streams `sys.stdin`, `sys.stdout` and `sys.stderr` read and write in C.
+            raise later("making a file that is open at another host a standard stream")
         replaced = self.table.get(fd2)
         real["dup2"](fd, fd2, inheritable)
         self.table.pop(fd2, None)

@@ -159,14 +159,23 @@ def make_file_io(descriptors: "Descriptors") -> "type[Any]":
             self.handle_of()
             return True
 
-    far_classes: dict[type, type] = {}
+    class FarFileIO(Far, FileIO):
+        __module__ = "_io"
+        __qualname__ = "FileIO"
+
+    FarFileIO.__name__ = "FileIO"
+    FileIO._oneos_far = FarFileIO  # type: ignore[attr-defined]
 
     def far_class(cls: type) -> type:
-        """`cls` with the methods of `Far` in front, for a program's subclasses as well."""
-        if cls not in far_classes:
-            name = "FileIO" if cls is FileIO else cls.__name__
-            far_classes[cls] = type(cls)(name, (Far, cls), {"__module__": cls.__module__})
-        return far_classes[cls]
+        """The class for a remote file of `cls`, which may be a program's own subclass.
+
+        It is kept at the class and not in a table of ours, which would keep the program's module
+        alive, and its open files unflushed, beyond the end of the program.
+        """
+        if "_oneos_far" not in cls.__dict__:
+            made = type(cls)(cls.__name__, (cls, FarFileIO), {"__module__": cls.__module__})
+            cls._oneos_far = made  # type: ignore[attr-defined]
+        return cls.__dict__["_oneos_far"]  # type: ignore[no-any-return]
 
     def refuse_writing(file: "Any", mode: "Any") -> None:
         """The host's files are read only, but for its devices."""

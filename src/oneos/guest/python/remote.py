@@ -7,8 +7,10 @@ position of a remote file is kept here, shared by its descriptors as the kernel'
 
 import _thread
 import errno
+import fcntl
 import posix
 
+from .channel import out_of_the_way
 from .failure import os_error
 
 TYPE_CHECKING = False
@@ -82,17 +84,18 @@ class Remote:
         return fcntl.fcntl(self._template, fcntl.F_DUPFD_CLOEXEC, 0)
 
     def pread(self, handle: Handle, size: int, offset: int) -> bytes:
-        """Up to `size` bytes from `offset`; fewer only at the end of the file."""
+        """Up to `size` bytes from `offset`, as pread(2); none at the end of the file."""
         if not handle.readable:
             raise os_error(errno.EBADF)
         if offset < 0:
             raise os_error(errno.EINVAL)
         parts = []
         while size > 0:
-            part = self.channel.call("pread", handle.h, offset, min(size, TRANSFER_BYTES_MAX))
-            if not part:
-                break
+            asked = min(size, TRANSFER_BYTES_MAX)
+            part = self.channel.call("pread", handle.h, offset, asked)
             parts.append(part)
+            if len(part) < asked:
+                break
             offset += len(part)
             size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -81,7 +81,9 @@ def run_command(arguments: list[str], space: "dict[str, Any]") -> None:
     if sys.version_info >= (3, 13):
         import linecache
 
-        linecache._register_code(code, source, "<string>")  # type: ignore[attr-defined]
+        # Later releases of 3.13 keep the text by the code object, the first ones by the name.
+        key = code if hasattr(linecache, "_interactive_cache") else "<string>"
+        linecache._register_code(key, source, "<string>")  # type: ignore[attr-defined]
     exec(code, space)
 
 
@@ -147,8 +149,30 @@ def run_script(name: str, space: "dict[str, Any]", skip_first_line: bool) -> Non
         space["__loader__"] = loaders.SourceFileLoader("__main__", path)
         if skip_first_line:
             source = b"\n" + source.partition(b"\n")[2]
+        check_encoding(source, path)
         code = compile(source, path, "exec", dont_inherit=True)
     run_file_code(code, space)
+
+
+def check_encoding(source: bytes, path: str) -> None:
+    """Refuse what is no text as the interpreter words it for a file, unlike for a string."""
+    if b"\0" in source:
+        line = source.partition(b"\0")[0].count(b"\n") + 1
+        raise SyntaxError("source code cannot contain null bytes", (path, line, None, "\n"))
+    if source.isascii():
+        return
+    try:
+        source.decode()
+        return
+    except UnicodeDecodeError as error:
+        line = source[: error.start].count(b"\n") + 1
+        byte = f"\\x{source[error.start]:02x}"
+    if any(b"coding" in head for head in source.split(b"\n", 2)[:2]):
+        return  # It may say which encoding it has: the compiler finds out.
+    raise SyntaxError(
+        f"Non-UTF-8 code starting with '{byte}' in file {path} on line {line}, but no encoding "
+        "declared; see https://peps.python.org/pep-0263/ for details"
+    )
 
 
 def run_file_code(code: "Any", space: "dict[str, Any]") -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM115, E402, F401, I001, E501
 """Modules and packages of the tree; prints what happened."""
 
 import importlib
@@ -29,10 +30,16 @@ importlib.invalidate_caches()
 import pkg  # noqa: E402
 
 print(pkg.value, pkg.inner.name, pkg.inner.deep.where, pkg.__path__, pkg.__spec__.origin)
-print(sorted(os.listdir("pkg/__pycache__")) == [f"{n}.{sys.implementation.cache_tag}.pyc" for n in ("__init__", "inner")])
+print(
+    sorted(os.listdir("pkg/__pycache__"))
+    == [f"{n}.{sys.implementation.cache_tag}.pyc" for n in ("__init__", "inner")]
+)
 print(os.path.exists(importlib.util.cache_from_source("pkg/inner.py")))
 print([m.name for m in pkgutil.walk_packages(pkg.__path__, "pkg.")])
-print(importlib.resources.files("pkg").joinpath("data.txt").read_text(), pkgutil.get_data("pkg", "data.txt"))
+print(
+    importlib.resources.files("pkg").joinpath("data.txt").read_text(),
+    pkgutil.get_data("pkg", "data.txt"),
+)
 print(runpy.run_path("script.py")["result"], runpy.run_module("script")["result"])
 runpy.run_module("pkg", run_name="__main__", alter_sys=True)
 for name in ("broken", "raises", "nothing"):

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM115, E402, F401, I001, E501
 """Everything on names: os, os.path, pathlib, shutil, glob, tempfile; prints what happened."""
 
 import fnmatch
@@ -118,7 +119,11 @@ os.chdir(b"d/../d")
 print(os.getcwd())
 os.chdir(here)
 fd = os.open("d", os.O_RDONLY)
-print(os.fstat(fd).st_ino == os.stat("d").st_ino, sorted(os.listdir(fd)), stat.S_ISDIR(os.fstat(fd).st_mode))
+print(
+    os.fstat(fd).st_ino == os.stat("d").st_ino,
+    sorted(os.listdir(fd)),
+    stat.S_ISDIR(os.fstat(fd).st_mode),
+)
 print(sorted((e.name, e.path, e.is_dir()) for e in os.scandir(fd)))
 print(os.stat("2.txt", dir_fd=fd).st_size, open(os.open("2.txt", os.O_RDONLY, dir_fd=fd)).read())
 os.mkdir("made", dir_fd=fd)
@@ -194,13 +199,27 @@ print(os.listdir("t"))
 strange = b"\xff\xfe caf\xe9 \n"
 with open(strange, "wb") as f:
     f.write(b"strange")
-print(strange in os.listdir(b"."), open(os.fsdecode(strange)).read(), os.fsdecode(strange) in os.listdir())
+print(
+    strange in os.listdir(b"."),
+    open(os.fsdecode(strange)).read(),
+    os.fsdecode(strange) in os.listdir(),
+)
 with open("žluťoučký kůň.txt", "w", encoding="utf-8") as f:
     f.write("ď")
-print(sorted(glob.glob("ž*")), os.path.getsize("žluťoučký kůň.txt"), b"\xc5\xbe" in b"".join(os.listdir(b".")))
+print(
+    sorted(glob.glob("ž*")),
+    os.path.getsize("žluťoučký kůň.txt"),
+    b"\xc5\xbe" in b"".join(os.listdir(b".")),
+)
 attempt("a strange name", open, b"\xff/x")
 print(open("/dev/null").read() == "", os.path.exists("/dev/null"), open("/dev/zero", "rb").read(3))
 with open(os.devnull, "w") as f:
     print(f.write("gone"))
-print(os.path.exists("/usr"), os.path.isfile(os.__file__), "shutil.py" in os.listdir(os.path.dirname(os.__file__)))
-print(os.stat in os.supports_dir_fd, os.stat in os.supports_fd, os.stat in os.supports_follow_symlinks)
+print(
+    os.path.exists("/usr"),
+    os.path.isfile(os.__file__),
+    "shutil.py" in os.listdir(os.path.dirname(os.__file__)),
+)
+print(
+    os.stat in os.supports_dir_fd, os.stat in os.supports_fd, os.stat in os.supports_follow_symlinks
+)

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM115, E402, F401, I001, E501
 """The process itself: environment, threads, fork, signals, standard streams; prints what happened."""
 
 import os
@@ -8,7 +9,9 @@ import threading
 print(sys.argv, [k for k in os.environ if k.startswith("ONEOS")], os.environ["GREETING"])
 print(os.getcwd(), os.getpid() == os.getpid(), os.getpid() > 0)
 print(input(), sys.stdin.readline(), repr(sys.stdin.read()))
-print(type(sys.stdout.buffer.raw).__name__, sys.stdout.name, sys.stdin.fileno(), sys.stderr.fileno())
+print(
+    type(sys.stdout.buffer.raw).__name__, sys.stdout.name, sys.stdin.fileno(), sys.stderr.fileno()
+)
 
 
 sys.stdout.flush()
@@ -27,6 +30,7 @@ if child == 0:
     signal.pause()
 os.kill(child, signal.SIGTERM)
 print(os.waitpid(child, 0)[1])
+
 
 def work(number):
     for turn in range(20):
