@@ -97,15 +97,19 @@ class ChunkStore:
             FileError: as `put`, and EINVAL for a piece longer than `CHUNK_BYTES`. Some of the
                 pieces may be there then, each of them whole.
         """
-        if any(len(data) > CHUNK_BYTES for data in pieces):
+        return self.put_named([(hashlib.sha256(data).digest(), data) for data in pieces])
+
+    def put_named(self, named: Sequence[tuple[bytes, bytes]]) -> list[Put]:
+        """`put_many` for a caller that has hashed the pieces itself: digest and data of each."""
+        if any(len(data) > CHUNK_BYTES for _, data in named):
             raise FileError(errno.EINVAL, hint=f"a chunk has at most {CHUNK_BYTES} bytes")
-        puts = [Put(hashlib.sha256(data).digest(), False) for data in pieces]
+        puts = [Put(digest, False) for digest, _ in named]
         written: dict[str, str] = {}
         try:
-            for at, data in enumerate(pieces):
-                path = self.path(puts[at].digest)
+            for at, (digest, data) in enumerate(named):
+                path = self.path(digest)
                 if path not in written and not self._holds(path, data):
-                    puts[at] = Put(puts[at].digest, True)
+                    puts[at] = Put(digest, True)
                     written[path] = self._write(data)
             # Only after all are written: the disk takes them in one sweep, not in turns.
             for part in written.values():

@@ -87,7 +87,7 @@ class _Keeper:
     def __init__(self, chunks: ChunkStore, known: set[bytes]) -> None:
         self._chunks = chunks
         self._known = known
-        self._group: list[bytes] = []
+        self._group: list[tuple[bytes, bytes]] = []
         self.new: dict[bytes, None] = {}
 
     def keep(self, piece: bytes) -> bytes:
@@ -96,14 +96,14 @@ class _Keeper:
         # What an earlier cut of this file has put is not read again to compare it.
         if digest not in self._known or not self._chunks.has(digest):
             self._known.add(digest)
-            self._group.append(piece)
+            self._group.append((digest, piece))
             if len(self._group) == CHUNK_GROUP:
                 self.flush()
         return digest
 
     def flush(self) -> None:
         """Make all that was kept safe."""
-        for put in self._chunks.put_many(self._group):
+        for put in self._chunks.put_named(self._group):
             if put.new:
                 self.new[put.digest] = None
         self._group.clear()

@@ -20,6 +20,7 @@ from oneos.limits import INDEX_PAGE_CACHE_BYTES
 from oneos.state.names import Names
 from oneos.state.names_commands import Command
 from oneos.state.names_types import Result
+from oneos.storage.disk import remove, sync_directory, sync_file
 from oneos.storage.index_store import SCHEMA, SqliteStore
 
 SCHEMA_VERSION = 1
@@ -113,7 +114,7 @@ class SqliteNames:
     def snapshot(self, path: str) -> Seq:
         """Write a copy to `path`, complete and synced or not at all; answers its sequence."""
         part = path + ".part"
-        _remove(part)
+        remove(part)
         try:
             copy = sqlite3.connect(part, isolation_level=None)
             try:
@@ -122,14 +123,14 @@ class SqliteNames:
                 copy.execute("PRAGMA journal_mode=DELETE")
             finally:
                 copy.close()
-            _sync(part)
+            sync_file(part)
             os.replace(part, path)
-            _sync(os.path.dirname(path) or ".")
+            sync_directory(os.path.dirname(path) or ".")
         except sqlite3.Error as error:
-            _remove(part)
+            remove(part)
             raise _failure(part, error) from error
         except OSError as error:
-            _remove(part)
+            remove(part)
             raise FileError(error.errno or errno.EIO, path) from error
         return self.applied_seq
 
@@ -141,7 +142,7 @@ class SqliteNames:
             OneOSError: the snapshot is damaged; the index at `path` is as it was.
         """
         part = path + ".part"
-        _remove(part)
+        remove(part)
         try:
             source = sqlite3.connect(f"file:{snapshot}?mode=ro", uri=True, isolation_level=None)
             copy = sqlite3.connect(part, isolation_level=None)
@@ -154,17 +155,17 @@ class SqliteNames:
             finally:
                 copy.close()
                 source.close()
-            _sync(part)
+            sync_file(part)
             # The old log first: SQLite would play it into the new file.
             for end in ("-wal", "-shm"):
-                _remove(path + end)
+                remove(path + end)
             os.replace(part, path)
-            _sync(os.path.dirname(path) or ".")
+            sync_directory(os.path.dirname(path) or ".")
         except sqlite3.Error as error:
-            _remove(part)
+            remove(part)
             raise _failure(snapshot, error) from error
         except OneOSError:
-            _remove(part)
+            remove(part)
             raise
         return cls.open(path)
 
@@ -211,18 +212,3 @@ def _failure(path: str, error: sqlite3.Error) -> OneOSError:
         return FileError(errno.EIO, path, hint=str(error))
     hint = "move it away and start again: the index is made anew from a snapshot and the log"
     return OneOSError(f"{path}: {error}", hint=hint)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-
-
-def _sync(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

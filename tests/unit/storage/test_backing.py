@@ -130,6 +130,14 @@ async def test_zeros_that_were_written_become_a_hole(host: Host) -> None:
     assert Path(path).read_bytes() == bytes(3 * CHUNK_BYTES + 9) + b"x"
 
 
+async def test_a_short_last_chunk_of_zeros_is_a_hole_too(host: Host) -> None:
+    Path(await host.backing.create(7, 1)).write_bytes(b"x" * CHUNK_BYTES + bytes(900_000))
+    cut = await host.backing.cut(7)
+    path = await host.backing.materialise(7, 2, cut.digests, cut.size, host.fetch)
+    assert os.stat(path).st_blocks * 512 < CHUNK_BYTES + 100_000
+    assert Path(path).read_bytes() == b"x" * CHUNK_BYTES + bytes(900_000)
+
+
 async def test_a_longer_size_than_the_chunks_reads_as_zeros(host: Host) -> None:
     digest = host.chunks.put(b"short")
     size = CHUNK_BYTES + 100
