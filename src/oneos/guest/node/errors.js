@@ -27,6 +27,9 @@ function describe(errno) {
   return names.get(-errno) ?? [`E${errno}`, 'unknown error'];
 }
 
+// Errors that were thrown here and not by C++: Node would show the line of ours that threw one.
+const thrown = new WeakSet();
+
 // What stands outside a program's own file system, and where the Runtime's words help.
 const EXPLAINED = new Set([ERRNO.EHOSTUNREACH, ERRNO.EIO, ERRNO.ETIMEDOUT, ERRNO.ENOSYS]);
 
@@ -49,7 +52,10 @@ function toError(fail, syscall, path, dest, above) {
   }
   const error = new Error(message);
   if (Error.stackTraceLimit !== limit) Error.stackTraceLimit = limit;
-  if (above) Error.captureStackTrace(error, above);
+  if (above) {
+    Error.captureStackTrace(error, above);
+    thrown.add(error);
+  }
   error.errno = -fail.errno;
   error.code = code;
   error.syscall = syscall;
@@ -57,6 +63,25 @@ function toError(fail, syscall, path, dest, above) {
   if (dest !== undefined) error.dest = dest;
   if (fail.hint && EXPLAINED.has(fail.errno)) error.hint = fail.hint;
   return error;
+}
+
+// Before Node reports an uncaught error it shows the source line that threw it. For an error of
+// ours that is the caller's, as if C++ had thrown: the first line of the stack says which.
+function installReport() {
+  const { privateSymbols } = internalBinding('util');
+  const arrow = privateSymbols?.arrow_message_private_symbol;
+  const { _fatalException: report } = process;
+  if (!arrow) return;
+  process._fatalException = function(error, ...rest) {
+    if (thrown.has(error) && error[arrow] === undefined) {
+      const [, id, line, column] = /^ {4}at .*\(node:(\S+):(\d+):(\d+)\)$/m.exec(error.stack) ?? [];
+      const source = internalBinding('builtins').natives[id]?.split('\n')[line - 1];
+      if (source !== undefined) {
+        error[arrow] = `node:${id}:${line}\n${source}\n${' '.repeat(column - 1)}^\n`;
+      }
+    }
+    return report.call(this, error, ...rest);
+  };
 }
 
 // What was thrown inside the context, as a Fail: errors of native calls keep their syscall.
@@ -68,4 +93,4 @@ function toFail(thrown) {
   throw thrown;
 }
 
-module.exports = { Fail, ERRNO, toError, toFail, describe };
+module.exports = { Fail, ERRNO, toError, toFail, describe, installReport };

@@ -61,13 +61,39 @@ function enter(given, isMainThread, workers) {
   load('./modules').install(given.stage);
   load('./refuse').install();
   load('./processes').install(given, channel, workers.publish);
-  if (!isMainThread) {
+  if (isMainThread) {
+    load('./errors').installReport();
+  } else {
     process.cwd = () => { paths.setCwd(workers.readShared()); return paths.cwd(); };
   }
   workers.install(given);
+  correctMain(given.cwd);
   // `-r` of the program's own packages starts from its working directory.
   const Module = builtin('module');
   if (module.parent) module.parent.paths = Module._nodeModulePaths(given.cwd);
+}
+
+// As launch_node.py spells a relative script, so that Node leaves it whole.
+const RELATIVE = '/.oneos-relative/';
+
+// Node has taken the script's path before us, and passes it to `Module.runMain` after us. The
+// function that it gets there has the right path bound, which leaves no frame in stack traces.
+function correctMain(cwd) {
+  const given = process.argv[1];
+  if (!given?.startsWith(RELATIVE)) return;
+  const path = builtin('path').resolve(cwd, decodeURIComponent(given.slice(RELATIVE.length)));
+  process.argv[1] = path;
+  const Module = builtin('module');
+  const { runMain } = Module;
+  const restore = (value) => Object.defineProperty(Module, 'runMain', {
+    value, configurable: true, enumerable: true, writable: true,
+  });
+  Object.defineProperty(Module, 'runMain', {
+    configurable: true,
+    enumerable: true,
+    get() { restore(runMain); return runMain.bind(Module, path); },
+    set: restore,
+  });
 }
 
 // Leave no trace of this preload in what the program can look at.
