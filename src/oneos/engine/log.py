@@ -9,7 +9,7 @@ left to the state machines.
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,7 +181,7 @@ class Log:
         """The number of the first record that is kept (or will be, in an empty log)."""
         return (await streams.info(self._engine, self._stream)).first_seq
 
-    async def read(self, after: int) -> AsyncIterator[Entry]:
+    async def read(self, after: int) -> AsyncGenerator[Entry, None]:
         """The records after a number, in order and without gap, following for ever.
 
         It goes on through lost connections and servers. A reader that stops early should close

@@ -130,7 +130,7 @@ class Copies:
                 away.append(name)
                 continue
             try:
-                return await self._links.call(
+                content: bytes = await self._links.call(
                     HostName(name),
                     "chunk.get",
                     m.ChunkGet(digest),
@@ -138,6 +138,7 @@ class Copies:
                     timeout_s=CHUNK_TIMEOUT_S,
                     bulk=True,
                 )
+                return content
             except FileError as error:
                 log.error("%s cannot give chunk %s: %s", name, digest.hex()[:12], error)
             except OneOSError as error:
@@ -163,7 +164,8 @@ class Copies:
         return await asyncio.to_thread(self._chunks.get, message.digest)
 
     async def _on_put(self, peer: Peer, message: m.ChunkPut) -> list[bytes]:
-        return await asyncio.to_thread(self._chunks.put_many, message.contents)
+        put = await asyncio.to_thread(self._chunks.put_many, message.contents)
+        return [one.digest for one in put]
 
     async def _on_pull(self, peer: Peer, message: m.ChunkPull) -> int:
         missing = self._chunks.missing(message.digests)

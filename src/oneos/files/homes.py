@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.files.copies import Copies
-from oneos.ids import HostName
+from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
 from oneos.limits import HOME_HANDLES_MAX, READ_BYTES_MAX
 from oneos.net.routes import Peer, Routes
@@ -99,21 +99,28 @@ class Homes:
                 raise Fenced("the file has found another home")
             if inode.version > home.inode.version or inode.writing != home.inode.writing:
                 home.inode = inode
-            path = self._backing.path(inode.ino)
-            if not os.path.exists(path):
-                await self._backing.materialise(
-                    inode.ino,
-                    inode.home_epoch,
-                    inode.chunks,
-                    inode.size,
-                    lambda digest: self._copies.fetch(digest, inode.copies),
-                )
-                os.utime(path, ns=(inode.atime_ns, inode.mtime_ns))
+            path = await self._path_of(inode)
             fd = os.open(path, (flags & ~_ONCE) | os.O_CLOEXEC)
             handle = HomeHandle(home, flags, fd, owner)
             home.opens += 1
             home.writers += handle.writing
             return handle
+
+    async def _path_of(self, inode: Inode) -> str:
+        """The backing file of this epoch, made from the committed chunks if it is not there."""
+        try:
+            if self._backing.home_epoch(inode.ino) == inode.home_epoch:
+                return self._backing.path(inode.ino)
+        except FileError:
+            pass
+        return await self._backing.materialise(
+            inode.ino,
+            inode.home_epoch,
+            inode.chunks,
+            inode.size,
+            lambda digest: self._copies.fetch(digest, inode.copies),
+            inode.mtime_ns,
+        )
 
     async def close(self, handle: HomeHandle) -> None:
         """Close it; a writer's content is committed first. Raises what kept it from that."""
@@ -182,7 +189,7 @@ class Homes:
             return None
         try:
             status = os.stat(self._backing.path(inode.ino))
-        except FileNotFoundError:
+        except (FileError, FileNotFoundError):
             return None
         return m.HomeStat(status.st_size, status.st_mtime_ns)
 
@@ -199,7 +206,7 @@ class Homes:
         if ino in self._homes:
             try:
                 os.utime(self._backing.path(ino), ns=(atime_ns, mtime_ns))
-            except FileNotFoundError:
+            except (FileError, FileNotFoundError):
                 pass
 
     async def give_up(self, ino: int, home_epoch: int) -> bool:
@@ -213,7 +220,7 @@ class Homes:
                 self._homes.pop(ino, None)
         result = await self._change(
             lambda rid, ns: n.Release(
-                rid=rid, now_ns=ns, ino=ino, home=self.host, home_epoch=home_epoch
+                rid=rid, now_ns=ns, ino=Ino(ino), home=self.host, home_epoch=home_epoch
             )
         )
         if result.errno not in (0, errno.ESTALE, errno.ENOENT):

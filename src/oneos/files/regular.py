@@ -105,12 +105,13 @@ class RegularFiles:
         if member is None or member.state != "alive":
             return None
         try:
-            return await self._links.call(
+            live: m.HomeStat = await self._links.call(
                 HostName(inode.home),
                 "home.stat",
                 m.HomeFile(inode.ino, inode.home_epoch),
                 m.HomeStat,
             )
+            return live
         except Fenced:
             return None
         except (NetworkError, Unknown) as error:
@@ -300,7 +301,8 @@ class RegularFiles:
 
     async def _ask_home(self, inode: Inode, method: str, message: m.HomeFile) -> bool:
         try:
-            return await self._links.call(HostName(inode.home), method, message, bool)
+            yielded: bool = await self._links.call(HostName(inode.home), method, message, bool)
+            return yielded
         except (NetworkError, Unknown) as error:
             if isinstance(error, Fenced):
                 raise

@@ -15,6 +15,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from oneos.engine.log import Log
 from oneos.engine.snapshots import Snapshots
 from oneos.errors import FileError, NetworkError, OneOSError, Unknown, UserError
 from oneos.ids import HostName
-from oneos.limits import CALL_TIMEOUT_S, SNAPSHOT_EVERY_RECORDS
+from oneos.limits import CALL_TIMEOUT_S, GROWTH_TIMEOUT_S, SNAPSHOT_EVERY_RECORDS
 from oneos.state import control_types as t
 from oneos.state.control import Control, ControlState
 
@@ -52,6 +53,9 @@ class ControlLog:
         self._waiting: dict[str, asyncio.Future[t.Result]] = {}
         self._compaction: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        # Clear from the record that names other servers until this host is connected to them.
+        self._settled = asyncio.Event()
+        self._settled.set()
         self._watchers: list[Watcher] = []
         # Ids must not repeat after a restart, when the counter starts again.
         self._prefix = f"{host}.{os.urandom(6).hex()}"
@@ -81,10 +85,15 @@ class ControlLog:
         self._follower = asyncio.create_task(self._follow(control), name="control log")
         await self.wait_for(lambda: self.applied >= goal)
 
-    async def move(self, control: Log, snapshots: Snapshots) -> None:
-        """Go on with the same log on other servers, from the next sequence."""
-        await self.close()
-        await self.start(control, snapshots)
+    def moved(self) -> None:
+        """The engine's connection leads to the servers that the state names: go on."""
+        self._settled.set()
+
+    async def settled(self, timeout_s: float = GROWTH_TIMEOUT_S) -> None:
+        """Wait until no move of the logs to other servers is under way."""
+        await self.wait_for(lambda: not self.state.frozen_by, timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await self._settled.wait()
 
     async def close(self) -> None:
         """Stop following; the state stays readable."""
@@ -95,20 +104,28 @@ class ControlLog:
 
     async def _follow(self, control: Log) -> None:
         while True:
+            await self._settled.wait()
             try:
-                async for entry in control.read(self.applied):
-                    self._take(entry.seq, entry.author, entry.data)
+                async with aclosing(control.read(self.applied)) as entries:
+                    async for entry in entries:
+                        self._take(entry.seq, entry.author, entry.data)
+                        if not self._settled.is_set():
+                            # What the old servers have behind this place is not in the log.
+                            break
             except OneOSError as error:
                 log.warning("the control log cannot be read: %s; trying again", error)
                 await asyncio.sleep(1.0)
 
     def _take(self, seq: int, author: str, data: bytes) -> None:
-        if seq <= self.applied:
+        if seq <= self.applied or not self._settled.is_set():
             return
         self.applied = seq
         if data:
             record = _decode(data)
+            generation = self.state.engine.generation
             result = self.machine.apply(author, record)
+            if 0 < generation < self.state.engine.generation:
+                self._settled.clear()
             waiting = self._waiting.pop(record.id, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(result)
@@ -197,6 +214,9 @@ class ControlLog:
         try:
             while True:
                 left = deadline - clock()
+                if left > 0 and not self._settled.is_set():
+                    await asyncio.wait((asyncio.ensure_future(self._settled.wait()),), timeout=left)
+                    continue
                 if left <= 0:
                     raise Unknown(
                         "the control log did not answer in time; the change may still happen",

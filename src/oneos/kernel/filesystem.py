@@ -87,7 +87,7 @@ class FileSystem(Actor):
         await self._index.follow()
 
     def receive(self, message: FileSystemMessage, sender: HostName) -> object:
-        names = self._index.names
+        names = self._index.names.names
         if isinstance(message, Change):
             return self._enqueue(message.command)
         if isinstance(message, StatPath):
@@ -139,7 +139,7 @@ class FileSystem(Actor):
                     self.address.epoch,
                 ):
                     raise
-                await self._control.wait_for(lambda: not self._control.state.frozen_by, 60.0)
+                await self._control.settled()
                 # The request ids keep a batch that did get in from being applied twice.
                 await self._index.lead()
 

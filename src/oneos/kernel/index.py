@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from contextlib import aclosing
 
 import msgspec
 from msgspec import Struct
@@ -59,11 +60,6 @@ class Index:
         if not self.leading:
             self._follower = asyncio.create_task(self._follow(), name="files log")
 
-    async def move(self, files: Log) -> None:
-        """Go on with the same log on other servers."""
-        await self.pause()
-        await self.start(files)
-
     async def pause(self) -> None:
         """Stop following."""
         if self._follower is not None:
@@ -79,8 +75,9 @@ class Index:
         while True:
             try:
                 assert self._log is not None
-                async for entry in self._log.read(self.names.applied_seq):
-                    self._apply(entry)
+                async with aclosing(self._log.read(self.names.applied_seq)) as entries:
+                    async for entry in entries:
+                        self._apply(entry)
             except OneOSError as error:
                 log.warning("the files log cannot be read: %s; trying again", error)
                 await asyncio.sleep(1.0)
@@ -108,10 +105,11 @@ class Index:
         assert self._log is not None
         goal = await self._log.barrier()
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            async for entry in self._log.read(self.names.applied_seq):
-                self._apply(entry)
-                if entry.seq >= goal:
-                    return
+            async with aclosing(self._log.read(self.names.applied_seq)) as entries:
+                async for entry in entries:
+                    self._apply(entry)
+                    if entry.seq >= goal:
+                        return
 
     async def follow(self) -> None:
         """Give up the lead and be a standby again."""
@@ -159,10 +157,11 @@ class Index:
         assert self._log is not None
         goal = await self._log.barrier()
         async with asyncio.timeout(CALL_TIMEOUT_S):
-            async for entry in self._log.read(self.names.applied_seq):
-                found, results = self._apply(entry)
-                if found == record.id:
-                    return results
-                if entry.seq >= goal:
-                    break
+            async with aclosing(self._log.read(self.names.applied_seq)) as entries:
+                async for entry in entries:
+                    found, results = self._apply(entry)
+                    if found == record.id:
+                        return results
+                    if entry.seq >= goal:
+                        break
         raise Fenced(f"another batch took the place after {expected}")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from oneos.state.control_types import EngineView, Facts
+
 Path = bytes
 
 
@@ -201,9 +203,10 @@ class DescriptorOpen(Struct, frozen=True, array_like=True):
 class End(Struct, frozen=True, array_like=True):
     """Where one standard descriptor of an agent leads.
 
-    kind: "null"; "closed" (a pipe nobody reads); "fd" (number: a descriptor held at this Runtime for the asker); "pipe" (number
-    names a pipe between two agents of this host and of this launch); "stream" (key: the id of a
-    stream to or from `host`); "file" (path, flags, mode in the tree); "dup" (number: 1 or 2).
+    kind: "null"; "closed" (a pipe nobody reads); "fd" (number: a descriptor held at this Runtime
+    for the asker); "pipe" (number names a pipe between two agents of this host and of this
+    launch); "stream" (key: the id of a stream to or from `host`); "file" (path, flags, mode in
+    the tree); "dup" (number: 1 or 2).
     """
 
     kind: str
@@ -254,6 +257,21 @@ class Signal(Struct, frozen=True, array_like=True):
     signal: int
 
 
+# --- between Runtimes: voter.* --------------------------------------------------------------
+class PrepareVoter(Struct, frozen=True):
+    """voter.prepare: start an empty server of a generation that is about to begin."""
+
+    engine: EngineView
+    pins: list[str]
+    ca_key_pem: bytes
+
+
+class AbandonVoter(Struct, frozen=True):
+    """voter.abandon: that generation will not begin."""
+
+    mark: str
+
+
 # --- between Runtimes: join -----------------------------------------------------------------
 class Hello(Struct, frozen=True):
     """join.hello: the answer to anybody: who we are and our CA."""
@@ -269,7 +287,7 @@ class Join(Struct, frozen=True):
     host: str
     secret: str
     request_pem: bytes
-    facts: bytes
+    facts: Facts
 
 
 class Joined(Struct, frozen=True):

@@ -23,6 +23,7 @@ from oneos.kernel.control_log import ControlLog
 from oneos.limits import CALL_TIMEOUT_S, SERVICE_RETRY_S
 from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
+from oneos.state.control_types import Placement
 
 R = TypeVar("R")
 
@@ -102,18 +103,17 @@ class Services:
             hint=last.hint or "which hosts are up: oneos status",
         )
 
-    async def _news(self, seen: Any, timeout_s: float) -> None:
+    async def _news(self, seen: Placement | None, timeout_s: float) -> None:
         """Wait a little, less if the placement changes meanwhile."""
         try:
             await self._control.wait_for(lambda: self._moved(seen), timeout_s)
         except NetworkError:
             pass
 
-    def _moved(self, seen: Any) -> bool:
-        now = self._control.state.placements
+    def _moved(self, seen: Placement | None) -> bool:
         if seen is None:
             return False
-        return now.get(seen.service) != seen
+        return self._control.state.placements.get(seen.service) != seen
 
 
 def serve(routes: Routes, service: str, messages: Any, find: Callable[[str], Actor | None]) -> None:

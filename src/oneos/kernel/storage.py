@@ -83,7 +83,7 @@ class Storage(Actor):
         goal = min(self._wanted, len(alive))
         found = []
         after = 0
-        while batch := self._index.names.scan(after):
+        while batch := self._index.names.names.scan(after):
             found += [
                 inode
                 for inode in batch

@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -81,10 +81,8 @@ class Interpreters:
         found = self._found.get(kind)
         if found is None:
             raise FileError(2, kind, hint=f"this host has no {kind}")
-        command: Callable[..., list[str | bytes]] = (
-            launch_python.command if kind == "python" else launch_node.command
-        )
-        return command(found.path, arguments), environment
+        command = launch_python.command if kind == "python" else launch_node.command
+        return list(command(found.path, arguments)), environment
 
 
 def _pythons() -> list[str]:

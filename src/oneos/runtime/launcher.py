@@ -137,7 +137,7 @@ class Launcher:
         if not able:
             return
         wishes = [m.Wish(x.spec.argv, x.spec.cwd, x.interpreter, list(x.spec.on)) for x in able]
-        placed = await self._services.ask(
+        placed: list[m.Placed] = await self._services.ask(
             "scheduler",
             m.Schedule(spec.sid, ppid, user, self.host, wishes),
             list[m.Placed],

@@ -33,6 +33,7 @@ class Facts(Struct, frozen=True):
     cores: int = 1
     memory_bytes: int = 0
     version: str = ""
+    key_pin: str = ""
     interpreters: dict[str, str] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)
 
@@ -110,10 +111,15 @@ class Voter(Struct, frozen=True, array_like=True):
 
 
 class EngineView(Struct, frozen=True):
-    """Which servers carry the logs. A change of voters makes a new generation."""
+    """Which servers carry the logs. A change of voters makes a new generation.
+
+    `mark` is different for each attempt to make a generation, so that no server's name is ever
+    used twice.
+    """
 
     generation: int
     voters: list[Voter]
+    mark: str = ""
 
 
 # --- commands -----------------------------------------------------------------------------------

@@ -1,0 +1,209 @@
+"""What a person asks of the whole network: status, processes, signals, sessions, voters, tokens."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from oneos.errors import FileError, NetworkError, OneOSError, UserError
+from oneos.files.proc import iso
+from oneos.ids import HostName
+from oneos.kernel import messages as m
+from oneos.kernel.control_log import ControlLog, now_ns
+from oneos.kernel.services import Services
+from oneos.limits import STATUS_TIMEOUT_S, TOKEN_LIFE_S
+from oneos.net.links import Links
+from oneos.runtime.agents import Agents
+from oneos.runtime.beats import Beats
+from oneos.runtime.joining import NameServer
+from oneos.state import control_types as t
+
+log = logging.getLogger(__name__)
+
+SIGNALS_MAX = 64
+
+
+class System:
+    """See the module.
+
+    Args:
+        host: this host.
+        version: of the package.
+        control, services, links, agents, beats, names: what the answers come from.
+        states: the services of this host by name, with their states.
+        grow_voters: changes the number of voters.
+        stop: ends this Runtime.
+    """
+
+    def __init__(
+        self,
+        host: HostName,
+        version: str,
+        control: ControlLog,
+        services: Services,
+        links: Links,
+        agents: Agents,
+        beats: Beats,
+        names: NameServer,
+        states: Callable[[], dict[str, str]],
+        grow_voters: Callable[[int], Awaitable[dict[str, Any]]],
+        stop: Callable[[], None],
+    ) -> None:
+        self.host = host
+        self._version = version
+        self._control = control
+        self._services = services
+        self._links = links
+        self._agents = agents
+        self._beats = beats
+        self._names = names
+        self._states = states
+        self._grow = grow_voters
+        self._stop = stop
+
+    @property
+    def network(self) -> str:
+        """The network's name."""
+        return self._control.state.network
+
+    def note(self, text: str) -> None:
+        """Write a line to the Runtime's log."""
+        log.warning("%s", text)
+
+    # --- looking --------------------------------------------------------------------------------
+    async def status(self) -> dict[str, Any]:
+        """The network at a glance, as `oneos status --json` prints it."""
+        state = self._control.state
+        suspects = self._beats.suspects()
+        voters = [voter.name for voter in state.engine.voters]
+        agents: dict[str, int] = {}
+        for process in state.processes.values():
+            if process.state == "running":
+                agents[process.host] = agents.get(process.host, 0) + 1
+        states = self._states()
+        return {
+            "network": state.network,
+            "host": self.host,
+            "version": self._version,
+            "generation": state.engine.generation,
+            "members": [
+                {
+                    "name": x.name,
+                    "address": f"{x.facts.address}:{x.facts.port}",
+                    "state": "suspected" if x.name in suspects else x.state,
+                    "incarnation": x.incarnation,
+                    "tags": x.facts.tags,
+                    "core": x.facts.core,
+                    "voter": x.name in voters,
+                    "cores": x.facts.cores,
+                    "memory_bytes": x.facts.memory_bytes,
+                    "load": self._beats.load(x.name),
+                    "since": iso(x.since_ns),
+                    "agents": agents.get(x.name, 0),
+                    "devices": [device.name for device in x.facts.devices],
+                }
+                for x in sorted(state.members.values(), key=lambda x: x.name)
+            ],
+            "services": [
+                {
+                    "name": placed.service,
+                    "host": placed.host,
+                    "epoch": placed.epoch,
+                    "state": states.get(placed.service, "starting")
+                    if placed.host == self.host
+                    else ("running" if placed.host else "none"),
+                }
+                for placed in state.placements.values()
+            ],
+            "voters": voters,
+            "under_replicated": await self._under_replicated(),
+        }
+
+    async def _under_replicated(self) -> int | None:
+        try:
+            return await self._services.ask("storage", m.Health(), int, timeout_s=STATUS_TIMEOUT_S)
+        except OneOSError:
+            # A look at the network must not depend on the network being well.
+            return None
+
+    def processes(self, everything: bool) -> list[dict[str, Any]]:
+        """The process table, as `oneos ps --json` prints it."""
+        return [
+            {
+                "pid": p.pid,
+                "ppid": p.ppid,
+                "sid": p.sid,
+                "user": p.user,
+                "host": p.host,
+                "state": p.state,
+                "started": iso(p.started_ns),
+                "command": b" ".join(p.argv).decode("utf-8", "backslashreplace"),
+                "status": p.status,
+                "reason": p.reason,
+            }
+            for p in sorted(self._control.state.processes.values(), key=lambda p: p.pid)
+            if everything or p.state == "running"
+        ]
+
+    def manifest(self) -> str:
+        """The manifest's text, as the network was founded with it."""
+        return self._control.state.manifest
+
+    # --- doing ----------------------------------------------------------------------------------
+    async def kill(self, pid: int, number: int) -> None:
+        """Send a signal to a process wherever it runs. Raises FileError(ESRCH, EINVAL)."""
+        if not 0 <= number <= SIGNALS_MAX:
+            raise FileError(errno.EINVAL, hint=f"{number} is no signal")
+        process = self._control.state.processes.get(pid)
+        if process is None:
+            raise FileError(errno.ESRCH)
+        if process.state != "running":
+            # As a zombie: a signal to it succeeds and changes nothing.
+            return
+        if process.host == self.host:
+            try:
+                self._agents.signal(pid, number)
+            except ProcessLookupError:
+                raise FileError(errno.ESRCH) from None
+            return
+        try:
+            await self._links.call(process.host, "agent.signal", m.Signal(pid, number), None)
+        except NetworkError as error:
+            raise FileError(errno.EHOSTUNREACH, hint=error.message) from error
+
+    async def login(self, user: str) -> m.LoggedIn:
+        """Open a session for a user of this host."""
+        member = self._control.state.members[self.host]
+        return await self._services.ask("session", m.Login(user, member.incarnation), m.LoggedIn)
+
+    async def logout(self, sid: int) -> None:
+        """Close a session; one that is gone already is no error."""
+        try:
+            await self._services.ask("session", m.Logout(sid), None, timeout_s=STATUS_TIMEOUT_S)
+        except OneOSError as error:
+            log.info("session %d: %s", sid, error)
+
+    async def grow(self, count: int) -> dict[str, Any]:
+        """Change the number of voters."""
+        return await self._grow(count)
+
+    async def token(self) -> dict[str, Any]:
+        """A join token, and the line to paste at the new host."""
+        token = str(await self._names.make_token())
+        facts = self._control.state.members[self.host].facts
+        where = f"{facts.address}:{facts.port}"
+        # printf is a part of the shell, so the token is in no process's arguments.
+        line = f"printf %s {token} | oneos join {where} --token-file -"
+        return {"token": token, "join_line": line, "expires_s": TOKEN_LIFE_S}
+
+    async def forget(self, host: str) -> None:
+        """Strike off a host that left or died."""
+        await self._control.submit(t.Forget(HostName(host), now_ns()))
+
+    def stop(self) -> None:
+        """End this Runtime, once the answer is out."""
+        if not self.network:
+            raise UserError("this Runtime is still starting", errno=errno.EAGAIN)
+        self._stop()
