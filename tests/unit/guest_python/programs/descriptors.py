@@ -1,4 +1,4 @@
-# ruff: noqa: SIM115, E402, F401, I001, E501
+# ruff: noqa: SIM115
 """os.open and everything that takes a descriptor; prints what happened."""
 
 import fcntl

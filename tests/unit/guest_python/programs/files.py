@@ -1,4 +1,4 @@
-# ruff: noqa: SIM115, E402, F401, I001, E501
+# ruff: noqa: SIM115
 """Opening, reading and writing in every mode; prints what happened."""
 
 import array

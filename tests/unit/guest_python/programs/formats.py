@@ -1,4 +1,4 @@
-# ruff: noqa: SIM115, E402, F401, I001, E501
+# ruff: noqa: SIM115, I001
 """The standard library's own readers and writers of files; prints what happened."""
 
 import bz2

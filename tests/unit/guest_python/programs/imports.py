@@ -1,4 +1,4 @@
-# ruff: noqa: SIM115, E402, F401, I001, E501
+# ruff: noqa: E402, F401
 """Modules and packages of the tree; prints what happened."""
 
 import importlib
@@ -27,7 +27,7 @@ for name, text in {
     with open(name, "w") as f:
         f.write(text)
 importlib.invalidate_caches()
-import pkg  # noqa: E402
+import pkg
 
 print(pkg.value, pkg.inner.name, pkg.inner.deep.where, pkg.__path__, pkg.__spec__.origin)
 print(
@@ -47,7 +47,7 @@ for name in ("broken", "raises", "nothing"):
         importlib.import_module(name)
     except Exception as error:
         print(type(error).__name__, error)
-import reloaded  # noqa: E402
+import reloaded
 
 with open("reloaded.py", "w") as f:
     f.write("value = 'two'\n")
@@ -56,7 +56,7 @@ with zipfile.ZipFile("packed.zip", "w") as z:
     z.writestr("packed.py", "value = 'from a zip'\n")
     z.writestr("__main__.py", "import packed\nprint('zip main', packed.value)\n")
 sys.path.insert(0, "packed.zip")
-import packed  # noqa: E402
+import packed
 
 print(packed.value, packed.__file__, type(packed.__loader__).__name__)
 runpy.run_path("packed.zip")
@@ -64,7 +64,7 @@ os.makedirs("namespace/part")
 with open("namespace/part/m.py", "w") as f:
     f.write("here = True\n")
 importlib.invalidate_caches()
-import namespace.part.m  # noqa: E402
+import namespace.part.m
 
 print(namespace.part.m.here, namespace.__file__ if hasattr(namespace, "__file__") else None)
 try:

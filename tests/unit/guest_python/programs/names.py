@@ -1,4 +1,4 @@
-# ruff: noqa: SIM115, E402, F401, I001, E501
+# ruff: noqa: SIM115
 """Everything on names: os, os.path, pathlib, shutil, glob, tempfile; prints what happened."""
 
 import fnmatch

@@ -1,4 +1,4 @@
-# ruff: noqa: SIM115, E402, F401, I001, E501
+# ruff: noqa: SIM115, E402, E501
 """The process itself: environment, threads, fork, signals, standard streams; prints what happened."""
 
 import os
@@ -67,7 +67,7 @@ class Leaves:
 
 Leaves()
 print(open("from-del").read())
-import atexit  # noqa: E402
+import atexit
 
 atexit.register(lambda: print("atexit", open("from-child").read()))
 print("stderr", file=sys.stderr)

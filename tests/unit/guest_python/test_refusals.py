@@ -1,0 +1,107 @@
+"""What this version leaves out is refused in words, and nothing is done on the host instead."""
+
+import os
+
+import pytest
+
+from tests.unit.guest_python.conftest import World
+
+TRY = "\ntry:\n    print(act())\nexcept OSError as e:\n    print(type(e).__name__, e.errno, e)\n"
+STARTING = b"starting programs from inside a program comes with a later version of OneOS"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "import subprocess; act = lambda: subprocess.run(['ls'])",
+        "import subprocess; act = lambda: subprocess.run('ls', shell=True)",
+        "import subprocess; act = lambda: subprocess.check_output(['ls'], close_fds=False)",
+        "import os; act = lambda: os.system('ls')",
+        "import os; act = lambda: os.popen('ls')",
+        "import os; act = lambda: os.execv('/bin/ls', ['ls'])",
+        "import os; act = lambda: os.execvp('ls', ['ls'])",
+        "import os; act = lambda: os.posix_spawn('/bin/ls', ['ls'], {})",
+        "import multiprocessing as m; act = m.get_context('spawn').Process(target=print).start",
+    ],
+)  # fmt: skip
+def test_starting_programs(world: World, act: str) -> None:
+    out = world.context(["-c", act + TRY]).out
+    assert out.startswith(b"PermissionError 1 [Errno 1] " + STARTING), out
+
+
+@pytest.mark.parametrize(
+    ("act", "number"),
+    [
+        ("import os; act = lambda: os.symlink('a', 'b')", 1),
+        ("import os; act = lambda: os.link('a', 'b')", 1),
+        ("import os; act = lambda: os.mkfifo('p')", 95),
+        ("import os; act = lambda: os.mknod('p')", 95),
+        ("import os; act = lambda: os.setxattr('a', 'user.x', b'1')", 95),
+        ("import os; act = lambda: os.listxattr('a')", 95),
+        ("import os; act = lambda: os.statvfs('a')", 95),
+        ("import os; act = lambda: os.chroot('/')", 1),
+        ("import os; act = lambda: os.setuid(0)", 1),
+        ("import os; act = lambda: os.killpg(0, 9)", 1),
+        ("import sqlite3; act = lambda: sqlite3.connect('a.db')", 95),
+        ("import sqlite3; act = lambda: sqlite3.Connection('a.db')", 95),
+        ("import sqlite3; act = lambda: sqlite3.connect('file:a.db?mode=rwc', uri=True)", 95),
+        ("import ctypes; act = lambda: ctypes.CDLL('/home/libx.so')", 95),
+        ("import ctypes; act = lambda: ctypes.CDLL('./libx.so')", 95),
+        ("import socket; s = socket.socket(socket.AF_UNIX); act = lambda: s.bind('here')", 95),
+        ("import socket; s = socket.socket(socket.AF_UNIX); act = lambda: s.connect('here')", 95),
+        ("act = lambda: open('/usr/x', 'w')", 30),
+        ("import os; act = lambda: os.mkdir('/usr/x')", 30),
+        ("import os; act = lambda: os.unlink(os.__file__)", 30),
+        ("import os; act = lambda: os.open(os.__file__, os.O_RDWR)", 30),
+        ("import os; act = lambda: os.chmod('/usr', 0o777)", 30),
+        ("import os; act = lambda: os.rename('a', '/usr/a')", 18),
+    ],
+)
+def test_what_the_tree_has_not(world: World, act: str, number: int) -> None:
+    (world.inside / "a").write_text("a")
+    outcome = world.context(["-c", act + TRY])
+    assert f" {number} [Errno {number}] ".encode() in outcome.out, outcome
+    assert os.listdir(world.inside) == ["a"]
+
+
+def test_what_is_in_memory_only_is_allowed(world: World) -> None:
+    text = """
+import sqlite3, socket, mmap, ctypes, pwd, os
+db = sqlite3.connect(":memory:")
+print(db.execute("select 1").fetchone(), isinstance(db, sqlite3.Connection))
+a, b = socket.socketpair()
+a.send(b"x"); print(b.recv(1), type(a).__mro__[1].__module__)
+server = socket.create_server(("127.0.0.1", 0)); server.close()
+print(len(mmap.mmap(-1, 10)), ctypes.CDLL(None).getpid() > 0)
+print(socket.gethostname(), os.uname().nodename, os.getpid(), pwd.getpwuid(os.getuid()).pw_dir)
+"""
+    out = world.context(["-c", text]).out.decode().splitlines()
+    assert out[0] == "(1,) True"
+    assert out[1] == "b'x' _socket"
+    assert out[2] == "10 True"
+    assert out[3] == f"pi1 pi1 4242 {world.home}"
+
+
+def test_remote_file_is_not_mapped(world: World) -> None:
+    assert world.server is not None
+    world.server.remote = ("*",)
+    (world.inside / "a").write_text("a")
+    act = "import mmap; f = open('a'); act = lambda: mmap.mmap(f.fileno(), 0)" + TRY
+    assert b"another host into memory comes with a later version" in world.context(["-c", act]).out
+
+
+def test_native_code_of_the_tree_is_not_loaded(world: World) -> None:
+    (world.inside / "native.so").write_bytes(b"\x7fELF")
+    outcome = world.context(["-c", "import native"])
+    assert b"ImportError: loading native code from the tree" in outcome.err
+
+
+def test_nothing_reaches_the_host(world: World) -> None:
+    """The native directory of the same name stays as it was while a program works in the tree."""
+    world.write("seen", "x")
+    before = os.stat(world.home)
+    text = "import os\nopen('made', 'w').close()\nos.mkdir('d')\nos.rename('seen', 'gone')"
+    assert world.context(["-c", text]).status == 0
+    assert os.listdir(world.home) == ["seen"]
+    assert os.stat(world.home).st_mtime_ns == before.st_mtime_ns
+    assert sorted(os.listdir(world.inside)) == ["d", "gone", "made"]
