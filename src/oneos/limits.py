@@ -126,6 +126,16 @@ REPAIR_INTERVAL_S = 60.0
 REPAIR_CHUNKS_PER_CALL = 16
 """Chunks pulled by one call: 16 MiB, so that progress shows and a lost call costs little."""
 
+START_TIMEOUT_S = 60.0
+"""For a Runtime to be up or down: an SD card, a full replay and an election fit into it."""
+
+START_POLL_S = 0.05
+"""Between two looks at whether it is; a look costs 1 ms."""
+
+LOG_FILE_BYTES_MAX = 5 * 1024 * 1024
+LOG_FILES_MAX = 2
+"""A Runtime's own log: some weeks of an undisturbed host, 15 MB at most."""
+
 # --- processes ------------------------------------------------------------------------------
 STAGES_MAX = 64
 """Programs of one pipeline."""

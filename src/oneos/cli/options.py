@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from oneos.config import default_directory
 from oneos.local.address import default_socket
 from oneos.local.client import Client
 
@@ -40,3 +42,16 @@ def ask(socket_path: str, op: str, *arguments: Any) -> Any:
     """
     with Client(socket_path) as client:
         return client.call(op, *arguments)
+
+
+def directory_option(function: F) -> F:
+    """Adds `--dir DIR`, the argument `directory`: where a Runtime keeps everything."""
+    return click.option(
+        "--dir",
+        "directory",
+        metavar="DIR",
+        default=default_directory,
+        type=click.Path(path_type=Path),
+        callback=lambda _ctx, _param, value: value.absolute(),
+        help="Where the Runtime keeps its data. Default: $ONEOS_DIR, else ~/.oneos.",
+    )(function)

@@ -230,7 +230,7 @@ class Agents:
     def _spawn(self, agent: Agent, fds: list[int]) -> None:
         start = agent.start
         argv, environment = self._interpreters.command(start.interpreter, start.arguments)
-        environment |= start.env
+        environment |= self._interpreters.environment(start.interpreter, start.env)
         environment |= {
             b"ONEOS_SOCK": os.fsencode(self._socket_path),
             b"ONEOS_PID": b"%d" % start.pid,

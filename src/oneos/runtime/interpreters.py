@@ -84,6 +84,10 @@ class Interpreters:
         command = launch_python.command if kind == "python" else launch_node.command
         return list(command(found.path, arguments)), environment
 
+    def environment(self, kind: str, given: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """The environment for a program that is to see `given`."""
+        return launch_node.environment(given) if kind == "node" else dict(given)
+
 
 def _pythons() -> list[str]:
     # The host's own first; the Runtime's is there in any case.
