@@ -5,7 +5,7 @@
 // function returns to Node, it becomes the Error that Node would have made in C++: the same
 // message, the same properties in the same order, and a stack that starts at the caller.
 
-const { internalBinding } = require('./internals');
+const { internalBinding, internalRequire } = require('./internals');
 
 const ERRNO = internalBinding('constants').os.errno;
 
@@ -65,23 +65,31 @@ function toError(fail, syscall, path, dest, above) {
   return error;
 }
 
-// Before Node reports an uncaught error it shows the source line that threw it. For an error of
-// ours that is the caller's, as if C++ had thrown: the first line of the stack says which.
+// When Node reports an uncaught error it shows the source line that threw it. Where that is a line
+// of ours it becomes the caller's, as if C++ had thrown: the first line of the stack says which.
 function installReport() {
-  const { privateSymbols } = internalBinding('util');
-  const arrow = privateSymbols?.arrow_message_private_symbol;
-  const { _fatalException: report } = process;
-  if (!arrow) return;
-  process._fatalException = function(error, ...rest) {
-    if (thrown.has(error) && error[arrow] === undefined) {
-      const [, id, line, column] = /^ {4}at .*\(node:(\S+):(\d+):(\d+)\)$/m.exec(error.stack) ?? [];
-      const source = internalBinding('builtins').natives[id]?.split('\n')[line - 1];
-      if (source !== undefined) {
-        error[arrow] = `node:${id}:${line}\n${source}\n${' '.repeat(column - 1)}^\n`;
-      }
-    }
-    return report.call(this, error, ...rest);
+  const arrow = internalBinding('util').privateSymbols?.arrow_message_private_symbol;
+  const { setEnhanceStackForFatalException: set } = internalBinding('errors');
+  const enhancers = internalRequire('internal/errors').fatalExceptionStackEnhancers;
+  if (!arrow || !set || !enhancers) return;
+  const correct = (error) => {
+    const shown = error?.[arrow];
+    if (!thrown.has(error) || typeof shown !== 'string' || !shown.startsWith(__dirname)) return;
+    const caller = callerLine(error.stack);
+    if (!caller) return;
+    // Some ways of running a program have put it before the stack already.
+    if (error.stack.startsWith(shown)) error.stack = caller + error.stack.slice(shown.length);
+    error[arrow] = caller;
   };
+  set((error) => { correct(error); return enhancers.beforeInspector(error); },
+      enhancers.afterInspector);
+}
+
+// The arrow message for the first frame of a stack in one of Node's own files.
+function callerLine(stack) {
+  const [, id, line, column] = /^ {4}at .*\(node:(\S+):(\d+):(\d+)\)$/m.exec(stack) ?? [];
+  const source = internalBinding('builtins').natives[id]?.split('\n')[line - 1];
+  return source && `node:${id}:${line}\n${source}\n${' '.repeat(column - 1)}^\n`;
 }
 
 // What was thrown inside the context, as a Fail: errors of native calls keep their syscall.
