@@ -34,8 +34,8 @@ def test_interrupted_request_leaves_no_reply_behind(world: World) -> None:
         assert world.server.wait_for("mkdir")
         running.send_signal(signal.SIGINT)
         assert world.server.wait_for("list")
-        gate.set()
         out, _ = running.communicate(timeout=10)
+        gate.set()
     assert out == b"interrupted\n7 ['b']\n"
 
 
