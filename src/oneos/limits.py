@@ -136,6 +136,9 @@ LOG_FILE_BYTES_MAX = 5 * 1024 * 1024
 LOG_FILES_MAX = 2
 """A Runtime's own log: some weeks of an undisturbed host, 15 MB at most."""
 
+CLUSTER_HOSTS_MAX = 16
+"""Runtimes that `oneos cluster` starts on one machine: 60 MB and a few processes each."""
+
 # --- processes ------------------------------------------------------------------------------
 STAGES_MAX = 64
 """Programs of one pipeline."""

@@ -55,3 +55,13 @@ def directory_option(function: F) -> F:
         callback=lambda _ctx, _param, value: value.absolute(),
         help="Where the Runtime keeps its data. Default: $ONEOS_DIR, else ~/.oneos.",
     )(function)
+
+
+def login_name() -> str:
+    """Who uses this command: the login name on this host."""
+    import getpass  # It brings termios and pwd, which most verbs do without.
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "root"

@@ -1,0 +1,103 @@
+"""`oneos cluster`: several Runtimes on this machine, for trying things out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from oneos.errors import UserError
+from oneos.limits import PORT_DEFAULT
+
+
+@click.command("cluster")
+@click.argument("action", metavar="N|stop|status|rm")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path),
+    default=lambda: Path(os.environ.get("ONEOS_CLUSTER_DIR") or "~/.oneos-cluster").expanduser(),
+    help="Where the cluster lives. Default: $ONEOS_CLUSTER_DIR, else ~/.oneos-cluster.",
+)
+@click.option("--port", default=PORT_DEFAULT, show_default=True, help="The first host's port.")
+@click.option(
+    "--with",
+    "extra",
+    multiple=True,
+    metavar="HOST=FILE",
+    help="Add a file's text (tags, devices) to a new host's configuration; repeatable.",
+)
+@click.option("--shell", is_flag=True, help="Open a shell, and stop the cluster at its end.")
+def command(
+    action: str, directory: Path, port: int, extra: tuple[str, ...], shell: bool
+) -> int | None:
+    """Run N Runtimes on this machine, each a host of its own: host1, host2, ...
+
+    The same command starts a stopped cluster again, with its data.
+
+    \b
+    Examples:
+      oneos cluster 3
+      oneos cluster 3 --with host2=devices.toml
+      oneos cluster stop
+    """
+    from oneos.local import cluster
+    from oneos.local.starting import is_up
+
+    directory = directory.absolute()
+    if action.isdigit():
+        hosts = cluster.plan(directory, int(action), port, _extra(extra))
+        cluster.start(hosts, lambda text: click.echo(text, err=True))
+        if shell:
+            return _shell(directory)
+        click.echo(f"use it:  export ONEOS_DIR={hosts[0].directory}  and  oneos sh")
+        click.echo(f"stop it: oneos cluster stop{_at(directory)}")
+        return None
+    hosts = cluster.hosts_of(directory)
+    if action not in ("stop", "status", "rm"):
+        raise click.UsageError(f"{action!r} is neither a number of hosts nor stop, status, rm")
+    if not hosts:
+        raise UserError(f"there is no cluster in {directory}", hint="make one: oneos cluster 3")
+    if action == "status":
+        for host in hosts:
+            state = "up" if is_up(host.directory) else "down"
+            click.echo(f"{host.name}  {state}  127.0.0.1:{host.port}  {host.directory}")
+        return None
+    cluster.stop(hosts, lambda text: click.echo(text, err=True))
+    if action == "rm":
+        for host in hosts:
+            shutil.rmtree(host.directory)
+        click.echo(f"removed {len(hosts)} hosts from {directory}")
+    return None
+
+
+def _shell(directory: Path) -> int:
+    from oneos.local.cluster import hosts_of, stop
+
+    hosts = hosts_of(directory)
+    words = [sys.executable, "-m", "oneos.cli.main", "sh", "--socket", hosts[0].socket]
+    try:
+        return subprocess.call(words)
+    finally:
+        stop(hosts, lambda text: click.echo(text, err=True))
+
+
+def _at(directory: Path) -> str:
+    default = Path("~/.oneos-cluster").expanduser()
+    return "" if directory == default else f" --dir {directory}"
+
+
+def _extra(words: tuple[str, ...]) -> dict[str, Path]:
+    extra = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals:
+            raise click.UsageError(f"--with {word}: write HOST=FILE")
+        if not Path(path).is_file():
+            raise UserError(f"--with {word}: there is no file {path}", errno=2)
+        extra[name] = Path(path)
+    return extra

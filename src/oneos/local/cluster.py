@@ -1,0 +1,172 @@
+"""Several Runtimes on one machine, for trying things out: `oneos cluster N`.
+
+Each is a host of its own: a directory, ports, an identity, a configuration and an OS process. They
+find each other on the loopback address, exactly as hosts on a wire would. The first makes the
+network, the others join it by tokens, and from three on three of them carry the log.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from oneos.errors import UserError
+from oneos.limits import CLUSTER_HOSTS_MAX
+from oneos.local import starting
+from oneos.local.client import Client
+
+PORTS_EACH = 10
+"""Between the ports of one host and the next: each uses five (see docs/operations.md)."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Host:
+    """One Runtime of a cluster."""
+
+    name: str
+    directory: Path
+    port: int
+
+    @property
+    def socket(self) -> str:
+        """Where its clients reach it."""
+        return starting.socket_of(self.directory)
+
+    @property
+    def made(self) -> bool:
+        """Whether it is in the network."""
+        return (self.directory / "identity" / "host.pem").exists()
+
+
+def hosts_of(directory: Path) -> list[Host]:
+    """The hosts of the cluster in a directory, in order; empty where there is none."""
+    found = []
+    for path in directory.glob("host*/oneos.toml"):
+        number = path.parent.name.removeprefix("host")
+        if number.isdigit():
+            port = _port_in(path)
+            found.append((int(number), Host(path.parent.name, path.parent, port)))
+    return [host for _, host in sorted(found)]
+
+
+def plan(directory: Path, count: int, port: int, extra: dict[str, Path]) -> list[Host]:
+    """The hosts of a cluster, with their configurations written where there are none yet.
+
+    Args:
+        directory: of the whole cluster.
+        count: how many hosts.
+        port: the first host's public port.
+        extra: host names to files whose text is added to that host's configuration.
+
+    Raises:
+        UserError: the count does not fit what is there, or a host of `extra` is not one of it.
+    """
+    if not 1 <= count <= CLUSTER_HOSTS_MAX:
+        raise UserError(f"a cluster has 1 to {CLUSTER_HOSTS_MAX} hosts, not {count}")
+    present = hosts_of(directory)
+    if len(present) > count:
+        raise UserError(
+            f"the cluster in {directory} has {len(present)} hosts already",
+            hint=f"start it: oneos cluster {len(present)}; or remove it: oneos cluster rm",
+        )
+    names = [f"host{number}" for number in range(1, count + 1)]
+    for name in extra:
+        if name not in names:
+            raise UserError(f"--with {name}=...: there is no such host", hint=", ".join(names))
+    base = present[0].port if present else port
+    hosts = [Host(name, directory / name, base + at * PORTS_EACH) for at, name in enumerate(names)]
+    for host in hosts:
+        path = host.directory / "oneos.toml"
+        if not path.exists():
+            host.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_text(_config(host, extra.get(host.name)), encoding="utf-8")
+    return hosts
+
+
+def _config(host: Host, extra: Path | None) -> str:
+    more = extra.read_text(encoding="utf-8") if extra else ""
+    return (
+        f'name = "{host.name}"\n'
+        f'directory = "."\n'
+        f'listen = "127.0.0.1"\n'
+        f'advertise = "127.0.0.1"\n'
+        f"port = {host.port}\n" + (f"\n{more}" if more else "")
+    )
+
+
+def _port_in(path: Path) -> int:
+    return int(tomllib.loads(path.read_text(encoding="utf-8"))["port"])
+
+
+def start(hosts: list[Host], say: Say) -> None:
+    """Start a cluster, and make it first where it is new; returns when all hosts are up.
+
+    Raises:
+        OneOSError: a host could not be made or started; those that are up stay up.
+    """
+    _found(hosts[0])
+    known = [host for host in hosts if host.made]
+    launched = _launch(known)
+    for host in known:
+        _wait(host, launched)
+        say(f"{host.name} is up at 127.0.0.1:{host.port}")
+    for host in hosts:
+        if not host.made:
+            _join(host, hosts[0])
+            _wait(host, _launch([host]))
+            say(f"{host.name} is up at 127.0.0.1:{host.port}")
+    with Client(hosts[0].socket) as client:
+        voters = client.call("status")["voters"]
+        if len(voters) < 3 <= len(hosts):
+            say("three hosts are to carry the log: a few seconds")
+            client.call("voters", 3)
+
+
+def _found(host: Host) -> None:
+    if not host.made:
+        from oneos.config import load_config  # Only a new cluster pays for these imports.
+        from oneos.net.pki import create_network
+
+        load_config(host.directory / "oneos.toml")
+        create_network(host.directory / "identity", "cluster", host.name)
+
+
+def _join(host: Host, first: Host) -> None:
+    import asyncio
+
+    from oneos.config import load_config
+    from oneos.net.token import Token
+    from oneos.runtime.facts import facts_of
+    from oneos.runtime.joining import join
+
+    config = load_config(host.directory / "oneos.toml")
+    with Client(first.socket) as client:
+        token = Token.parse(client.call("token")["token"])
+    facts = facts_of(config, [], {}, "")
+    asyncio.run(join(("127.0.0.1", first.port), token, host.name, facts, host.directory))
+
+
+def _launch(hosts: list[Host]) -> dict[str, subprocess.Popen[bytes]]:
+    return {
+        host.name: starting.launch(host.directory)
+        for host in hosts
+        if not starting.is_up(host.directory)
+    }
+
+
+def _wait(host: Host, launched: dict[str, subprocess.Popen[bytes]]) -> None:
+    process = launched.get(host.name)
+    if process is not None:
+        starting.wait_until_up(host.directory, process)
+
+
+def stop(hosts: list[Host], say: Say) -> None:
+    """Stop all hosts that are up, the last one first."""
+    for host in reversed(hosts):
+        if starting.stop(host.directory):
+            say(f"{host.name} is down")
