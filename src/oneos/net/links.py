@@ -21,9 +21,9 @@ from oneos.limits import (
     CALLS_IN_FLIGHT_MAX,
     CONNECT_TIMEOUT_S,
 )
+from oneos.net.calling import CallingEnd, NotSent
 from oneos.net.dial import Address, open_socket, text_of
 from oneos.net.frames import PREAMBLE_CALLS, WIRE_VERSION, Hello
-from oneos.net.link import CallingEnd, NotSent
 from oneos.net.pki import fingerprint
 from oneos.net.routes import Peer, Routes, answer, decoder_of
 from oneos.net.tls import Contexts, IdentityProvider, check_peer, dial_error, stranger_context

@@ -33,9 +33,9 @@ from oneos.net.frames import (
     WIRE_VERSION,
     Hello,
 )
-from oneos.net.link import ServingEnd
 from oneos.net.links import CA_METHOD
 from oneos.net.routes import Peer, Routes
+from oneos.net.serving import ServingEnd
 from oneos.net.streams import Streams
 from oneos.net.tls import Contexts, IdentityProvider, peer_name
 

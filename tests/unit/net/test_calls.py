@@ -25,8 +25,8 @@ from oneos.errors import (
     UserError,
 )
 from oneos.ids import HostName
+from oneos.net.calling import CallingEnd
 from oneos.net.frames import Call, Cancel, Failure, Hello, encode
-from oneos.net.link import CallingEnd
 from oneos.net.links import Links, call_address, dial, fetch_ca
 from oneos.net.pki import fingerprint
 from oneos.net.routes import Peer, Routes
