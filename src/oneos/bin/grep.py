@@ -354,10 +354,10 @@ def translated(text: str, extended: bool, wide: bool) -> str:
             done.append("(")
             groups += 1
             fresh = True
-        elif letter == ")" and special:
-            groups -= 1
-            if groups < 0:
+        elif letter == ")" and special and (groups or not extended):
+            if not groups:
                 raise Failure("Unmatched ) or \\)")
+            groups -= 1
             done.append(")")
         elif letter == "|" and special:
             done.append("|")
@@ -537,7 +537,8 @@ class Search:
                 fine = self.readable(block, lines, chosen)
                 self.show(lines, fine, number, offset, name)
                 if len(fine) < len(chosen):
-                    put(os.fsencode(f"{NAME}: {title}: binary file matches\n"))
+                    flush()
+                    warn(f"{title}: binary file matches")
                     break
             elif self.context:
                 self.show(parted(block, self.end), [], number, offset, name)

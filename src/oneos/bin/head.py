@@ -247,6 +247,7 @@ def but_last_lines(fd: int, kept: int, end: bytes) -> None:
             put(b"".join([line + end for line in held[:most]]))
             del held[:most]
             flush()
+    send(b"" if kept else part)
 
 
 def main(argv: list[str]) -> int:

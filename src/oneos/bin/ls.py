@@ -355,8 +355,14 @@ class View:
             if "r" in self.given:
                 entries.reverse()
         if "group-directories-first" in self.given:
-            entries.sort(key=lambda entry: not entry.directory)
+            entries.sort(key=lambda entry: not leads_to_directory(entry))
         return entries
+
+
+def leads_to_directory(entry: Entry) -> bool:
+    """Whether it is a directory or a link to one."""
+    link = entry.mode & 0o170000 == 0o120000
+    return entry.directory or (link and os.path.isdir(entry.path))
 
 
 def human(size: int) -> str:
@@ -446,6 +452,7 @@ def put_long(entries: list[Entry], view: View) -> None:
         if entry.mode & 0o170000 == 0o120000:
             try:
                 line += b" -> " + view.shown(os.readlink(entry.path))
+                line += view.mark(Entry("", "", os.stat(entry.path)))
             except OSError:
                 pass
         put(line + end_of_line(view))
@@ -525,10 +532,26 @@ def put_columns(cells: list[bytes], width: int, across: bool) -> None:
         picked = [row * columns + c if across else row + c * rows for c in range(columns)]
         line = bytearray()
         picked = [at for at in picked if at < len(cells)]
+        start = 0
         for c, at in enumerate(picked):
-            pad = widths[c] - sizes[at] if c < len(picked) - 1 else 0
-            line += cells[at] + b" " * pad
+            line += cells[at]
+            if c < len(picked) - 1:
+                line += gap(start + sizes[at], start + widths[c])
+                start += widths[c]
         put(bytes(line) + b"\n")
+
+
+def gap(start: int, end: int) -> bytes:
+    """The space between two columns, as ls(1) fills it: with tabs where they reach."""
+    done = b""
+    while start < end:
+        if end // 8 > (start + 1) // 8:
+            done += b"\t"
+            start += 8 - start % 8
+        else:
+            done += b" "
+            start += 1
+    return done
 
 
 def put_entries(entries: list[Entry], view: View) -> None:

@@ -226,7 +226,7 @@ def make_above(path: str, verbose: bool) -> None:
             make(place, None, verbose)
         except FileExistsError:
             if not os.path.isdir(place):
-                raise
+                raise NotADirectoryError(20, os.strerror(20), place) from None
 
 
 def main(argv: list[str]) -> int:

@@ -266,7 +266,11 @@ def main(argv: list[str]) -> int:
     value = start
     while value <= last if pace > 0 else value >= last:
         put(os.fsencode(separator) if count else b"")
-        put(os.fsencode(shown % float(value)) if shown else f"{value:0{room}.{digits}f}".encode())
+        text = shown % float(value) if shown else f"{value:.{digits}f}"
+        if room:
+            sign = text[: text.startswith("-")]
+            text = sign + text[len(sign) :].rjust(room - len(sign), "0")
+        put(os.fsencode(text))
         count += 1
         value = start + count * pace
     put(b"\n" if count else b"")

@@ -284,7 +284,8 @@ def version(text: bytes) -> "tuple[Any, ...]":
         while at < len(text) and 48 <= text[at] <= 57:
             at += 1
         parts += [(*signs, 0), int(text[start:at] or 0)]
-    return tuple(parts)
+    # The end of a text comes before every sign but `~`.
+    return (*parts, (0,))
 
 
 WAYS = {"n": number, "g": general, "h": human, "M": month, "V": version}
