@@ -7,7 +7,7 @@
 
 const { AsyncResource } = require('async_hooks');
 const { setImmediate } = require('timers');
-const { Fail, ERRNO, describe, toError } = require('./errors');
+const { Fail, ERRNO, asIfThrownAbove, describe, toError } = require('./errors');
 const { inTurn } = require('./files');
 const { binding, runAsync, runSync } = require('./steps');
 
@@ -76,7 +76,13 @@ function replace(target, name, argc, begin) {
   if (typeof nativeFunction !== 'function') return;
   const replacement = function(...args) {
     const task = begin(args);
-    if (task === undefined) return nativeFunction.apply(target, args);
+    if (task === undefined) {
+      try {
+        return nativeFunction.apply(target, args);
+      } catch (error) {
+        throw asIfThrownAbove(error, replacement);
+      }
+    }
     const request = args[argc];
     if (request === undefined) return now(task, args[argc + 1], replacement);
     if (request === kUsePromises) return promise(task);

@@ -52,16 +52,22 @@ function toError(fail, syscall, path, dest, above) {
   }
   const error = new Error(message);
   if (Error.stackTraceLimit !== limit) Error.stackTraceLimit = limit;
-  if (above) {
-    Error.captureStackTrace(error, above);
-    thrown.add(error);
-  }
+  if (above) asIfThrownAbove(error, above);
   error.errno = -fail.errno;
   error.code = code;
   error.syscall = syscall;
   if (path !== undefined) error.path = path;
   if (dest !== undefined) error.dest = dest;
   if (fail.hint && EXPLAINED.has(fail.errno)) error.hint = fail.hint;
+  return error;
+}
+
+// `error`, with a stack that starts at the caller of `above`.
+function asIfThrownAbove(error, above) {
+  if (Object(error) === error) {
+    Error.captureStackTrace(error, above);
+    thrown.add(error);
+  }
   return error;
 }
 
@@ -101,4 +107,4 @@ function toFail(thrown) {
   throw thrown;
 }
 
-module.exports = { Fail, ERRNO, toError, toFail, describe, installReport };
+module.exports = { Fail, ERRNO, asIfThrownAbove, describe, installReport, toError, toFail };

@@ -107,12 +107,11 @@ function conceal() {
   if (module.parent) module.parent.children.length = 0;
   const options = process.execArgv.indexOf(__filename);
   if (options >= 2) process.execArgv.splice(options - 2, 3);
-  const preloads = process._preload_modules?.filter((name) => name !== __filename);
-  if (preloads?.length) {
-    Object.defineProperty(process, '_preload_modules', { configurable: true, value: preloads });
-  } else {
-    delete process._preload_modules;
-  }
+  Object.defineProperty(process, '_preload_modules', {
+    configurable: true,
+    enumerable: true,
+    value: process._preload_modules.filter((name) => name !== __filename),
+  });
 }
 
 function main() {

@@ -13,7 +13,8 @@ const { original, runSync } = require('./steps');
 
 const S_IFDIR = 0o040000;
 
-function change(target) {
+// The canonical path of a directory to work in. Throws as `process.chdir` does.
+function change(target, above) {
   const before = paths.cwd();
   try {
     if (target === '') throw new Fail(ERRNO.ENOENT);
@@ -30,7 +31,7 @@ function change(target) {
     return canonical;
   } catch (fail) {
     if (!(fail instanceof Fail)) throw fail;
-    throw toError(fail, 'chdir', before, target, change);
+    throw toError(fail, 'chdir', before, target, above);
   }
 }
 
@@ -46,8 +47,8 @@ function installDirectory(start, moved) {
   methods.cwd = () => paths.cwd();
   methods.chdir = () => {};
   process.chdir(start);  // Node keeps the last answer of cwd() until the next chdir().
-  methods.chdir = (target) => {
-    paths.setCwd(change(target));
+  methods.chdir = function chdir(target) {
+    paths.setCwd(change(target, chdir));
     moved(paths.cwd());
   };
 }
