@@ -52,6 +52,7 @@ class Subscription:
         self.subject = subject
         self.handler = handler
         self._engine = engine
+        self._client: Client | None = None
         self._on_wire: Any = None
 
     async def close(self) -> None:
@@ -148,7 +149,8 @@ class Engine:
         if keeper is not None:
             keeper.cancel()
             await asyncio.wait((keeper,))
-        await self._drop()
+        with _cancellable():
+            await self._drop()
 
     def set_addresses(
         self, addresses: Sequence[Address], voters: Collection[str] | None = None
@@ -268,7 +270,10 @@ class Engine:
         if client is None or not self._up.is_set():
             raise NetworkError("the engine is not connected")
         try:
-            await client.publish(subject, data, reply=reply, headers=dict(headers or {}) or None)
+            with _cancellable():
+                await client.publish(
+                    subject, data, reply=reply, headers=dict(headers or {}) or None
+                )
         except nats.errors.MaxPayloadError:
             raise UserError(
                 f"a message of {len(data)} bytes is larger than the engine takes",
@@ -284,7 +289,7 @@ class Engine:
         client = self._client
         if client is not None and self._up.is_set():
             # When the connection ends meanwhile, the next one subscribes.
-            with contextlib.suppress(nats.errors.Error, OSError):
+            with contextlib.suppress(nats.errors.Error, OSError), _cancellable():
                 await self._put_on_wire(client, subscription)
                 await client.flush(timeout=int(CONNECT_TIMEOUT_S))
         return subscription
@@ -293,6 +298,7 @@ class Engine:
         async def deliver(message: Msg) -> None:
             subscription.handler(message)
 
+        subscription._client = client
         subscription._on_wire = await client.subscribe(
             subscription.subject,
             cb=deliver,
@@ -303,7 +309,7 @@ class Engine:
     async def _unsubscribe(self, subscription: Subscription) -> None:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
-            with contextlib.suppress(nats.errors.Error, OSError):
+            with contextlib.suppress(nats.errors.Error, OSError), _cancellable():
                 if subscription._on_wire is not None:
                     await subscription._on_wire.unsubscribe()
 
@@ -312,7 +318,7 @@ class Engine:
     async def _keep(self) -> None:
         """Connect; when the connection ends, connect again."""
         attempt = 0
-        while True:
+        while not self._closed:
             # A copy: `set_addresses` may come while we try.
             for address in list(self._addresses):
                 if await self._try(address):
@@ -335,30 +341,8 @@ class Engine:
         client._transport = transport
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await client.connect(
-                    servers=[_url(address)],
-                    error_cb=self._on_error,
-                    name=self.host,
-                    allow_reconnect=False,
-                    # Attempts are ours to make: with these two it gives up at once.
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0,
-                    connect_timeout=int(CONNECT_TIMEOUT_S),
-                    ping_interval=int(ENGINE_PING_INTERVAL_S),
-                    max_outstanding_pings=ENGINE_PINGS_MAX,
-                    tls=self._context,
-                    inbox_prefix=self._inbox,
-                    pending_size=ENGINE_PENDING_BYTES_MAX,
-                )
-                await client.subscribe(
-                    f"{self._inbox}.*",
-                    cb=self._on_reply,
-                    pending_msgs_limit=ENGINE_SUBSCRIPTION_MESSAGES_MAX,
-                    pending_bytes_limit=ENGINE_PENDING_BYTES_MAX,
-                )
-                for subscription in list(self._subscriptions):
-                    await self._put_on_wire(client, subscription)
-                await client.flush(timeout=int(CONNECT_TIMEOUT_S))
+                with _cancellable():
+                    await self._dial(client, address)
         except (nats.errors.Error, OneOSError, OSError, TimeoutError) as error:
             if not isinstance(error, nats.errors.NoServersError):
                 self._last_error = error
@@ -379,6 +363,34 @@ class Engine:
         if self.connections > 1:
             _call(self.on_reconnected)
         return True
+
+    async def _dial(self, client: Client, address: Address) -> None:
+        await client.connect(
+            servers=[_url(address)],
+            error_cb=self._on_error,
+            name=self.host,
+            allow_reconnect=False,
+            # Attempts are ours to make: with these two it gives up at once.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=int(CONNECT_TIMEOUT_S),
+            ping_interval=int(ENGINE_PING_INTERVAL_S),
+            max_outstanding_pings=ENGINE_PINGS_MAX,
+            tls=self._context,
+            inbox_prefix=self._inbox,
+            pending_size=ENGINE_PENDING_BYTES_MAX,
+        )
+        await client.subscribe(
+            f"{self._inbox}.*",
+            cb=self._on_reply,
+            pending_msgs_limit=ENGINE_SUBSCRIPTION_MESSAGES_MAX,
+            pending_bytes_limit=ENGINE_PENDING_BYTES_MAX,
+        )
+        # Each wait gives time for new ones, so look again until none is missing.
+        while missing := [each for each in self._subscriptions if each._client is not client]:
+            for subscription in missing:
+                await self._put_on_wire(client, subscription)
+            await client.flush(timeout=int(CONNECT_TIMEOUT_S))
 
     def _went_down(self) -> None:
         self._up.clear()
@@ -450,6 +462,16 @@ class Engine:
             errno=errno.EHOSTUNREACH,
             hint="is a core host up? see: oneos status",
         )
+
+
+@contextlib.contextmanager
+def _cancellable() -> Iterator[None]:
+    """Be cancelled where nats-py swallowed it: it does so in several places when it writes."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    yield
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def _call(callbacks: Sequence[Callable[[], None]]) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from oneos.engine import log, streams, subjects
@@ -56,7 +56,7 @@ async def replay(old: Engine, new: Engine, names: Sequence[str], replicas: int) 
     """Copy the logs `names`, with their snapshots, into new servers; create the topics there.
 
     Both connections are a core host's. Topics are streams of the moment: their records stay
-    behind.
+    behind. The copies take no records yet: `finish` opens them.
 
     Args:
         old, new: the servers that hold the logs, and those that shall hold them.
@@ -81,6 +81,27 @@ async def replay(old: Engine, new: Engine, names: Sequence[str], replicas: int) 
     return copied
 
 
+async def finish(old: Engine, new: Engine, ends: Mapping[str, int], replicas: int) -> list[Copied]:
+    """Copy what came to the logs since `replay`, compare them whole, and open the copies.
+
+    Until then nobody can append to a copy, so no record of the new servers' can stand where one
+    of the old servers' belongs.
+
+    Args:
+        old, new, replicas: as for `replay`.
+        ends: of each log, the last record that counts; what the old servers hold behind it does
+            not.
+
+    Raises: as `replay`; calling again goes on where this one ended.
+    """
+    copied = []
+    for name, last in ends.items():
+        copied.append(await _copy_log(old, new, name, replicas, last))
+        settings = log.config(name, replicas, copied[-1].first_seq)
+        await streams.call(new, f"STREAM.UPDATE.{settings['name']}", settings)
+    return copied
+
+
 async def wait_for_voters(engine: Engine, replicas: int) -> None:
     """Wait until new servers have elected a leader and know enough voters for `replicas`.
 
@@ -100,8 +121,12 @@ async def wait_for_voters(engine: Engine, replicas: int) -> None:
             await asyncio.sleep(ENGINE_API_RETRY_S)
 
 
-async def _copy_log(old: Engine, new: Engine, name: str, replicas: int) -> Copied:
+async def _copy_log(
+    old: Engine, new: Engine, name: str, replicas: int, last: int | None = None
+) -> Copied:
     source = await streams.info(old, subjects.log_stream(name))
+    if last is None:
+        last = source.last_seq
     settings = log.config(name, replicas, source.first_seq)
     token = subjects.encode_token(name)
     replayed = f"{subjects.REPLAY}.{token}"
@@ -127,10 +152,9 @@ async def _copy_log(old: Engine, new: Engine, name: str, replicas: int) -> Copie
             f"the new servers hold another {name}, from {target.first_seq}",
             hint="stop them, remove their store, and begin again",
         )
-    if target.last_seq < source.last_seq:
-        await _copy_records(old, new, name, replayed, target.last_seq, source.last_seq)
-    await streams.call(new, f"STREAM.UPDATE.{settings['name']}", settings)
-    return await _compare(old, new, name, source.first_seq, source.last_seq)
+    if target.last_seq < last:
+        await _copy_records(old, new, name, replayed, target.last_seq, last)
+    return await _compare(old, new, name, source.first_seq, last)
 
 
 async def _copy_records(
@@ -183,14 +207,12 @@ async def _copy_one(new: Engine, name: str, subject: str, stored: Stored) -> Non
 
 async def _compare(old: Engine, new: Engine, name: str, first: int, last: int) -> Copied:
     """Read both logs whole, and compare numbers, authors, headers and data."""
-    stream = subjects.log_stream(name)
-    ends = [(await streams.info(engine, stream)) for engine in (old, new)]
-    numbers = [(info.first_seq, info.last_seq, info.messages) for info in ends]
+    there = await streams.info(new, subjects.log_stream(name))
     hashes = [await _hash(engine, name, first, last) for engine in (old, new)]
-    if numbers[0] != numbers[1] or hashes[0] != hashes[1]:
+    if (there.first_seq, there.last_seq) != (first, last) or hashes[0] != hashes[1]:
         raise InternalError(
-            f"the copy of {name} differs: records {numbers[0][0]} to {numbers[0][1]} became "
-            f"{numbers[1][0]} to {numbers[1][1]}",
+            f"the copy of {name} differs: records {first} to {last} became "
+            f"{there.first_seq} to {there.last_seq}",
             hint="were all writers stopped? the old servers are untouched; begin again",
         )
     return Copied(name, first, last, hashes[0])

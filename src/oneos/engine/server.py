@@ -160,12 +160,12 @@ class EngineServer:
             preexec_fn=lambda: _become_child(parent),
         )
         ended = asyncio.create_task(process.wait())
+        greeted = asyncio.create_task(self._greeting())
         try:
             async with asyncio.timeout(ENGINE_START_TIMEOUT_S):
-                while not await self._accepts():
-                    await asyncio.wait((ended,), timeout=ENGINE_START_POLL_S)
-                    if ended.done():
-                        raise self._start_error(_read_from(self.spec.log_path, offset))
+                await asyncio.wait((ended, greeted), return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                raise self._start_error(_read_from(self.spec.log_path, offset))
         except TimeoutError:
             await self._end()
             raise UserError(
@@ -178,22 +178,27 @@ class EngineServer:
             raise
         finally:
             ended.cancel()
+            greeted.cancel()
+            await asyncio.wait((ended, greeted))
 
-    async def _accepts(self) -> bool:
-        """Whether the process itself (not another one on this port) greets a connection."""
-        try:
-            reader, writer = await asyncio.open_connection(*_dialled(self.spec))
-        except OSError:
-            return False
-        try:
-            greeting = await reader.readline()
-        except OSError:
-            return False
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-        return greeting.startswith(b"INFO ") and f'"{self.spec.name}"'.encode() in greeting
+    async def _greeting(self) -> None:
+        """Return when the process itself (not another one on this port) greets a connection."""
+        name = f'"{self.spec.name}"'.encode()
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(*_dialled(self.spec))
+            except OSError:
+                await asyncio.sleep(ENGINE_START_POLL_S)
+                continue
+            try:
+                greeting = await reader.readline()
+            except OSError:
+                greeting = b""
+            finally:
+                writer.transport.abort()
+            if greeting.startswith(b"INFO ") and name in greeting:
+                return
+            await asyncio.sleep(ENGINE_START_POLL_S)
 
     def _start_error(self, said: str) -> UserError:
         if "address already in use" in said:

@@ -31,7 +31,7 @@ def free_ports(count: int) -> list[int]:
 async def eventually(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  Any condition, also of another process.
             await asyncio.sleep(0.005)
 
 
