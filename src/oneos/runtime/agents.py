@@ -207,7 +207,10 @@ class Agents:
         if end.kind == "stream":
             read, write = pipe()
             if reading:
-                agent.pumps.append(self._plumbing.receive(HostName(end.host), end.key, write))
+                pump = self._plumbing.receive(
+                    HostName(end.host), end.key, write, lambda: self._line_dropped(agent)
+                )
+                agent.pumps.append(pump)
                 return read
             self._plumbing.send(read, HostName(end.host), end.key)
             return write
@@ -312,6 +315,17 @@ class Agents:
         if agent is None or agent.process is None or agent.process.returncode is not None:
             raise FileError(errno.ESRCH)
         os.kill(agent.process.pid, number)
+
+    def _line_dropped(self, agent: Agent) -> None:
+        """An agent's input broke off: what it has read is not all there was.
+
+        Left alone it would see an end of file and take it for the whole. SIGHUP is what POSIX
+        sends when a line is dropped (general terminal interface, modem disconnect).
+        """
+        try:
+            self.signal(agent.start.pid, signal.SIGHUP)
+        except (FileError, ProcessLookupError):
+            pass
 
     def os_pid(self, pid: int) -> int:
         """The host's PID of an agent here. Raises FileError(ESRCH)."""

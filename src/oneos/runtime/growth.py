@@ -15,15 +15,14 @@ import logging
 import secrets
 from typing import Any
 
-from oneos.engine import streams
 from oneos.engine.client import Engine
-from oneos.engine.growth import replay
+from oneos.engine.growth import finish, replay, wait_for_voters
 from oneos.engine.log import Log
 from oneos.errors import OneOSError, UserError
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
-from oneos.limits import GROWTH_TIMEOUT_S
+from oneos.limits import GROWTH_TIMEOUT_S, SERVICE_RETRY_S
 from oneos.net.identity import Identity
 from oneos.net.links import Links
 from oneos.runtime.voters import read_ca_key, voter_of
@@ -41,7 +40,6 @@ async def grow(
     identity: Identity,
     control: ControlLog,
     links: Links,
-    engine: Engine,
 ) -> dict[str, Any]:
     """Make `count` hosts carry the logs.
 
@@ -56,39 +54,63 @@ async def grow(
     pins = [members[v.name].facts.key_pin for v in view.voters]
     prepare = m.PrepareVoter(view, pins, read_ca_key(identity))
     names = [voter.name for voter in view.voters]
+    # The Runtime's own connection moves as soon as the record of the change is read, and what
+    # came behind the copy is still to be fetched then: so there is one of our own to the old.
+    old = await _connect(control.state.engine, identity)
     new: Engine | None = None
     frozen = False
     try:
         await asyncio.gather(*(links.call(x, "voter.prepare", prepare, None) for x in names))
-        new = await Engine.connect(
-            [(v.address, v.client_port) for v in view.voters],
-            identity.ca_path,
-            identity.certificate_path,
-            identity.key_path,
-            identity.host,
-            voters=names,
-            timeout_s=GROWTH_TIMEOUT_S,
-        )
-        await streams.ready(new, GROWTH_TIMEOUT_S)
+        new = await _connect(view, identity)
+        await wait_for_voters(new, len(names))
         await control.submit(t.Freeze(view.generation, identity.host))
         frozen = True
-        await Log(engine, FILES_LOG, identity.host).barrier()
-        logs = [CONTROL_LOG, FILES_LOG]
-        await replay(engine, new, logs, len(names))
-        # The thaw is copied too, so that a host that reads only the new servers learns of it.
+        sealed = await Log(old, FILES_LOG, identity.host).barrier()
+        await replay(old, new, [CONTROL_LOG, FILES_LOG], len(names))
         await control.submit(t.Thaw(view.generation, view), GROWTH_TIMEOUT_S)
         frozen = False
-        await replay(engine, new, logs, len(names))
+        # The copy of the control log is applied up to the record of the change, and no further.
+        ends = {CONTROL_LOG: control.applied, FILES_LOG: sealed}
+        await _finish(old, new, ends, len(names))
     except BaseException:
-        if frozen:
-            await control.submit(t.Thaw(view.generation, None))
-        await _abandon(view, names, links)
+        if control.state.engine.generation != view.generation:
+            if frozen:
+                await control.submit(t.Thaw(view.generation, None))
+            await _abandon(view, names, links)
         raise
     finally:
+        await old.close()
         if new is not None:
             await new.close()
     await control.settled()
     return _answer(control)
+
+
+async def _connect(view: t.EngineView, identity: Identity) -> Engine:
+    return await Engine.connect(
+        [(v.address, v.client_port) for v in view.voters],
+        identity.ca_path,
+        identity.certificate_path,
+        identity.key_path,
+        identity.host,
+        voters=[v.name for v in view.voters],
+        timeout_s=GROWTH_TIMEOUT_S,
+    )
+
+
+async def _finish(old: Engine, new: Engine, ends: dict[str, int], replicas: int) -> None:
+    """Finish the copy, again and again: there is no way back any more."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + GROWTH_TIMEOUT_S
+    while True:
+        try:
+            await finish(old, new, ends, replicas)
+            return
+        except OneOSError as error:
+            if clock() > deadline:
+                raise
+            log.warning("the new servers are not complete yet: %s", error)
+            await asyncio.sleep(SERVICE_RETRY_S)
 
 
 def _plan(count: int, control: ControlLog) -> t.EngineView | None:

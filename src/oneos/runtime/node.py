@@ -370,9 +370,20 @@ class Node:
         )
         self._remember()
         await self.engine.wait_connected(GROWTH_TIMEOUT_S)
+        await self._complete(Log(self.engine, growth.CONTROL_LOG, self.host))
         self.control.moved()
         self.voters.retire(view)
         log.info("the logs are at generation %d now", view.generation)
+
+    async def _complete(self, control: Log) -> None:
+        """Wait until the new servers hold all that this host has applied."""
+        while True:
+            try:
+                if await control.last_seq() >= self.control.applied:
+                    return
+            except OneOSError as error:
+                log.info("the new servers are not there yet: %s", error)
+            await asyncio.sleep(SERVICE_RETRY_S / 10)
 
     async def _expect_launches(self, spawned: t.Result) -> None:
         """End in the log what was placed here and never launched: its launcher died."""
@@ -452,9 +463,7 @@ class Node:
 
     async def _grow(self, count: int) -> dict[str, Any]:
         return await asyncio.shield(
-            asyncio.ensure_future(
-                growth.grow(count, self.identity, self.control, self.links, self.engine)
-            )
+            asyncio.ensure_future(growth.grow(count, self.identity, self.control, self.links))
         )
 
     # --- ending ---------------------------------------------------------------------------------

@@ -11,14 +11,13 @@ import asyncio
 import fcntl
 import logging
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from oneos.errors import OneOSError
 from oneos.files.handles import Plain
 from oneos.ids import HostName
 from oneos.limits import PIPE_BYTES
 from oneos.net.pump import Ended, PumpResult, pump_in, pump_out
-from oneos.net.stream import StreamConnection
 from oneos.net.streams import Streams
 
 log = logging.getLogger(__name__)
@@ -46,50 +45,70 @@ class Plumbing:
 
     def send(self, fd: int, host: HostName, stream: bytes) -> Pump:
         """Carry what is read from `fd` to the stream that `host` expects; `fd` is ours then."""
-        return self._start(self._out(fd, self._streams.dial(host, stream)), f"to {host}")
 
-    def receive(self, host: HostName, stream: bytes, fd: int) -> Pump:
+        async def carry() -> PumpResult:
+            return await pump_out(os.dup(fd), await self._streams.dial(host, stream))
+
+        return self._start(carry(), fd, f"to {host}", None)
+
+    def receive(
+        self,
+        host: HostName,
+        stream: bytes,
+        fd: int,
+        broken: Callable[[], None] | None = None,
+    ) -> Pump:
         """Write what `host` sends on a stream to `fd`, which is ours then.
+
+        Args:
+            broken: called when the stream ended without its end, before the reader of `fd` can
+                see an end of file and take what came for all there was.
 
         Raises:
             NetworkError: there are too many streams.
         """
         try:
-            connection = self._streams.expect(stream, host)
+            expected = self._streams.expect(stream, host)
         except BaseException:
             os.close(fd)
             raise
-        return self._start(self._in(connection, fd), f"from {host}")
 
-    def _start(self, work: Awaitable[PumpResult | None], name: str) -> Pump:
-        task = asyncio.ensure_future(work)
-        assert isinstance(task, asyncio.Task)
-        task.set_name(f"pump {name}")
+        async def carry() -> PumpResult:
+            return await pump_in(await expected, os.dup(fd))
+
+        return self._start(carry(), fd, f"from {host}", broken)
+
+    def _start(
+        self,
+        work: Coroutine[None, None, PumpResult],
+        fd: int,
+        name: str,
+        broken: Callable[[], None] | None,
+    ) -> Pump:
+        async def run() -> PumpResult | None:
+            try:
+                result = await work
+            except OneOSError as error:
+                log.warning("the stream %s failed: %s", name, error)
+                result = None
+            if result is not None and result.ended is Ended.BROKEN:
+                moved = result.bytes_moved
+                log.warning("the stream %s broke after %d bytes: %s", name, moved, result.detail)
+            if broken is not None and (result is None or result.ended is Ended.BROKEN):
+                broken()
+            return result
+
+        def done(task: Pump) -> None:
+            self._pumps.discard(task)
+            # The pump had a copy; ours kept the pipe open until it was known how it ended. It is
+            # closed here, since a task that is cancelled early never runs.
+            work.close()
+            os.close(fd)
+
+        task = asyncio.get_running_loop().create_task(run(), name=f"pump {name}")
         self._pumps.add(task)
-        task.add_done_callback(self._pumps.discard)
+        task.add_done_callback(done)
         return task
-
-    async def _out(self, fd: int, dial: Awaitable[StreamConnection]) -> PumpResult | None:
-        try:
-            connection = await dial
-        except BaseException as error:
-            os.close(fd)
-            if isinstance(error, OneOSError):
-                log.warning("a stream could not be opened: %s", error)
-                return None
-            raise
-        return _told(await pump_out(fd, connection))
-
-    async def _in(self, expected: Awaitable[StreamConnection], fd: int) -> PumpResult | None:
-        try:
-            connection = await expected
-        except BaseException as error:
-            os.close(fd)
-            if isinstance(error, OneOSError):
-                log.warning("a stream did not come: %s", error)
-                return None
-            raise
-        return _told(await pump_in(connection, fd))
 
     async def close(self) -> None:
         """End all pumps."""
@@ -98,12 +117,6 @@ class Plumbing:
             task.cancel()
         if pumps:
             await asyncio.wait(pumps)
-
-
-def _told(result: PumpResult) -> PumpResult:
-    if result.ended is Ended.BROKEN:
-        log.warning("a stream broke after %d bytes: %s", result.bytes_moved, result.detail)
-    return result
 
 
 class StreamFile(Plain):
