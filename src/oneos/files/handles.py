@@ -79,6 +79,8 @@ class Plain:
 
     kind = "fd"
     path = ""
+    shown: Attributes | None = None
+    """What stat shows of what was opened, where its descriptor here does not say it."""
 
     def __init__(self, fd: int = -1) -> None:
         self.fd = fd
@@ -96,6 +98,8 @@ class Plain:
         return None
 
     async def stat(self) -> Attributes:
+        if self.shown is not None:
+            return self.shown
         status = os.fstat(self.fd)
         return Attributes(
             mode=status.st_mode,

@@ -21,6 +21,7 @@ from oneos.files.handles import (
     Caller,
     Directory,
     Handle,
+    Plain,
     Text,
     not_for_writing,
     wants_to_write,
@@ -68,7 +69,10 @@ _STARTED_NS = time.time_ns()
 
 async def stat_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Attributes:
     """Attributes of a place. Raises FileError(ENOENT)."""
-    found = await _find(facts, path, place, caller)
+    return _attributes(await _find(facts, path, place, caller), path)
+
+
+def _attributes(found: Dir | File | Node, path: bytes) -> Attributes:
     if isinstance(found, Dir):
         mode, nlink, size, rdev = stat.S_IFDIR | 0o755, 2, len(found.names), 0
     elif isinstance(found, File):
@@ -111,7 +115,11 @@ async def open_virtual(
     if isinstance(found, File):
         not_for_writing(path, flags)
         return Text(path.decode("utf-8", "replace")[-64:], found.text())
-    return await found.open(flags)
+    handle = await found.open(flags)
+    if isinstance(handle, Plain):
+        # The program sees a pipe; what it opened is what it asks for.
+        handle.shown = _attributes(found, path)
+    return handle
 
 
 async def _find(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Dir | File | Node:
