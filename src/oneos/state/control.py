@@ -83,7 +83,14 @@ class Control:
         if not s.network and not isinstance(command, t.Found | t.Nothing):
             return _refuse(errno.ENODEV, "the network has not been founded")
         own: Any = getattr(command, "host", author)
-        if isinstance(command, t.Arrive | t.Depart | t.Ended | t.OpenSession) and own != author:
+        speakers = [own]
+        if isinstance(command, t.OpenSession) and (placed := self.holder("session")):
+            # People log in at any host; it is the Session service that writes it down.
+            speakers.append(placed.host)
+        if (
+            isinstance(command, t.Arrive | t.Depart | t.Ended | t.OpenSession)
+            and author not in speakers
+        ):
             return _refuse(errno.EPERM, f"{author} may not speak for {own}")
         handler = getattr(self, "_" + type(command).__name__.lower())
         result: t.Result = handler(command)
