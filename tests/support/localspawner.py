@@ -3,11 +3,13 @@
 It serves the local protocol's client side on a unix socket: sessions, spawn, wait, names and
 open files. Programs are plain processes of this machine with real pipes between them; the
 commands of the tree's `/bin` are the machine's own. There is no network in it, and no context:
-a program sees the machine's files, so scripts name their files relatively.
+a program sees the machine's files, so scripts name their files relatively. Files whose name
+begins with `remote` are answered as if they were in use at another host.
 """
 
 import array
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -37,6 +39,8 @@ class LocalSpawner:
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.spawned: list[dict[str, Any]] = []
         self.closed_handles: list[int] = []
+        self.remote: dict[int, int] = {}
+        self.close_fails = False
         self._next = 1
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -135,13 +139,33 @@ class LocalSpawner:
             return {"k": "host", "path": path}
         if os.path.isdir(self._host(path)) and flags & os.O_ACCMODE == os.O_RDONLY:
             return {"k": "dir", "path": path}
-        send_fds.append(_open(self._host(path), flags, mode))
+        fd = _open(self._host(path), flags, mode)
         with self._lock:
             handle, self._next = self._next, self._next + 1
+        if os.path.basename(path).startswith(b"remote"):
+            self.remote[handle] = fd
+            append = bool(flags & os.O_APPEND)
+            return {"k": "remote", "h": handle, "size": os.fstat(fd).st_size, "append": append}
+        send_fds.append(fd)
         return {"k": "fd", "h": handle, "path": self._host(path)}
 
     def op_close(self, handle: int, **_: Any) -> Any:
         self.closed_handles.append(handle)
+        if handle in self.remote:
+            os.close(self.remote.pop(handle))
+        if self.close_fails:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def op_pread(self, handle: int, offset: int, size: int, **_: Any) -> Any:
+        return os.pread(self.remote[handle], size, offset)
+
+    def op_pwrite(self, handle: int, offset: int, data: bytes, **_: Any) -> Any:
+        fd = self.remote[handle]
+        if offset < 0:
+            written = os.write(fd, data)
+            return [written, os.fstat(fd).st_size]
+        written = os.pwrite(fd, data, offset)
+        return [written, offset + written]
 
     def op_which(self, name: bytes, cwd: bytes, **_: Any) -> Any:
         found = self._command(os.fsdecode(name), cwd)

@@ -33,13 +33,19 @@ HOST_DEVICES = frozenset(
 
 @dataclass
 class Handle:
-    """One open of a guest. `fd` is the server's own descriptor, -1 once it has been given up."""
+    """One open of a guest.
+
+    Attributes:
+        fd: the server's own descriptor, with which it reads and writes; -1 once it was given up.
+        probe: one for `fstat` alone (O_PATH), which outlives the name of the file.
+    """
 
     pid: int
     kind: str
     path: bytes
     flags: int
     fd: int
+    probe: int
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,7 @@ class TreeServer:
     def __exit__(self, *_exc: object) -> None:
         self.disconnect()
         for entry in self.handles.values():
-            if entry.fd >= 0:
-                os.close(entry.fd)
+            _close(entry)
         if self._own_dir:
             self._own_dir.cleanup()
 
@@ -202,6 +207,8 @@ class TreeServer:
             return [0, handler(connection, *args)]
         except OSError as error:
             return [error.errno or errno.EIO, error.strerror or str(error), ""]
+        except (TypeError, ValueError, OverflowError) as error:
+            return [errno.EINVAL, f"{op}: {error}", ""]
 
     # --- requests ---------------------------------------------------------------------------
     def do_hello(self, connection: _Connection, greeting: dict[str, Any]) -> dict[str, Any]:
@@ -262,7 +269,8 @@ class TreeServer:
         )
         with self._changed:
             h, self._next = self._next, self._next + 1
-            entry = Handle(connection.pid, "remote" if remote else "fd", host, flags, fd)
+            probe = os.open(f"/proc/self/fd/{fd}", os.O_PATH)
+            entry = Handle(connection.pid, "remote" if remote else "fd", host, flags, fd, probe)
             self.handles[h] = entry
         if remote:
             append = bool(flags & os.O_APPEND)
@@ -282,15 +290,14 @@ class TreeServer:
         entry = self._handle(h)
         with self._changed:
             del self.handles[h]
-        if entry.fd >= 0:
-            os.close(entry.fd)
+        _close(entry)
 
     def do_sync(self, _c: _Connection, h: int) -> None:
         self._handle(h)
 
     def do_fstat(self, _c: _Connection, h: int) -> list[int]:
         entry = self._handle(h)
-        return _attr(os.fstat(entry.fd) if entry.fd >= 0 else os.stat(entry.path))
+        return _attr(os.fstat(entry.probe))
 
     def do_pread(self, _c: _Connection, h: int, offset: int, n: int) -> bytes:
         return os.pread(self._handle(h).fd, min(n, READ_BYTES_MAX), offset)
@@ -336,6 +343,12 @@ class TreeServer:
 
     def _tree(self, host: bytes) -> bytes:
         return os.path.realpath(host)[len(self.root) :] or b"/"
+
+
+def _close(entry: Handle) -> None:
+    os.close(entry.probe)
+    if entry.fd >= 0:
+        os.close(entry.fd)
 
 
 def _open(path: bytes, flags: int, mode: int) -> int:

@@ -50,8 +50,17 @@ def test_no_path(paths: Paths, path: object) -> None:
 
 def test_host_files_are_read_only(paths: Paths) -> None:
     with pytest.raises(OSError, match="Read-only") as caught:
-        paths.writable("/usr/x")
-    assert caught.value.filename == "/usr/x"
+        paths.writable("/usr")
+    assert caught.value.filename == "/usr"
+    with pytest.raises(OSError, match="Read-only"):
+        paths.writable("/usr/not-there", making=True)
+
+
+def test_host_files_are_made_and_removed_where_that_does_nothing(paths: Paths) -> None:
+    with pytest.raises(FileExistsError):
+        paths.writable("/usr", making=True)
+    with pytest.raises(FileNotFoundError):
+        paths.writable("/usr/not-there")
 
 
 def test_relative_path_for_a_real_function_is_absolute(paths: Paths) -> None:

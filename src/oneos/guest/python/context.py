@@ -111,6 +111,21 @@ BECOMING = [
     "setgroups",
     "initgroups",
 ]
+ABOUT = {
+    "getpgid": 0,
+    "getsid": 0,
+    "setpgid": 0,
+    "sched_getaffinity": 0,
+    "sched_setaffinity": 0,
+    "sched_getscheduler": 0,
+    "sched_setscheduler": 0,
+    "sched_getparam": 0,
+    "sched_setparam": 0,
+    "sched_rr_get_interval": 0,
+    "getpriority": 1,
+    "setpriority": 1,
+}
+"""Functions about a process, and which of their arguments is its PID."""
 VARIABLES = ["SOCK", "PID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
 
 
@@ -151,6 +166,9 @@ def install() -> None:
     for name in BECOMING:
         if hasattr(posix, name):
             setattr(posix, name, process.become)
+    for name, at in ABOUT.items():
+        if hasattr(posix, name):
+            setattr(posix, name, process.about(name, at))
     posix.DirEntry = DirEntry  # type: ignore[misc,assignment]
 
     file_io = make_file_io(descriptors)

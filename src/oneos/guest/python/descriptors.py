@@ -14,6 +14,7 @@ import sys
 from _operator import index
 
 from .failure import HERE, later, os_error, seamless
+from .paths import shown, to_bytes
 from .remote import Handle, Remote, placeholder_directory
 
 TYPE_CHECKING = False
@@ -70,7 +71,7 @@ class Descriptors:
         where = self.paths.locate(path, base)
         if not where:
             if where is None and flags & WRITING and not self.paths.is_host_device(path):
-                raise os_error(errno.EROFS, posix.fspath(path))
+                raise os_error(errno.EROFS, shown(path))
             return real["open"](self.paths.native(path), flags, mode)  # type: ignore[no-any-return]
         sys.audit("open", path, None, flags)
         return self.open_in_tree(where, path, flags, mode)
@@ -81,7 +82,7 @@ class Descriptors:
             # As a kernel answers that has no unnamed files: `tempfile` then makes a named one.
             raise os_error(errno.EISDIR, name)
         flags &= ~posix.O_CLOEXEC
-        name = posix.fspath(name)
+        name = shown(name)
         result, descriptor = self.channel.call_with_descriptor(
             "open", where, flags, mode & ~self._umask & 0o7777, names=(name,)
         )
@@ -190,11 +191,7 @@ class Descriptors:
         return handle.path
 
     def is_absolute(self, path: "Any") -> bool:
-        try:
-            path = posix.fspath(path)
-        except TypeError:
-            return False
-        return path[:1] in ("/", b"/")
+        return to_bytes(path).startswith(b"/")
 
     @seamless
     def fstat(self, fd: int) -> Stat:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 RealDirEntry = posix.DirEntry
-real_fspath = posix.fspath
 
 
 class _DirEntryType(type):

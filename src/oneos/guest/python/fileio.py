@@ -8,9 +8,9 @@ another host changes its class as it opens, to one that reads and writes by requ
 
 import _io
 import errno
-import posix
 
 from .failure import os_error, seamless
+from .paths import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def make_file_io(descriptors: "Descriptors") -> "type[Any]":
         """The host's files are read only, but for its devices."""
         writes = isinstance(mode, str) and any(letter in mode for letter in "wax+")
         if writes and not paths.is_host_device(file):
-            raise os_error(errno.EROFS, posix.fspath(file))
+            raise os_error(errno.EROFS, shown(file))
 
     FileIO.__qualname__ = "FileIO"
     return FileIO

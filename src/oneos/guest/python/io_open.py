@@ -10,6 +10,7 @@ import _io
 import sys
 
 from .failure import seamless
+from .paths import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Opener:
             warnings.warn("'encoding' argument not specified", EncodingWarning, 4)
             encoding = "locale"
         if not isinstance(file, int):
-            file = _fspath(file)
+            file = shown(file)
         result = raw = self.file_io(file, raw_mode, closefd, opener)
         try:
             line_buffering = buffering == 1 and text
@@ -143,9 +144,3 @@ class Opener:
         if not isinstance(path, str):
             raise TypeError(f"open_code() argument 'path' must be str, not {type(path).__name__}")
         return self.open(path, "rb")
-
-
-def _fspath(file: "Any") -> "Any":
-    import posix
-
-    return posix.fspath(file)

@@ -14,7 +14,7 @@ import time
 from .descriptors import Stat, number, real, stat_result
 from .entries import ScandirIterator, entry
 from .failure import later, os_error, seamless
-from .paths import NOT_A_PATH, to_str
+from .paths import NOT_A_PATH, shown, to_str
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ class Names:
             return self.paths.locate(path, base) or None, path, None
         return self.paths.locate(path) or None, self.paths.native(path), None
 
-    def _write(self, path: "Any", dir_fd: int | None = None) -> bytes:
+    def _write(self, path: "Any", dir_fd: int | None = None, *, making: bool = False) -> bytes:
         """Where to write in the tree; `NOT_A_PATH` has the real function complain."""
         base = None
         if dir_fd is not None and not self.descriptors.is_absolute(path):
             base = self.descriptors.directory(dir_fd)
             if base is None:
-                raise os_error(errno.EROFS, posix.fspath(path))
-        return self.paths.writable(path, base)
+                raise os_error(errno.EROFS, shown(path))
+        return self.paths.writable(path, base, making=making)
 
     def _of_descriptor(self, fd: "Any") -> bytes | None:
         """The path under which a descriptor of the tree was opened; None for all others."""
@@ -78,7 +78,7 @@ class Names:
         where, native, dir_fd = self._read(path, dir_fd)
         if where is None:
             return real["stat"](native, dir_fd=dir_fd, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
-        names = (posix.fspath(path),)
+        names = (shown(path),)
         return stat_result(self.channel.call("stat", where, bool(follow_symlinks), names=names))
 
     @seamless
@@ -86,7 +86,7 @@ class Names:
         where, native, dir_fd = self._read(path, dir_fd)
         if where is None:
             return real["lstat"](native, dir_fd=dir_fd)  # type: ignore[no-any-return]
-        return stat_result(self.channel.call("stat", where, False, names=(posix.fspath(path),)))
+        return stat_result(self.channel.call("stat", where, False, names=(shown(path),)))
 
     @seamless
     def access(
@@ -132,15 +132,15 @@ class Names:
         raw = is_bytes(path)
         entries = []
         by_descriptor = isinstance(path, int)
-        prefix = "" if by_descriptor else posix.fspath("." if path is None else path)
+        prefix = "" if by_descriptor else shown("." if path is None else path)
         slash: Any = b"/" if raw else "/"
         if not by_descriptor and not prefix.endswith(slash):
             prefix += slash
         base = where if where.endswith(b"/") else where + b"/"
         for name, mode, ino in self.channel.call("list", where, names=self._shown(path)):
-            shown = name if raw else to_str(name)
-            full = prefix + shown
-            entries.append(entry(shown, full, mode, ino, self._entry_stat(base + name, full)))
+            visible = name if raw else to_str(name)
+            full = prefix + visible
+            entries.append(entry(visible, full, mode, ino, self._entry_stat(base + name, full)))
         return ScandirIterator(entries)
 
     def _entry_stat(self, where: bytes, shown: "Any") -> "Any":
@@ -157,14 +157,14 @@ class Names:
         return where, native
 
     def _shown(self, path: "Any") -> "tuple[Any, ...]":
-        return () if path is None or isinstance(path, int) else (posix.fspath(path),)
+        return () if path is None or isinstance(path, int) else (shown(path),)
 
     @seamless
     def readlink(self, path: "Any", *, dir_fd: int | None = None) -> "Any":
         where, native, dir_fd = self._read(path, dir_fd)
         if where is None:
             return real["readlink"](native, dir_fd=dir_fd)
-        names = (posix.fspath(path),)
+        names = (shown(path),)
         self.channel.call("stat", where, False, names=names)
         raise os_error(errno.EINVAL, *names)  # There are no symbolic links in the tree.
 
@@ -209,7 +209,7 @@ class Names:
             self.paths.cwd = real["readlink"](f"/proc/self/fd/{fd}".encode())
             real["close"](fd)
             return None
-        names = (posix.fspath(path),)
+        names = (shown(path),)
         flags = posix.O_RDONLY | posix.O_DIRECTORY
         self.paths.cwd = self.channel.call("open", where, flags, 0, names=names)["path"]
         return None
@@ -224,17 +224,17 @@ class Names:
 
     @seamless
     def chroot(self, path: "Any") -> None:
-        raise os_error(errno.EPERM, posix.fspath(path))
+        raise os_error(errno.EPERM, shown(path))
 
     # --- changing ---------------------------------------------------------------------------
     @seamless
     def mkdir(self, path: "Any", mode: int = 0o777, *, dir_fd: int | None = None) -> None:
-        where = self._write(path, dir_fd)
+        where = self._write(path, dir_fd, making=True)
         if where == NOT_A_PATH:
             return real["mkdir"](path, mode)  # type: ignore[no-any-return]
         sys.audit("os.mkdir", path, mode, -1 if dir_fd is None else dir_fd)
         mode = mode & ~self.descriptors._umask & 0o7777
-        self.channel.call("mkdir", where, mode, names=(posix.fspath(path),))
+        self.channel.call("mkdir", where, mode, names=(shown(path),))
         return None
 
     @seamless
@@ -243,9 +243,9 @@ class Names:
         if where == NOT_A_PATH:
             return real["rmdir"](path)  # type: ignore[no-any-return]
         if where.endswith(b"/."):
-            raise os_error(errno.EINVAL, posix.fspath(path))
+            raise os_error(errno.EINVAL, shown(path))
         sys.audit("os.rmdir", path, -1 if dir_fd is None else dir_fd)
-        self.channel.call("rmdir", where, names=(posix.fspath(path),))
+        self.channel.call("rmdir", where, names=(shown(path),))
         return None
 
     @seamless
@@ -254,7 +254,7 @@ class Names:
         if where == NOT_A_PATH:
             return real["unlink"](path)  # type: ignore[no-any-return]
         sys.audit("os.remove", path, -1 if dir_fd is None else dir_fd)
-        self.channel.call("unlink", where, names=(posix.fspath(path),))
+        self.channel.call("unlink", where, names=(shown(path),))
         return None
 
     @seamless
@@ -285,7 +285,7 @@ class Names:
 
     def _pathlike(self, path: "Any") -> "Any":
         """The path as errors show it; nothing for what is no path."""
-        return posix.fspath(path) if self.paths.locate(path) != NOT_A_PATH else None
+        return shown(path) if self.paths.locate(path) != NOT_A_PATH else None
 
     @seamless
     def chmod(
@@ -312,6 +312,7 @@ class Names:
         follow_symlinks: bool = True,
     ) -> None:
         where = self._target(path, dir_fd)
+        uid, gid = owner(uid, "uid"), owner(gid, "gid")
         if not where:
             return real["chown"](path, uid, gid)  # type: ignore[no-any-return]
         self.channel.call("chown", where, uid, gid, names=self._shown(path))
@@ -355,7 +356,7 @@ class Names:
         if where == NOT_A_PATH:
             return real["truncate"](path, length)  # type: ignore[no-any-return]
         if length < 0:
-            raise os_error(errno.EINVAL, posix.fspath(path))
+            raise os_error(errno.EINVAL, shown(path))
         self.channel.call("truncate", where, length, names=self._shown(path))
         return None
 
@@ -375,25 +376,25 @@ class Names:
         *,
         dir_fd: int | None = None,
     ) -> None:
-        self._write(dst, dir_fd)
-        raise os_error(errno.EPERM, posix.fspath(src), posix.fspath(dst))
+        self._write(dst, dir_fd, making=True)
+        raise os_error(errno.EPERM, shown(src), shown(dst))
 
     @seamless
     def link(self, src: "Any", dst: "Any", **_options: "Any") -> None:
-        self._write(dst)
-        raise os_error(errno.EPERM, posix.fspath(src), posix.fspath(dst))
+        self._write(dst, making=True)
+        raise os_error(errno.EPERM, shown(src), shown(dst))
 
     @seamless
     def mkfifo(self, path: "Any", mode: int = 0o666, *, dir_fd: int | None = None) -> None:
-        self._write(path, dir_fd)
-        raise later("making a FIFO", posix.fspath(path))
+        self._write(path, dir_fd, making=True)
+        raise later("making a FIFO", shown(path))
 
     @seamless
     def mknod(
         self, path: "Any", mode: int = 0o600, device: int = 0, *, dir_fd: int | None = None
     ) -> None:
-        self._write(path, dir_fd)
-        raise later("making a device or a FIFO", posix.fspath(path))
+        self._write(path, dir_fd, making=True)
+        raise later("making a device or a FIFO", shown(path))
 
     @seamless
     def getxattr(self, path: "Any", attribute: "Any", *, follow_symlinks: bool = True) -> bytes:
@@ -421,6 +422,18 @@ class Names:
         return path if isinstance(path, int) else self.paths.native(path)
 
 
+def owner(value: "Any", what: str) -> int:
+    """The number of a user or group, -1 for no change, checked as the real functions do."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{what} should be integer, not {type(value).__name__}")
+    number: int = value.__index__()
+    if number < -1:
+        raise OverflowError(f"{what} is less than minimum")
+    if number >= 1 << 32:
+        raise OverflowError(f"{what} is greater than maximum")
+    return number
+
+
 def is_bytes(path: "Any") -> bool:
     """Whether names are to be given as bytes, because the directory was."""
-    return path is not None and not isinstance(path, int) and isinstance(posix.fspath(path), bytes)
+    return path is not None and not isinstance(path, int) and not isinstance(shown(path), str)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Path = Any  # What a program may give: str, bytes or os.PathLike; and what it may not.
 
+real_lstat = posix.lstat  # `posix` is replaced later.
+
 HOST_DEVICES = frozenset(
     b"/dev/" + name for name in b"null zero full random urandom tty stdin stdout stderr fd".split()
 )
@@ -63,16 +65,30 @@ class Paths:
             return None
         return raw
 
-    def writable(self, path: "Path", base: bytes | None = None) -> bytes:
+    def writable(self, path: "Path", base: bytes | None = None, *, making: bool = False) -> bytes:
         """As `locate`, for what changes names or content.
 
+        Args:
+            making: it is to make a new name, not to change one that is there.
+
         Raises:
-            OSError: EROFS: the path is the host's.
+            OSError: the path is the host's: EROFS, or what would be wrong with it in any case, for
+                programs that make what may be there and remove what may not.
         """
         where = self.locate(path, base)
         if where is None:
-            raise os_error(errno.EROFS, posix.fspath(path))
+            there = self.is_on_host(path)
+            number = errno.EEXIST if making else errno.ENOENT
+            raise os_error(number if there == making else errno.EROFS, shown(path))
         return where
+
+    def is_on_host(self, path: "Path") -> bool:
+        """Whether a path of the host exists."""
+        try:
+            real_lstat(self.native(path))
+        except OSError:
+            return False
+        return True
 
     def native(self, path: "Path") -> "Any":
         """The path for a real function: absolute, for the kernel's directory means nothing here."""
@@ -80,7 +96,7 @@ class Paths:
         if not raw or raw[0] == 0x2F:
             return path
         whole = normal(self.cwd + b"/" + raw)
-        return whole if isinstance(posix.fspath(path), bytes) else to_str(whole)
+        return to_str(whole) if isinstance(shown(path), str) else whole
 
     def is_host_device(self, path: "Path") -> bool:
         """Whether it is one of the host's devices that a program may also write to."""
@@ -94,9 +110,10 @@ class Paths:
 def to_bytes(path: "Path") -> bytes:
     """The raw bytes of a path; empty for what is none."""
     if type(path) is not str:
-        try:
-            path = posix.fspath(path)
-        except TypeError:
+        path = shown(path)
+        if isinstance(path, (bytearray, memoryview)):
+            path = bytes(path)  # Deprecated, but it works natively.
+        elif not isinstance(path, (str, bytes)):
             return b""
     if isinstance(path, str):
         try:
@@ -104,6 +121,14 @@ def to_bytes(path: "Path") -> bytes:
         except UnicodeEncodeError:
             return b""
     return b"" if 0 in path else path
+
+
+def shown(path: "Path") -> "Any":
+    """A path as an error names it: the program's string or bytes, taken out of a `PathLike`."""
+    try:
+        return posix.fspath(path)
+    except TypeError:
+        return path
 
 
 def to_str(path: bytes) -> str:

@@ -102,6 +102,25 @@ class Process:
 
     geteuid, getegid = getuid, getgid
 
+    def about(self, name: str, at: int = 0) -> "Any":
+        """The function `name` of `posix`, which takes a PID as its argument number `at`.
+
+        The program's own PID is the kernel's 0; any other but a child's is not the kernel's.
+        """
+        function = real[name]
+
+        @seamless
+        def call(*args: "Any") -> "Any":
+            pid = args[at] if len(args) > at else 0
+            if isinstance(pid, int) and pid:
+                if pid != self.pid and not self._is_child(pid):
+                    raise os_error(errno.ESRCH)
+                args = (*args[:at], 0 if pid == self.pid else pid, *args[at + 1 :])
+            return function(*args)
+
+        call.__name__ = call.__qualname__ = name
+        return call
+
     @seamless
     def become(self, *_ids: "Any") -> None:
         """Stands for setuid(2) and its kind: a program stays who its session is."""

@@ -11,7 +11,7 @@ import errno
 import posix
 
 from .failure import LATER, later, os_error, seamless
-from .paths import to_bytes
+from .paths import shown, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Refusals:
         def guarded(*args: "Any", **kwargs: "Any") -> "Any":
             path: Any = args[at] if len(args) > at else next(iter(kwargs.values()), None)
             if self.paths.locate(path):
-                raise later(what, posix.fspath(path))
+                raise later(what, shown(path))
             return function(*args, **kwargs)
 
         guarded.__name__ = getattr(function, "__name__", what)
@@ -163,7 +163,7 @@ class Refusals:
                 raw = raw[5:].partition(b"?")[0]
             memory = not raw or raw.startswith(b":memory:")
             if not memory and paths.locate(raw) and b"mode=memory" not in to_bytes(database):
-                raise later("a SQLite database in the tree", posix.fspath(database))
+                raise later("a SQLite database in the tree", shown(database))
 
         class Connection(module.Connection):  # type: ignore[misc]
             __module__ = "sqlite3"
@@ -191,7 +191,7 @@ class Refusals:
         def dlopen(name: "Any", flag: int = 0, /) -> int:
             # A name without a slash is looked up by the linker in the host's libraries.
             if name is not None and b"/" in to_bytes(name) and paths.locate(name):
-                raise later("loading native code from the tree", posix.fspath(name))
+                raise later("loading native code from the tree", shown(name))
             return real_dlopen(name, flag)  # type: ignore[no-any-return]
 
         module.dlopen = dlopen
@@ -207,6 +207,9 @@ class Refusals:
                 if far(fileno) is not None:
                     raise later("mapping a file that is open at another host into memory")
                 return super().__new__(cls, fileno, *args, **kwargs)
+
+            def __repr__(self) -> str:
+                return super().__repr__().replace("<mmap ", "<mmap.mmap ", 1)
 
         module.mmap = mmap
 
