@@ -20,24 +20,19 @@ from tests.unit.guest_python.conftest import World
 LINES = [
     ("cat a.txt - b.txt", b"middle\n"),
     ("cat nope dir", b""),
-    ("head -n 2 lines nope", b""),
     ("tail -n 2 lines", b""),
-    ("wc a.txt lines", b""),
     ("grep -rn foo dir", b""),
     ("sort -t : -k 2n -o table table", b""),
     ("ls -R", b""),
     ("cp -r dir copy", b""),
-    ("cp -p a.txt copy", b""),
     ("mv a.txt b.txt dir2", b""),
     ("rm -r dir nope", b""),
     ("mkdir -p new/a/b", b""),
     ("rmdir hollow dir", b""),
     ("tee -a a.txt new", b"more\n"),
     ("touch -d @1600000000 a.txt new", b""),
-    ("stat -c '%s %F %a %Y' a.txt dir/file", b""),
     ("find . -name '*.txt' -size -1k", b""),
     ("chmod -R go-rx dir", b""),
-    ("du -ab dir/file", b""),
 ]
 
 
