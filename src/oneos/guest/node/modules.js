@@ -9,14 +9,12 @@
 const Module = require('module');
 const { posix } = require('path');
 const { fileURLToPath } = require('url');
-const { Fail } = require('./errors');
+const { Fail, asIfThrownAbove } = require('./errors');
 const files = require('./files');
 const { kindOf } = require('./filesystem');
 const { internalBinding, internalRequire, instantiate } = require('./internals');
 const { locate } = require('./paths');
 const { binding, native, original, runSync } = require('./steps');
-
-const { codes } = internalRequire('internal/errors');
 
 // The text of a file, or undefined where there is none to read.
 function readText(path) {
@@ -51,9 +49,11 @@ function readPackage(path, isESM, base, specifier) {
   try {
     json = JSON.parse(text);
   } catch {
-    const from = base === undefined ? undefined :
-      `"${specifier}" from ${base.startsWith('file:') ? fileURLToPath(base) : base}`;
-    throw new codes.ERR_INVALID_PACKAGE_CONFIG(path, from);
+    const from = base === undefined ? '' : ` while importing "${specifier}" from ` +
+      (base.startsWith('file:') ? fileURLToPath(base) : base);
+    const error = new Error(`Invalid package config ${path}${from}.`);
+    error.code = 'ERR_INVALID_PACKAGE_CONFIG';
+    throw error;
   }
   if (json === null || typeof json !== 'object') json = {};
   const string = (value) => (typeof value === 'string' ? value : undefined);
@@ -89,15 +89,31 @@ function packageScope(url) {
   }
 }
 
+// `action`, with errors that look as if C++ had thrown them.
+function asNative(action) {
+  return function call(...args) {
+    try {
+      return action(...args);
+    } catch (error) {
+      throw asIfThrownAbove(error, call);
+    }
+  };
+}
+
 function installPackageReader(reader) {
-  reader.readPackageJSON = readPackage;
-  reader.getNearestParentPackageJSON = nearestPackage;
-  reader.getNearestParentPackageJSONType = (path) => nearestPackage(path)?.[2] ?? 'none';
-  reader.getPackageScopeConfig = packageScope;
-  reader.getPackageType = (url) => {
+  reader.readPackageJSON = asNative((path, isESM, base, specifier) => {
+    const found = readPackage(path, isESM, base, specifier);
+    return found && isESM && found[4] === null && specifier !== undefined ?
+      withMain(found, path, specifier) : found;
+  });
+  reader.getNearestParentPackageJSON = asNative(nearestPackage);
+  reader.getNearestParentPackageJSONType =
+    asNative((path) => nearestPackage(path)?.[2] ?? 'none');
+  reader.getPackageScopeConfig = asNative(packageScope);
+  reader.getPackageType = asNative((url) => {
     const scope = packageScope(url);
     return Array.isArray(scope) && scope[2] !== 'none' ? scope[2] : undefined;
-  };
+  });
   // Loaded before us, it has kept the native functions.
   Module.runMain = instantiate('internal/modules/run_main').executeUserEntryPoint;
 }
@@ -122,29 +138,25 @@ function legacyMain(directory, main) {
 }
 
 function installLegacyMain() {
-  binding.legacyMainResolve = (directory, main, base) => {
+  binding.legacyMainResolve = asNative((from, main, base) => {
+    const directory = from.startsWith('file:') ? fileURLToPath(new URL('.', from)) : from;
     const found = legacyMain(directory, main);
-    if (found) return found[0];
-    throw new codes.ERR_MODULE_NOT_FOUND(directory, base && fileURLToPath(base), 'package');
-  };
+    // What is nowhere in the tree is not at the same path of the host either, and the native
+    // function says it best. If it were, loading it from the tree would fail.
+    return found ? found[0] : original.legacyMainResolve(from, main, base);
+  });
 }
 
-// Where the resolver was loaded before us it has kept the native function. It is never reached
-// if a package without "exports" is already resolved to its main file when it is found.
-function bypassLegacyMain(reader) {
-  const find = reader.getPackageJSONURL;
-  if (!find) return;
-  reader.getPackageJSONURL = function getPackageJSONURL(specifier, base) {
-    const found = find(specifier, base);
-    if (found.packageSubpath !== '.' || locate(found.packageJSONPath).native) return found;
-    const config = reader.read(found.packageJSONPath, { specifier, base, isESM: true });
-    if (config.exports !== undefined && config.exports !== null) return found;
-    const directory = fileURLToPath(new URL('.', found.packageJSONUrl));
-    const main = legacyMain(directory, config.main);
-    if (!main) throw new codes.ERR_MODULE_NOT_FOUND(directory, fileURLToPath(base), 'package');
-    const relative = posix.relative(directory, main[1]).split('/').map(encodeURIComponent);
-    return { ...found, packageSubpath: `./${relative.join('/')}` };
-  };
+// Where the resolver was loaded before us it has kept the native function. It is not reached if a
+// package without "exports" seems to have them: its main file, for who imports just its name.
+function withMain(found, path, specifier) {
+  if (!/^(@[^/]+\/)?[^/]+$/.test(specifier) || locate(path).native) return found;
+  const directory = posix.dirname(path);
+  const main = legacyMain(directory, found[1]);
+  const relative = main && posix.relative(directory, main[1]);
+  if (!main || /(^|\/)(\.\.|node_modules)\//.test(relative)) return found;
+  const exports = `./${relative.split('/').map(encodeURIComponent).join('/')}`;
+  return [...found.slice(0, 4), exports, found[5]];
 }
 
 // --- both loaders -------------------------------------------------------------------------
@@ -160,8 +172,11 @@ function installOld(reader) {
     const text = readText(path);
     return text === undefined ? [] : [text, true];
   };
-  withoutWarnings(() => { Module._stat = (path) => kindOf(path); });
   Object.assign(reader, instantiate('internal/modules/package_json_reader'));
+  withoutWarnings(() => {
+    Module._stat = (path) => kindOf(path);
+    Module._readPackage = reader.readPackage;
+  });
 }
 
 // A native addon is copied to the host, since the dynamic loader opens it by itself.
@@ -185,13 +200,11 @@ function installAddons(stage) {
 
 // `stage`: the private host directory of this process.
 function install(stage) {
-  const reader = internalRequire('internal/modules/package_json_reader');
   installLegacyMain();
   if (binding.internalModuleReadJSON) {
-    installOld(reader);
+    installOld(internalRequire('internal/modules/package_json_reader'));
   } else {
     installPackageReader(internalBinding('modules'));
-    bypassLegacyMain(reader);
   }
   installAddons(stage);
 }

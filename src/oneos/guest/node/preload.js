@@ -60,7 +60,7 @@ function enter(given, isMainThread, workers) {
   load('./filesystem').install(() => given);
   load('./modules').install(given.stage);
   load('./refuse').install();
-  load('./processes').install(given, channel, workers.publish);
+  load('./processes').install(given, channel, workers.publish, isMainThread);
   if (isMainThread) {
     load('./errors').installReport();
   } else {

@@ -41,10 +41,11 @@ function modeOfNative(path) {
   return kind === 1 ? S_IFDIR : 0;
 }
 
-function installDirectory(start, moved) {
+function installDirectory(start, moved, isMainThread) {
   const methods = internalBinding('process_methods');
   paths.setCwd(start);
   methods.cwd = () => paths.cwd();
+  if (!isMainThread) return;  // Workers follow the main thread and cannot move.
   methods.chdir = () => {};
   process.chdir(start);  // Node keeps the last answer of cwd() until the next chdir().
   methods.chdir = function chdir(target) {
@@ -94,13 +95,26 @@ function installUser(uid, gid, whoami) {
   };
 }
 
+// Pipes as standard output take everything before a write returns, as Node documents it and does
+// not do: `process.exit` would lose what the next program of the pipeline has not yet read.
+function installOutput() {
+  const { Pipe } = internalBinding('pipe_wrap');
+  const { open } = Pipe.prototype;
+  Pipe.prototype.open = function(fd) {
+    const error = open.call(this, fd);
+    if (!error && (fd === 1 || fd === 2)) this.setBlocking(true);
+    return error;
+  };
+}
+
 // `settings`: as the environment gave them. `channel`: blocking calls. `moved`: told of the new
 // working directory.
-function install(settings, channel, moved) {
+function install(settings, channel, moved, isMainThread) {
+  installOutput();
   installSignals(settings.pid, (request) => channel.call(request));
   constant('pid', settings.pid);
   constant('ppid', 0);  // The parent is not in the network's table, as in a PID namespace.
-  installDirectory(settings.cwd, moved);
+  installDirectory(settings.cwd, moved, isMainThread);
   installUser(settings.uid, settings.gid, () => channel.whoami());
   internalBinding('os').getHostname = () => settings.hostname;
 }
