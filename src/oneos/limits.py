@@ -139,6 +139,21 @@ LOG_FILES_MAX = 2
 CLUSTER_HOSTS_MAX = 16
 """Runtimes that `oneos cluster` starts on one machine: 60 MB and a few processes each."""
 
+INDEX_TAIL_RECORDS = 5_000
+"""Records of the files log that are kept when it is compacted: a standby that was away for less
+catches up from the log, which costs less than a snapshot."""
+
+INDEX_COMPACT_EVERY_RECORDS = 20_000
+"""Batches between two compactions: 4 to 5 MB of log at 200 bytes a batch."""
+
+INDEX_PIECE_BYTES = 4 * 1024 * 1024
+"""One piece of a snapshot: half a frame."""
+
+INDEX_SNAPSHOTS_MAX = 4
+INDEX_SNAPSHOT_LIFE_S = 600.0
+"""Snapshots a host keeps for others, and how long: 165 bytes a file (measured), so 165 MB for a
+million files, which take 140 s at 10 Mbit/s."""
+
 # --- processes ------------------------------------------------------------------------------
 STAGES_MAX = 64
 """Programs of one pipeline."""

@@ -16,11 +16,11 @@ from collections import deque
 from msgspec import Struct
 
 from oneos.actor.actor import Actor, Address
-from oneos.errors import Fenced, NetworkError
+from oneos.errors import Fenced, NetworkError, OneOSError
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.index import Index
-from oneos.limits import BATCH_COMMANDS_MAX
+from oneos.limits import BATCH_COMMANDS_MAX, INDEX_COMPACT_EVERY_RECORDS
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
 from oneos.state.names_types import Result
@@ -64,6 +64,7 @@ class FileSystem(Actor):
         self._work = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._own = 0
+        self._records = 0
 
     async def start(self) -> None:
         await self._index.lead()
@@ -124,6 +125,7 @@ class FileSystem(Actor):
             for (_, answer), result in zip(batch, results, strict=True):
                 if not answer.done():
                     answer.set_result(result)
+            await self._compact()
 
     async def _append(self, commands: list[n.AnyCommand]) -> list[Result]:
         while True:
@@ -142,6 +144,15 @@ class FileSystem(Actor):
                 await self._control.settled()
                 # The request ids keep a batch that did get in from being applied twice.
                 await self._index.lead()
+
+    async def _compact(self) -> None:
+        self._records += 1
+        if self._records % INDEX_COMPACT_EVERY_RECORDS:
+            return
+        try:
+            await self._index.compact()
+        except OneOSError as error:
+            log.warning("the files log was not compacted: %s", error)
 
     def _writer_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 import msgspec
 from msgspec import Struct
 
-from oneos.engine.log import Entry, Log
+from oneos.engine.log import Compacted, Entry, Log
 from oneos.errors import Fenced, NetworkError, OneOSError, Unknown
 from oneos.ids import HostName
-from oneos.limits import CALL_TIMEOUT_S
+from oneos.limits import CALL_TIMEOUT_S, INDEX_TAIL_RECORDS
 from oneos.state.names_commands import AnyCommand
 from oneos.state.names_types import Result
 from oneos.storage.index import SqliteNames
@@ -48,6 +49,8 @@ class Index:
 
     def __init__(self, path: str, host: HostName) -> None:
         self.names = SqliteNames.open(path)
+        self.fetch_snapshot: Callable[[], Awaitable[str]] | None = None
+        """Gets a snapshot of another host's copy, for when the log has become too short."""
         self._log: Log | None = None
         self._follower: asyncio.Task[None] | None = None
         self._prefix = f"{host}.{os.urandom(6).hex()}"
@@ -78,9 +81,41 @@ class Index:
                 async with aclosing(self._log.read(self.names.applied_seq)) as entries:
                     async for entry in entries:
                         self._apply(entry)
+            except Compacted:
+                await self._replace()
             except OneOSError as error:
                 log.warning("the files log cannot be read: %s; trying again", error)
                 await asyncio.sleep(1.0)
+
+    async def _replace(self) -> None:
+        """Put another host's copy in place of this one, which the log does not reach any more."""
+        try:
+            if self.fetch_snapshot is None:
+                raise NetworkError("the files log is too short, and nobody gives a snapshot")
+            received = await self.fetch_snapshot()
+            path = self.names.path
+            self.names.close()
+            try:
+                self.names = SqliteNames.restore(received, path)
+            except OneOSError:
+                # A copy that is too old is better than none: the next try may succeed.
+                self.names = SqliteNames.open(path)
+                raise
+            log.info("the index was fetched from another host, up to %d", self.names.applied_seq)
+        except OneOSError as error:
+            log.warning("the index is too old and was not replaced: %s", error)
+            await asyncio.sleep(1.0)
+
+    async def compact(self) -> None:
+        """Remove from the log what this copy holds safely, but for a tail; only for the leader.
+
+        Raises:
+            OneOSError: the disk or the engine refuses; the log stays as it is.
+        """
+        assert self._log is not None
+        safe = self.names.checkpoint()
+        if safe > INDEX_TAIL_RECORDS:
+            await self._log.purge_through(safe - INDEX_TAIL_RECORDS)
 
     def _apply(self, entry: Entry) -> tuple[str, list[Result]]:
         if entry.seq <= self.names.applied_seq:

@@ -41,6 +41,7 @@ from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.filesystem import FileSystem
 from oneos.kernel.index import Index
+from oneos.kernel.index_snapshots import IndexSnapshots
 from oneos.kernel.manifest import Manifest, default_manifest, parse_manifest
 from oneos.kernel.pubsub import PubSub
 from oneos.kernel.scheduler import Scheduler
@@ -145,6 +146,12 @@ class Node:
             self.voters,
         ):
             part.serve(self.routes)
+        if self.index is not None:
+            snapshots = IndexSnapshots(
+                self.host, self.index, os.fspath(directory / "run"), self.control, self.links
+            )
+            snapshots.serve(self.routes)
+            self.index.fetch_snapshot = snapshots.fetch
 
     def _wire_programs(self) -> None:
         socket_path = self.directory / "run" / "local.sock"
