@@ -152,6 +152,9 @@ class Launcher:
                     "hint": place.hint,
                     "status": NOT_EXECUTABLE,
                 }
+        # The record was applied where the Scheduler runs; whoever waits for a program reads here.
+        newest = max(stage.pid for stage in able)
+        await self._control.wait_for(lambda: self._control.state.next_pid > newest)
 
     # --- joining the ends -----------------------------------------------------------------------
     def _join(self, stages: list[_Stage], fds: list[int]) -> None:
