@@ -16,7 +16,7 @@ const { WriteWrap, streamBaseState, kReadBytesOrError, kArrayBufferOffset } =
   internalBinding('stream_wrap');
 
 // The binding's own functions, taken before they are replaced.
-const { read, writeBuffer } = internalBinding('fs');
+const { existsSync, read, writeBuffer } = internalBinding('fs');
 // Pipe.connect too is refused to programs later.
 const { connect } = Pipe.prototype;
 
@@ -80,6 +80,8 @@ class SyncChannel {
     const hello = msgpack.frame(['hello', this.greeting]);
     const pause = new Int32Array(new SharedArrayBuffer(4));
     for (let attempt = 0; attempt < limits.CONNECT_ATTEMPTS_MAX; attempt++) {
+      // libuv tells why it could not connect only later, and then the same for every reason.
+      if (!existsSync(this.path)) break;
       if (attempt) Atomics.wait(pause, 0, 0, limits.CONNECT_PAUSE_MS);
       const pipe = dial(this.path, () => {});
       if (!pipe) break;

@@ -103,7 +103,7 @@ function asNative(action) {
 function installPackageReader(reader) {
   reader.readPackageJSON = asNative((path, isESM, base, specifier) => {
     const found = readPackage(path, isESM, base, specifier);
-    return found && isESM && found[4] === null && specifier !== undefined ?
+    return isESM && specifier !== undefined && (found?.[4] ?? null) === null ?
       withMain(found, path, specifier) : found;
   });
   reader.getNearestParentPackageJSON = asNative(nearestPackage);
@@ -152,11 +152,11 @@ function installLegacyMain() {
 function withMain(found, path, specifier) {
   if (!/^(@[^/]+\/)?[^/]+$/.test(specifier) || locate(path).native) return found;
   const directory = posix.dirname(path);
-  const main = legacyMain(directory, found[1]);
+  const main = legacyMain(directory, found?.[1]);
   const relative = main && posix.relative(directory, main[1]);
   if (!main || /(^|\/)(\.\.|node_modules)\//.test(relative)) return found;
   const exports = `./${relative.split('/').map(encodeURIComponent).join('/')}`;
-  return [...found.slice(0, 4), exports, found[5]];
+  return [...(found ?? [undefined, undefined, 'none', null]).slice(0, 4), exports, path];
 }
 
 // --- both loaders -------------------------------------------------------------------------

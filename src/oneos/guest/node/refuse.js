@@ -9,6 +9,7 @@ const { ERRNO, Fail, toError } = require('./errors');
 const { internalBinding } = require('./internals');
 const { locate } = require('./paths');
 
+const NOWHERE = '/proc/self/no-program';
 const SPAWNING = 'starting programs from inside a program comes with a later version of OneOS';
 
 function refusal(syscall, message, above) {
@@ -27,8 +28,10 @@ function refuseSpawn() {
   const { Process } = internalBinding('process_wrap');
   const { owner_symbol: owner } = internalBinding('symbols');
   // A program that cannot be started is reported as Node reports a missing one: later, by the
-  // 'error' event or the callback. Only the errno and the words are ours.
-  Process.prototype.spawn = function spawn() {
+  // 'error' event or the callback. Only the errno and the words are ours. That it is missing is
+  // true: a path that nowhere exists is what the host is asked to start.
+  const { spawn } = Process.prototype;
+  Process.prototype.spawn = function(...args) {
     const { onexit } = this;
     this.onexit = (status, signal) => {
       const child = this[owner];
@@ -39,6 +42,10 @@ function refuseSpawn() {
       };
       onexit.call(this, -ERRNO.ENOSYS, signal);
     };
+    // Newer Nodes pass what older ones put into one object.
+    const [first, , , , stdio] = args;
+    if (typeof first === 'string') spawn.call(this, NOWHERE, [NOWHERE], undefined, [], stdio, 0);
+    else spawn.call(this, { file: NOWHERE, args: [NOWHERE], envPairs: [], stdio: first.stdio });
     return -ERRNO.ENOENT;
   };
   internalBinding('spawn_sync').spawn = function spawn() {

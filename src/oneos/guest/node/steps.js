@@ -24,7 +24,7 @@ class Post {
 
 // Steps an operation may yield besides requests.
 const native = (name, ...args) => new Native(name, args);
-const post = (request) => new Post(request);  // Nobody waits for the reply.
+const post = (request) => new Post(request);  // Its result and its failure do not matter.
 
 let channel;
 let pool;
@@ -75,8 +75,8 @@ function dispatch(step, done) {
   if (Array.isArray(step)) {
     pool.call(step, done);
   } else if (step instanceof Post) {
-    pool.call(step.request, ignore);
-    done(null, undefined);
+    // Waited for: what follows may take another connection and must not come first.
+    pool.call(step.request, () => done(null, undefined));
   } else {
     original[step.name](...step.args, kUsePromises).then(
       (value) => done(null, value), (error) => done(toFail(error)));

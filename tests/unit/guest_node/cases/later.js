@@ -41,8 +41,11 @@ module.exports = {
     const storage = new AsyncLocalStorage();
     fs.writeFileSync('f', '');
     await storage.run('mine', () => new Promise((resolve) => {
-      fs.stat('f', () => { log('stat', storage.getStore()); process.nextTick(() => log('tick')); });
-      fs.readFile('nope', () => { log('error', storage.getStore() === 'mine'); resolve(); });
+      fs.stat('f', () => {
+        log('stat', storage.getStore());
+        process.nextTick(() => log('tick'));
+        fs.readFile('nope', () => { log('error', storage.getStore()); resolve(); });
+      });
       log('first');
     }));
     await new Promise((resolve) => { setTimeout(resolve, 5); });
