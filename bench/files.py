@@ -1,0 +1,148 @@
+"""Files, from inside a program: small ones by single calls, a large one from end to end.
+
+`home` is a program on the host of the File System service, where the files have their home too.
+`away` is a program on another host: it creates files there, whose names are agreed on elsewhere,
+and it looks at, reads and removes files that the first host made. What plain files keep when a call
+returns depends on fsync, so there are two native peers: without and with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import programs
+from bench.case import NATIVE, ONEOS, SSHFS, SYNCED, Case, Measured, Row
+from bench.setting import Setting, python, run_native
+
+MIB = 1 << 20
+CONTENT = "content on two hosts' disks, name on a majority's"
+CALLS = ("create", "stat", "read", "unlink")
+NAME = "the change, on a majority's disks"
+
+
+def cases(setting: Setting) -> list[Case]:
+    """Small files and a large one, at home and away."""
+    return [_small(setting, "home"), _small(setting, "away"), _large(setting)]
+
+
+def _tree(setting: Setting, name: str) -> str:
+    return f"{setting.cluster.session.home.decode()}/{name}"
+
+
+def _measured(output: bytes, prefix: str) -> dict[str, list[float]]:
+    return {prefix + name: values for name, values in json.loads(output).items()}
+
+
+def _small(setting: Setting, side: str) -> Case:
+    prefix = f"files.{side}."
+    where = "its own host" if side == "home" else "another host than its program's"
+    rows = (
+        Row(
+            prefix + "create",
+            "s",
+            "create, write 1 KiB and close a file"
+            + ("" if side == "home" else "; its names are kept on another host"),
+            CONTENT,
+        ),
+        Row(prefix + "stat", "s", f"stat of a file made on {where}"),
+        Row(prefix + "read", "s", f"open, read and close a file made on {where}"),
+        Row(prefix + "unlink", "s", f"unlink of a file made on {where}", NAME),
+    )
+    count = setting.sized(100, 20)
+
+    def oneos() -> Measured:
+        made, here = _tree(setting, setting.fresh()), _tree(setting, setting.fresh())
+        run = setting.cluster.session.run
+
+        def on(host: str, directory: str, steps: str) -> dict[str, list[float]]:
+            words = ["python3", "-c", programs.SMALL_FILES, directory, str(count), steps, "0"]
+            return _measured(run([(host, words)]), prefix)
+
+        if side == "home":
+            return on(setting.home, made, "csru")
+        on(setting.home, made, "c")
+        return on(setting.away, here, "cu") | on(setting.away, made, "sru")
+
+    def plain(directory: Path, synced: bool) -> Measured:
+        words = [python(), "-c", programs.SMALL_FILES, str(directory / setting.fresh())]
+        return _measured(run_native([*words, str(count), "csru", "01"[synced]]), prefix)
+
+    contenders: dict[str, Callable[[], Measured]] = {
+        ONEOS: oneos,
+        NATIVE: lambda: plain(setting.plain, False),
+        SYNCED: lambda: {
+            name: values
+            for name, values in plain(setting.plain, True).items()
+            if name == prefix + "create"
+        },
+    }
+    missing = {}
+    mounted = setting.mounted
+    if mounted is not None:
+        contenders[SSHFS] = lambda: plain(mounted, False)
+    else:
+        missing[SSHFS] = setting.sshfs_missing or "-"
+    return Case(rows, contenders, missing)
+
+
+def _large(setting: Setting) -> Case:
+    size = setting.sized(256, 32) * MIB
+    mib = size // MIB
+    rows = (
+        Row("files.write", "B/s", f"write {mib} MiB and close", CONTENT),
+        Row("files.reread", "B/s", f"open and read {mib} MiB where they were written"),
+        Row("files.fetch", "B/s", f"open and read {mib} MiB on another host"),
+    )
+
+    def oneos() -> Measured:
+        path = _tree(setting, setting.fresh())
+
+        def on(host: str, step: str) -> list[float]:
+            words = ["python3", "-c", programs.SEQUENTIAL, path, str(size), step, "0"]
+            rate: list[float] = json.loads(setting.cluster.session.run([(host, words)]))["rate"]
+            return rate
+
+        home, away = setting.home, setting.away
+        measured = {
+            "files.write": on(home, "w"),
+            "files.reread": on(home, "r"),
+            "files.fetch": on(away, "r"),
+        }
+        on(home, "u")
+        return measured
+
+    def plain(directory: Path, synced: bool) -> Measured:
+        path = str(directory / setting.fresh())
+
+        def step(name: str) -> list[float]:
+            words = [python(), "-c", programs.SEQUENTIAL, path, str(size), name, "01"[synced]]
+            rate: list[float] = json.loads(run_native(words))["rate"]
+            return rate
+
+        measured = {"files.write": step("w"), "files.reread": step("r")}
+        step("u")
+        return measured
+
+    def remote(directory: Path) -> Measured:
+        measured = plain(directory, False)
+        # To sshfs every file is on another host.
+        return {"files.write": measured["files.write"], "files.fetch": measured["files.reread"]}
+
+    def local() -> Measured:
+        measured = plain(setting.plain, False)
+        return {**measured, "files.fetch": measured["files.reread"]}
+
+    contenders: dict[str, Callable[[], Measured]] = {
+        ONEOS: oneos,
+        NATIVE: local,
+        SYNCED: lambda: {"files.write": plain(setting.plain, True)["files.write"]},
+    }
+    missing = {}
+    mounted = setting.mounted
+    if mounted is not None:
+        contenders[SSHFS] = lambda: remote(mounted)
+    else:
+        missing[SSHFS] = setting.sshfs_missing or "-"
+    return Case(rows, contenders, missing, rounds_max=3)

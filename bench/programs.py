@@ -1,0 +1,93 @@
+"""The programs that all contenders run, as the text given to `python3 -c`: the same words for each.
+
+They are plain programs that know nothing of who runs them. Those that measure use the monotonic
+clock around single calls and print the samples as JSON, so that neither their start nor the way of
+their output is in the figures.
+"""
+
+from __future__ import annotations
+
+PASS = "pass"
+
+ECHO = """
+import os
+while data := os.read(0, 65536):
+    os.write(1, data)
+"""
+
+PRODUCE = """
+import os, sys
+left, block = int(sys.argv[1]), bytes(range(256)) * 1024
+while left:
+    left -= os.write(1, block[:left])
+"""
+
+CONSUME = """
+import os
+count = 0
+while data := os.read(0, 1 << 20):
+    count += len(data)
+print(count)
+"""
+
+# Arguments: directory, number of files, which steps of `csru`, whether to sync as well.
+SMALL_FILES = """
+import json, os, sys, time
+directory, count, steps, synced = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4] == "1"
+clock = time.perf_counter
+paths = [f"{directory}/file-{number}" for number in range(count)]
+def create(path, text=os.urandom(512).hex()):
+    with open(path, "w") as file:
+        file.write(path + text)
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
+    if synced:
+        fd = os.open(directory, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+def read(path):
+    with open(path) as file:
+        assert len(file.read()) > 1024
+calls = {"c": create, "s": os.stat, "r": read, "u": os.unlink}
+names = {"c": "create", "s": "stat", "r": "read", "u": "unlink"}
+if "c" in steps:
+    os.makedirs(directory, exist_ok=True)
+samples = {}
+for step in steps:
+    call, times = calls[step], []
+    for path in paths:
+        began = clock()
+        call(path)
+        times.append(clock() - began)
+    samples[names[step]] = times
+if "u" in steps:
+    os.rmdir(directory)
+print(json.dumps(samples))
+"""
+
+# Arguments: path, bytes, `w` or `r` or `u`, whether to sync as well. Each block of 1 MiB is
+# another, so that nothing is stored once for twice.
+SEQUENTIAL = """
+import json, os, sys, time
+path, size, step, synced = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4] == "1"
+block = bytearray(os.urandom(1 << 20))
+began = time.perf_counter()
+if step == "w":
+    with open(path, "wb", buffering=0) as file:
+        for number in range(size >> 20):
+            block[:8] = number.to_bytes(8, "big")
+            assert file.write(block) == len(block)
+        if synced:
+            os.fsync(file.fileno())
+elif step == "r":
+    with open(path, "rb", buffering=0) as file:
+        count = 0
+        while got := file.readinto(block):
+            count += got
+    assert count == size, count
+else:
+    os.unlink(path)
+took = time.perf_counter() - began
+print(json.dumps({"rate": [size / took]}))
+"""

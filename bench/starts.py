@@ -1,0 +1,104 @@
+"""Starting a program: on another host over an open connection, and by a whole command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from bench.case import NATIVE, ONEOS, SSH, Case, Measured, Row
+from bench.setting import Setting, environment, python, run_native
+
+AGREED = "its entry in the process table, on a majority's disks"
+
+
+def cases(setting: Setting) -> list[Case]:
+    """One for each kind of program, and one for the command."""
+    node = shutil.which("node") or "node"
+    return [
+        _start(setting, "start.python", "python3 -c pass", ["python3"], [python()], ["-c", "pass"]),
+        _start(setting, "start.node", "node -e 0", ["node"], [node], ["-e", "0"]),
+        _start(setting, "start.utility", "/bin/true", ["/bin/true"], ["/bin/true"], []),
+        _command(setting),
+    ]
+
+
+def _times(count: int, work: Callable[[], object]) -> list[float]:
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def _start(
+    setting: Setting,
+    name: str,
+    shown: str,
+    ours: Sequence[str],
+    native: Sequence[str],
+    arguments: Sequence[str],
+) -> Case:
+    row = Row(name, "s", f"{shown} on another host, from the request to its end known", AGREED)
+    count = setting.sized(15, 5)
+    away = setting.away
+    words = [*native, *arguments]
+
+    def oneos() -> Measured:
+        session = setting.cluster.session
+        stage = (away, [*ours, *arguments])
+        return {name: _times(count, lambda: session.run([stage]))}
+
+    def plain() -> Measured:
+        return {name: _times(count, lambda: run_native(words))}
+
+    contenders = {ONEOS: oneos, NATIVE: plain}
+    missing = {}
+    ssh = setting.ssh
+    if ssh is not None:
+        command = ssh.command(words)
+        contenders[SSH] = lambda: {name: _times(count, lambda: run_native(command))}
+    else:
+        missing[SSH] = setting.ssh_missing or "-"
+    return Case((row,), contenders, missing)
+
+
+def _command(setting: Setting) -> Case:
+    name = "start.command"
+    row = Row(name, "s", "oneos run --on host:X python3 -c pass, as a whole command", AGREED)
+    count = setting.sized(5, 2)
+    socket_path = setting.cluster.hosts[0].socket
+    away = setting.away
+    words = [sys.executable, "-m", "oneos.cli.main", "run", "--socket", socket_path]
+    words += ["--on", f"host:{away}", "python3", "-c", "pass"]
+
+    def oneos() -> Measured:
+        return {name: _times(count, lambda: _run_command(words))}
+
+    plain = [python(), "-c", "pass"]
+    contenders = {
+        ONEOS: oneos,
+        NATIVE: lambda: {name: _times(count, lambda: run_native(plain))},
+    }
+    missing = {}
+    ssh = setting.ssh
+    if ssh is not None:
+        command = ssh.command(plain)
+        contenders[SSH] = lambda: {name: _times(count, lambda: run_native(command))}
+    else:
+        missing[SSH] = setting.ssh_missing or "-"
+    return Case((row,), contenders, missing)
+
+
+def _run_command(words: Sequence[str]) -> None:
+    subprocess.run(
+        words,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=environment() | {"ONEOS_LOG": os.environ.get("ONEOS_LOG", "WARNING")},
+    )
