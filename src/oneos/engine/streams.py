@@ -28,7 +28,6 @@ from oneos.limits import (
     FETCH_TIMEOUT_S,
 )
 
-API = "$JS.API"
 STREAM_NOT_FOUND = 10059
 MESSAGE_NOT_FOUND = 10037
 WRONG_LAST_SEQUENCE = (10071, 10164)
@@ -99,7 +98,7 @@ async def call(
         failure: NetworkError | Unknown
         try:
             message = await engine.request(
-                f"{API}.{name}", payload, timeout_s=min(left, ENGINE_API_ATTEMPT_S)
+                f"{engine.api}.{name}", payload, timeout_s=min(left, ENGINE_API_ATTEMPT_S)
             )
             answer: dict[str, Any] = json.loads(message.data)
             if "error" not in answer:
@@ -152,6 +151,28 @@ async def info(
         leader=cluster.get("leader", ""),
         replicas_current=len(others) + 1,
     )
+
+
+async def present(engine: Engine, stream: str, *, timeout_s: float = CALL_TIMEOUT_S) -> None:
+    """Wait until a stream that was made earlier is there.
+
+    Voters that start again elect a leader first and learn of their streams from its log only then:
+    for some moments they answer truthfully that there is none.
+
+    Raises:
+        ApiError: with STREAM_NOT_FOUND, when it is still not there.
+        NetworkError, Unknown: the engine could not be reached, or did not answer in time.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while True:
+        try:
+            await info(engine, stream, timeout_s=max(deadline - loop.time(), 0.001))
+            return
+        except ApiError as error:
+            if error.code != STREAM_NOT_FOUND or loop.time() > deadline:
+                raise
+        await asyncio.sleep(ENGINE_API_RETRY_S)
 
 
 async def ensure(engine: Engine, config: Mapping[str, Any]) -> None:
@@ -235,7 +256,9 @@ async def fetch(
     with engine.reply_to(take) as reply:
         await engine.wait_connected(FETCH_TIMEOUT_S)
         connection = engine.connections
-        await engine.publish(f"{API}.DIRECT.GET.{stream}", json.dumps(body).encode(), reply=reply)
+        await engine.publish(
+            f"{engine.api}.DIRECT.GET.{stream}", json.dumps(body).encode(), reply=reply
+        )
         while not ended.done():
             await asyncio.wait((ended,), timeout=FETCH_TIMEOUT_S)
             silent = loop.time() - progress >= FETCH_TIMEOUT_S

@@ -20,6 +20,7 @@ from typing import Any
 from oneos.actor.actor import Actor, Address
 from oneos.actor.supervisor import RestartPolicy, Supervisor
 from oneos.config import RuntimeConfig
+from oneos.engine import streams, subjects
 from oneos.engine.client import Engine
 from oneos.engine.log import Log
 from oneos.engine.snapshots import Snapshots
@@ -48,7 +49,7 @@ from oneos.kernel.scheduler import Scheduler
 from oneos.kernel.services import Services
 from oneos.kernel.session import Sessions
 from oneos.kernel.storage import Storage
-from oneos.limits import CALL_TIMEOUT_S, GROWTH_TIMEOUT_S, SERVICE_RETRY_S
+from oneos.limits import CALL_TIMEOUT_S, ENGINE_PLACES_TIMEOUT_S, GROWTH_TIMEOUT_S, SERVICE_RETRY_S
 from oneos.net.identity import Identity
 from oneos.net.links import Links
 from oneos.net.routes import Routes
@@ -219,6 +220,13 @@ class Node:
             founding = await self._start_engine()
             if founding is not None:
                 await self._found(founding)
+            for stream in (
+                subjects.log_stream(growth.CONTROL_LOG),
+                subjects.log_stream(growth.FILES_LOG),
+                subjects.SNAPSHOT_STREAM,
+                subjects.TOPIC_STREAM,
+            ):
+                await streams.present(self.engine, stream, timeout_s=ENGINE_PLACES_TIMEOUT_S)
             await self.control.start(
                 Log(self.engine, growth.CONTROL_LOG, self.host), Snapshots(self.engine)
             )
