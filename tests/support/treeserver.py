@@ -84,6 +84,7 @@ class TreeServer:
     Attributes:
         requests: every request served, in order, `hello` included.
         fail: answers to give instead, by (operation, path pattern); `*` for requests by handle.
+        by_path: give descriptors by path even to guests that could receive them.
         hold: while an operation has an unset Event here, its requests wait for it.
         handles: what guests have open now.
     """
@@ -103,6 +104,7 @@ class TreeServer:
         self.pid, self.token, self.hostname = pid, token, hostname
         self.requests: list[Request] = []
         self.fail: dict[tuple[str, str], Failure] = {}
+        self.by_path = False
         self.hold: dict[str, threading.Event] = {}
         self.handles: dict[int, Handle] = {}
         self._next = 1
@@ -275,7 +277,7 @@ class TreeServer:
         if remote:
             append = bool(flags & os.O_APPEND)
             return {"k": "remote", "h": h, "size": os.fstat(fd).st_size, "append": append}
-        if connection.fds:
+        if connection.fds and not self.by_path:
             connection.send.append(fd)
             entry.fd = -1
             return {"k": "fd", "h": h, "path": host.decode(errors="replace")}

@@ -1,6 +1,8 @@
 """Closing commits: when `close` is sent, how often, and what becomes of its error."""
 
 import errno
+import os
+import threading
 
 import pytest
 
@@ -103,3 +105,25 @@ def test_every_error_keeps_the_name_as_given(world: World) -> None:
     act = "import pathlib; act = lambda: open(pathlib.Path('dev/x'))"
     out = run(world, act + TRY).out
     assert out == b"OSError 113 [Errno 113] host pi3 left (wait): 'dev/x'\n"
+
+
+def test_descriptor_may_come_by_path(world: World) -> None:
+    """Where descriptors cannot be sent, the file is opened by the path the Runtime gives."""
+    assert world.server is not None
+    world.server.by_path = True
+    text = "with open('w', 'w+') as f:\n    f.write('x')\n    f.seek(0)\n    print(f.read())"
+    assert (
+        run(world, text + "\nopen('w', 'a').write('y')\nprint(open('w').read())").out == b"x\nxy\n"
+    )
+    assert world.server.count("opened") == 3
+    assert world.server.handles == {}
+
+
+def test_stream_of_the_tree_is_read_as_it_comes(world: World) -> None:
+    """A device or a pipe: the program has the kernel's own descriptor of it."""
+    os.mkfifo(world.inside / "sensor")
+    writer = threading.Thread(target=(world.inside / "sensor").write_text, args=("1\n2\n",))
+    writer.start()
+    text = "f = open('sensor')\nprint(f.seekable(), f.readline(), list(f))"
+    assert run(world, text).out == b"False 1\n ['2\\n']\n"
+    writer.join(10)

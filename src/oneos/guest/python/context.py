@@ -135,10 +135,11 @@ def take_variables() -> dict[str, str]:
     environment = posix.environ
     for name in VARIABLES:
         key = b"ONEOS_" + name.encode()
-        value = environment.pop(key, None)
-        if value is not None:
-            posix.unsetenv(key)
-            found[name] = value.decode(ENCODING, ERRORS)
+        if key in environment:
+            found[name] = environment[key].decode(ENCODING, ERRORS)
+    for key in [key for key in environment if key.startswith(b"ONEOS_")]:
+        del environment[key]
+        posix.unsetenv(key)
     return found
 
 

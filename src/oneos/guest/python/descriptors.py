@@ -183,6 +183,8 @@ class Descriptors:
     # --- facts ------------------------------------------------------------------------------
     def directory(self, dir_fd: int | None) -> bytes | None:
         """The tree's path of a directory descriptor; None if it is not one of the tree's."""
+        if dir_fd is not None and not isinstance(dir_fd, int):
+            raise TypeError(f"argument should be integer or None, not {type(dir_fd).__name__}")
         handle = self.table.get(dir_fd) if dir_fd is not None else None
         if handle is None:
             return None

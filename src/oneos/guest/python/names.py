@@ -49,8 +49,8 @@ class Names:
     # --- finding out whose a path is --------------------------------------------------------
     def _read(self, path: "Any", dir_fd: int | None = None) -> "tuple[bytes | None, Any, Any]":
         """Where to read: a path of the tree, or None with path and dir_fd for the real function."""
+        base = self.descriptors.directory(dir_fd)
         if dir_fd is not None and not self.descriptors.is_absolute(path):
-            base = self.descriptors.directory(dir_fd)
             if base is None:
                 return None, path, dir_fd
             return self.paths.locate(path, base) or None, path, None
@@ -58,11 +58,9 @@ class Names:
 
     def _write(self, path: "Any", dir_fd: int | None = None, *, making: bool = False) -> bytes:
         """Where to write in the tree; `NOT_A_PATH` has the real function complain."""
-        base = None
-        if dir_fd is not None and not self.descriptors.is_absolute(path):
-            base = self.descriptors.directory(dir_fd)
-            if base is None:
-                raise os_error(errno.EROFS, shown(path))
+        base = self.descriptors.directory(dir_fd)
+        if base is None and dir_fd is not None and not self.descriptors.is_absolute(path):
+            raise os_error(errno.EROFS, shown(path))
         return self.paths.writable(path, base, making=making)
 
     def _of_descriptor(self, fd: "Any") -> bytes | None:

@@ -27,6 +27,7 @@ NOT_A_PATH = b""
 """What `locate` gives for what is no path at all (a wrong type, a NUL inside, nothing): the real
 function is then called with it, and complains in its own words."""
 
+BUFFERS_ARE_PATHS = sys.version_info < (3, 12)
 ENCODING = sys.getfilesystemencoding()
 ERRORS = sys.getfilesystemencodeerrors()
 
@@ -111,8 +112,8 @@ def to_bytes(path: "Path") -> bytes:
     """The raw bytes of a path; empty for what is none."""
     if type(path) is not str:
         path = shown(path)
-        if isinstance(path, (bytearray, memoryview)):
-            path = bytes(path)  # Deprecated, but it works natively.
+        if BUFFERS_ARE_PATHS and isinstance(path, (bytearray, memoryview)):
+            path = bytes(path)
         elif not isinstance(path, (str, bytes)):
             return b""
     if isinstance(path, str):

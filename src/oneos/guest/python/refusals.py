@@ -209,7 +209,8 @@ class Refusals:
                 return super().__new__(cls, fileno, *args, **kwargs)
 
             def __repr__(self) -> str:
-                return super().__repr__().replace("<mmap ", "<mmap.mmap ", 1)
+                shown: str = super().__repr__()
+                return shown.replace("<mmap ", "<mmap.mmap ", 1)
 
         module.mmap = mmap
 
