@@ -11,6 +11,7 @@ import io
 import posix
 import sys
 
+from .changes import Changes
 from .channel import Channel
 from .descriptors import Descriptors
 from .entries import DirEntry
@@ -35,6 +36,8 @@ NAMES = [
     "chdir",
     "fchdir",
     "chroot",
+]
+CHANGES = [
     "mkdir",
     "rmdir",
     "unlink",
@@ -158,9 +161,15 @@ def install() -> None:
     paths = Paths(given["CWD"].encode(ENCODING, ERRORS), host_directories())
     descriptors = Descriptors(channel, paths)
     names = Names(channel, paths, descriptors, uid, gid)
+    changes = Changes(channel, paths, descriptors)
     process = Process(channel, int(given["PID"]), uid, gid, given["HOSTNAME"])
 
-    for owner, replaced in ((names, NAMES), (descriptors, DESCRIPTORS), (process, PROCESS)):
+    for owner, replaced in (
+        (names, NAMES),
+        (changes, CHANGES),
+        (descriptors, DESCRIPTORS),
+        (process, PROCESS),
+    ):
         for name in replaced:
             if hasattr(posix, name):
                 setattr(posix, name, getattr(owner, name))

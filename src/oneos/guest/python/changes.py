@@ -1,0 +1,224 @@
+"""The calls that change names: make, remove, rename, and the attributes of what has a name.
+
+Each method has the name, the arguments and the errors of the function of `posix` that it replaces.
+What the tree has not (links, FIFOs, extended attributes) is refused, never done on the host.
+"""
+
+import errno
+import sys
+import time
+
+from .descriptors import real
+from .failure import later, os_error, seamless
+from .paths import NOT_A_PATH, shown
+from .places import Places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+UTIME_NAMES_THE_FILE = sys.version_info >= (3, 13)
+
+
+class Changes(Places):
+    """The names of the tree, to change."""
+
+    @seamless
+    def mkdir(self, path: "Any", mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        where = self._write(path, dir_fd, making=True)
+        if where == NOT_A_PATH:
+            return real["mkdir"](path, mode)  # type: ignore[no-any-return]
+        sys.audit("os.mkdir", path, mode, -1 if dir_fd is None else dir_fd)
+        mode = mode & ~self.descriptors._umask & 0o7777
+        self.channel.call("mkdir", where, mode, names=(shown(path),))
+        return None
+
+    @seamless
+    def rmdir(self, path: "Any", *, dir_fd: int | None = None) -> None:
+        where = self._write(path, dir_fd)
+        if where == NOT_A_PATH:
+            return real["rmdir"](path)  # type: ignore[no-any-return]
+        if where.endswith(b"/."):
+            raise os_error(errno.EINVAL, shown(path))
+        sys.audit("os.rmdir", path, -1 if dir_fd is None else dir_fd)
+        self.channel.call("rmdir", where, names=(shown(path),))
+        return None
+
+    @seamless
+    def unlink(self, path: "Any", *, dir_fd: int | None = None) -> None:
+        where = self._write(path, dir_fd)
+        if where == NOT_A_PATH:
+            return real["unlink"](path)  # type: ignore[no-any-return]
+        sys.audit("os.remove", path, -1 if dir_fd is None else dir_fd)
+        self.channel.call("unlink", where, names=(shown(path),))
+        return None
+
+    @seamless
+    def remove(self, path: "Any", *, dir_fd: int | None = None) -> None:
+        return self.unlink(path, dir_fd=dir_fd)
+
+    @seamless
+    def rename(
+        self,
+        src: "Any",
+        dst: "Any",
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+    ) -> None:
+        old, _, _ = self._read(src, src_dir_fd)
+        new, _, _ = self._read(dst, dst_dir_fd)
+        names = [self._pathlike(path) for path in (src, dst)]
+        if not all(names):
+            return real["rename"](src, dst)  # type: ignore[no-any-return]
+        if old is None or new is None:
+            raise os_error(errno.EXDEV, *names)
+        sys.audit("os.rename", src, dst, src_dir_fd or -1, dst_dir_fd or -1)
+        self.channel.call("rename", old, new, names=tuple(names))
+        return None
+
+    replace = rename
+
+    def _pathlike(self, path: "Any") -> "Any":
+        """The path as errors show it; nothing for what is no path."""
+        return shown(path) if self.paths.locate(path) != NOT_A_PATH else None
+
+    @seamless
+    def chmod(
+        self, path: "Any", mode: int, *, dir_fd: int | None = None, follow_symlinks: bool = True
+    ) -> None:
+        where = self._target(path, dir_fd)
+        if not where:
+            return real["chmod"](path, mode)  # type: ignore[no-any-return]
+        self.channel.call("chmod", where, mode & 0o7777, names=self._shown(path))
+        return None
+
+    @seamless
+    def fchmod(self, fd: int, mode: int) -> None:
+        return self.chmod(fd, mode)
+
+    @seamless
+    def chown(
+        self,
+        path: "Any",
+        uid: int,
+        gid: int,
+        *,
+        dir_fd: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        where = self._target(path, dir_fd)
+        uid, gid = owner(uid, "uid"), owner(gid, "gid")
+        if not where:
+            return real["chown"](path, uid, gid)  # type: ignore[no-any-return]
+        self.channel.call("chown", where, uid, gid, names=self._shown(path))
+        return None
+
+    @seamless
+    def lchown(self, path: "Any", uid: int, gid: int) -> None:
+        return self.chown(path, uid, gid)
+
+    @seamless
+    def fchown(self, fd: int, uid: int, gid: int) -> None:
+        return self.chown(fd, uid, gid)
+
+    @seamless
+    def utime(
+        self,
+        path: "Any",
+        times: "Any" = None,
+        *,
+        ns: "Any" = None,
+        dir_fd: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        where = self._target(path, dir_fd)
+        bad = times is not None and (ns is not None or type(times) is not tuple or len(times) != 2)
+        bad = bad or (ns is not None and (type(ns) is not tuple or len(ns) != 2))
+        if not where or bad:
+            return real["utime"](path, times, **({} if ns is None else {"ns": ns}))  # type: ignore[no-any-return]
+        if ns is None and times is not None:
+            ns = [int(t // 1) * 10**9 + int(t % 1 * 1e9) for t in times]
+        atime, mtime = ns if ns is not None else [time.time_ns()] * 2
+        names = self._shown(path) if UTIME_NAMES_THE_FILE else ()
+        self.channel.call("utime", where, atime, mtime, names=names)
+        return None
+
+    @seamless
+    def truncate(self, path: "Any", length: int) -> None:
+        if isinstance(path, int):
+            return self.descriptors.ftruncate(path, length)
+        where = self._write(path)
+        if where == NOT_A_PATH:
+            return real["truncate"](path, length)  # type: ignore[no-any-return]
+        if length < 0:
+            raise os_error(errno.EINVAL, shown(path))
+        self.channel.call("truncate", where, length, names=self._shown(path))
+        return None
+
+    # --- what the tree has not --------------------------------------------------------------
+    @seamless
+    def symlink(
+        self,
+        src: "Any",
+        dst: "Any",
+        target_is_directory: bool = False,
+        *,
+        dir_fd: int | None = None,
+    ) -> None:
+        self._write(dst, dir_fd, making=True)
+        raise os_error(errno.EPERM, shown(src), shown(dst))
+
+    @seamless
+    def link(self, src: "Any", dst: "Any", **_options: "Any") -> None:
+        self._write(dst, making=True)
+        raise os_error(errno.EPERM, shown(src), shown(dst))
+
+    @seamless
+    def mkfifo(self, path: "Any", mode: int = 0o666, *, dir_fd: int | None = None) -> None:
+        self._write(path, dir_fd, making=True)
+        raise later("making a FIFO", shown(path))
+
+    @seamless
+    def mknod(
+        self, path: "Any", mode: int = 0o600, device: int = 0, *, dir_fd: int | None = None
+    ) -> None:
+        self._write(path, dir_fd, making=True)
+        raise later("making a device or a FIFO", shown(path))
+
+    @seamless
+    def getxattr(self, path: "Any", attribute: "Any", *, follow_symlinks: bool = True) -> bytes:
+        native = self._attributes(path)
+        return real["getxattr"](native, attribute, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
+
+    @seamless
+    def listxattr(self, path: "Any" = None, *, follow_symlinks: bool = True) -> list[str]:
+        native = self._attributes("." if path is None else path)
+        return real["listxattr"](native, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
+
+    @seamless
+    def setxattr(self, path: "Any", *_args: "Any", **_options: "Any") -> None:
+        raise os_error(errno.ENOTSUP, *self._shown(path))
+
+    @seamless
+    def removexattr(self, path: "Any", *_args: "Any", **_options: "Any") -> None:
+        raise os_error(errno.ENOTSUP, *self._shown(path))
+
+    def _attributes(self, path: "Any") -> "Any":
+        """The path for the real function; the tree keeps no extended attributes."""
+        where = self._of_descriptor(path) if isinstance(path, int) else self._read(path)[0]
+        if where is not None:
+            raise os_error(errno.ENOTSUP, *self._shown(path))
+        return path if isinstance(path, int) else self.paths.native(path)
+
+
+def owner(value: "Any", what: str) -> int:
+    """The number of a user or group, -1 for no change, checked as the real functions do."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{what} should be integer, not {type(value).__name__}")
+    number: int = value.__index__()
+    if number < -1:
+        raise OverflowError(f"{what} is less than minimum")
+    if number >= 1 << 32:
+        raise OverflowError(f"{what} is greater than maximum")
+    return number
