@@ -142,10 +142,8 @@ class Text(Plain):
         os.write(fd, data)
         os.lseek(fd, 0, os.SEEK_SET)
         super().__init__(fd)
-        self._size = len(data)
-
-    async def stat(self) -> Attributes:
-        return Attributes(mode=stat.S_IFREG | 0o444, ino=os.fstat(self.fd).st_ino, size=self._size)
+        # Known from now on: the descriptor goes to the program.
+        self.shown = Attributes(mode=stat.S_IFREG | 0o444, ino=os.fstat(fd).st_ino, size=len(data))
 
 
 def wants_to_write(flags: int) -> bool:
