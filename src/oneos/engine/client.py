@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import itertools
+import json
 import logging
 import os
 import re
@@ -67,6 +68,7 @@ class Engine:
         host: who we are; the certificate says the same.
         address: of the server we are connected to, or None.
         connections: how many there were so far.
+        core: whether the server takes us for a core host, which may change streams.
         on_disconnected, on_reconnected: callbacks without arguments; they must not wait.
     """
 
@@ -80,6 +82,7 @@ class Engine:
         self.host = host
         self.address: Address | None = None
         self.connections = 0
+        self.core = False
         self.on_disconnected: list[Callable[[], None]] = []
         self.on_reconnected: list[Callable[[], None]] = []
         self._addresses = list(addresses)
@@ -137,6 +140,11 @@ class Engine:
             await engine.close()
             raise
         return engine
+
+    @property
+    def api(self) -> str:
+        """The prefix of the management API's subjects for us."""
+        return subjects.API if self.core else subjects.EDGE_API
 
     @property
     def connected(self) -> bool:
@@ -386,11 +394,24 @@ class Engine:
             pending_msgs_limit=ENGINE_SUBSCRIPTION_MESSAGES_MAX,
             pending_bytes_limit=ENGINE_PENDING_BYTES_MAX,
         )
+        await self._ask_who_we_are(client)
         # Each wait gives time for new ones, so look again until none is missing.
         while missing := [each for each in self._subscriptions if each._client is not client]:
             for subscription in missing:
                 await self._put_on_wire(client, subscription)
             await client.flush(timeout=int(CONNECT_TIMEOUT_S))
+
+    async def _ask_who_we_are(self, client: Client) -> None:
+        answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+
+        def resolve(message: Msg) -> None:
+            if not answer.done():
+                answer.set_result(message)
+
+        with self.reply_to(resolve) as reply:
+            await client.publish(subjects.WHO_AM_I, reply=reply)
+            about = json.loads((await answer).data).get("data") or {}
+        self.core = about.get("account") == subjects.CORE_ACCOUNT
 
     def _went_down(self) -> None:
         self._up.clear()

@@ -1,11 +1,13 @@
 """What a voter's nats-server is told: listeners, certificates, store, and who may do what.
 
-A host is the user that its certificate names (the DNS name in it), so there are no passwords.
-Each host publishes under its own name only: the author of a log's record is a fact that the server
-checked. Hosts read logs by direct gets and by the server's own copies of what it took; no edge
-host may create a consumer, because a push consumer delivers to any subject and so could forge an
-author. Routes between voters take only the keys of voters: a certificate of the network alone,
-which every edge host has, must not make anybody a server.
+A host is the user that its certificate names (the DNS name in it), so there are no passwords, and
+it publishes under its own name only: the author of a log's record is a fact that the server
+checked. Streams live in the account of the core hosts; edge hosts have another one that imports a
+few subjects. That matters because the server sends an answer to whatever subject the question
+names, unchecked: within the account of the streams, an edge host could so have it write records in
+others' names. No edge host may create a consumer, which delivers to any subject just the same.
+Routes between voters take only the keys of voters: a certificate of the network, which every edge
+host has, must not make anybody a server.
 """
 
 import hashlib
@@ -26,6 +28,30 @@ from oneos.limits import (
     ENGINE_PENDING_BYTES_MAX,
     ENGINE_STORE_BYTES_MAX,
     FRAME_BYTES_MAX,
+)
+
+_CORE = subjects.CORE_ACCOUNT
+_EDGE = "EDGE"
+_SYSTEM = "SYSTEM"
+
+_FETCH = "DIRECT.GET.*"
+_QUESTIONS = ("STREAM.INFO.*", "STREAM.MSG.GET.*")
+
+_ASKED_BY_EDGE = tuple(f"{subjects.EDGE_API}.{each}" for each in (*_QUESTIONS, _FETCH))
+_ASKED_BY_CORE = (
+    f"{subjects.API}.{_FETCH}",
+    f"{subjects.API}.INFO",
+    f"{subjects.API}.STREAM.>",
+    f"{subjects.SNAPSHOT_HEAD}.*",
+    f"{subjects.SNAPSHOT_PART}.>",
+    f"{subjects.REPLAY}.>",
+)
+
+# What every host may listen to.
+_HEARD = (
+    f"{subjects.LOGGED}.>",
+    f"{subjects.PUBLISHED}.>",
+    f"{subjects.BEAT}.*",
 )
 
 
@@ -124,7 +150,9 @@ def render(spec: ServerSpec, users: Iterable[User]) -> str:
             # Without it a power cut takes every acknowledged write of two minutes.
             "sync_interval": "always",
         },
-        "authorization": {"timeout": 5, "users": [_user(user) for user in users]},
+        "authorization": {"timeout": 5},
+        "accounts": _accounts(users),
+        "system_account": _SYSTEM,
     }
     if spec.routes:
         if not spec.pins:
@@ -153,36 +181,52 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _user(user: User) -> dict[str, object]:
-    token = subjects.encode_token(user.host)
-    publish = [
-        f"{subjects.LOG}.*.{token}",
-        f"{subjects.TOPIC}.>",
-        f"{subjects.BEAT}.{token}",
-        "$JS.API.DIRECT.GET.>",
-        "$JS.API.STREAM.INFO.*",
-        "$JS.API.STREAM.MSG.GET.*",
-    ]
-    if user.core:
-        publish += [
-            "$JS.API.INFO",
-            "$JS.API.STREAM.>",
-            f"{subjects.SNAPSHOT_HEAD}.>",
-            f"{subjects.SNAPSHOT_PART}.>",
-            f"{subjects.REPLAY}.>",
-        ]
+def _accounts(users: Iterable[User]) -> dict[str, object]:
+    users = list(users)
     return {
-        "user": user.host,
-        "permissions": {
-            "publish": {"allow": publish},
-            "subscribe": {
-                "allow": [
-                    f"{subjects.INBOX}.{token}.>",
-                    f"{subjects.LOGGED}.>",
-                    f"{subjects.PUBLISHED}.>",
-                    f"{subjects.TOPIC}.>",
-                    f"{subjects.BEAT}.*",
-                ]
-            },
+        _CORE: {
+            "jetstream": "enabled",
+            "users": [_user(user.host, _ASKED_BY_CORE) for user in users if user.core],
+            "exports": [
+                *({"service": subject} for subject in _published_by("")),
+                *({"service": f"{subjects.API}.{question}"} for question in _QUESTIONS),
+                # One question, many answers.
+                {"service": f"{subjects.API}.{_FETCH}", "response_type": "stream"},
+                *({"stream": subject} for subject in _HEARD),
+            ],
         },
+        _EDGE: {
+            "users": [_user(user.host, _ASKED_BY_EDGE) for user in users if not user.core],
+            "imports": [
+                *({"service": _of_core(subject)} for subject in _published_by("")),
+                *(
+                    {
+                        "service": _of_core(f"{subjects.API}.{question}"),
+                        "to": f"{subjects.EDGE_API}.{question}",
+                    }
+                    for question in (*_QUESTIONS, _FETCH)
+                ),
+                *({"stream": _of_core(subject)} for subject in _HEARD),
+            ],
+        },
+        _SYSTEM: {"users": []},
+    }
+
+
+def _of_core(subject: str) -> dict[str, str]:
+    return {"account": _CORE, "subject": subject}
+
+
+def _published_by(host: str) -> list[str]:
+    """Where a host may send records; with the empty name, any host."""
+    token = subjects.encode_token(host) if host else "*"
+    return [f"{subjects.LOG}.*.{token}", f"{subjects.TOPIC}.>", f"{subjects.BEAT}.{token}"]
+
+
+def _user(host: str, asked: Sequence[str]) -> dict[str, object]:
+    publish = [*_published_by(host), *asked, subjects.WHO_AM_I]
+    hear = [f"{subjects.INBOX}.{subjects.encode_token(host)}.>", *_HEARD]
+    return {
+        "user": host,
+        "permissions": {"publish": {"allow": publish}, "subscribe": {"allow": hear}},
     }

@@ -33,6 +33,14 @@ REPLAY = "oneos.replay"
 
 BEAT = "oneos.beat"
 
+# The server's management API. Edge hosts have no streams in their account, and the server answers
+# the usual name with just that, so they reach it by another.
+API = "$JS.API"
+EDGE_API = "oneos.api"
+
+WHO_AM_I = "$SYS.REQ.USER.INFO"
+CORE_ACCOUNT = "CORE"
+
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
 _EMPTY = "%"
 

@@ -112,3 +112,23 @@ def addresses(*servers: EngineServer) -> list[Address]:
 def kill(server: EngineServer) -> None:
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
+
+
+async def pause(server: EngineServer) -> None:
+    """Stop the process where it stands, and wait until each of its threads has stopped."""
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    threads = Path(f"/proc/{server.pid}/task")
+
+    def stopped() -> bool:
+        states = [
+            (each / "stat").read_text().rsplit(")", 1)[1].split()[0] for each in threads.iterdir()
+        ]
+        return set(states) == {"T"}
+
+    await eventually(stopped)
+
+
+def resume(server: EngineServer) -> None:
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGCONT)
