@@ -75,6 +75,8 @@ def main() -> int:
         print(f"bench: nothing is called {' or '.join(options.only)}", file=sys.stderr)
         print("       see what there is: ./do bench --list", file=sys.stderr)
         return 2
+    # Programs are measured as they are when installed: with byte code that is there already.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # As an exception, so that the cluster is removed on the way out.
     signal.signal(signal.SIGTERM, _terminated)
     try:
