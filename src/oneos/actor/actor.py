@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
 from oneos.actor.mailbox import Mailbox
-from oneos.errors import NetworkError
+from oneos.errors import NetworkError, Unknown
 from oneos.ids import Epoch, HostName
 from oneos.limits import ANSWERS_PENDING_MAX
 
@@ -47,8 +46,7 @@ class Actor:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.mailbox: Mailbox[Envelope] = Mailbox(str(address))
-        self._answers: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(ANSWERS_PENDING_MAX)
+        self._answers: dict[asyncio.Future[Any], Envelope] = {}
         self._failure: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
@@ -77,23 +75,28 @@ class Actor:
             self._failure.set_exception(error)
 
     async def run(self) -> None:
-        """Start, handle messages until cancelled or failed, stop."""
+        """Start, handle messages until cancelled or failed, stop.
+
+        However it ends, also in the middle of the start: every message that came is answered, if
+        only by an error, and `stop` is called.
+        """
         self._failure = asyncio.get_running_loop().create_future()
-        await self.start()
-        loop = asyncio.ensure_future(self._handle_all())
+        handling: asyncio.Task[None] | None = None
         try:
-            await asyncio.wait((loop, self._failure), return_when=asyncio.FIRST_COMPLETED)
+            await self.start()
+            handling = asyncio.create_task(self._handle_all(), name=f"handle {self.address}")
+            await asyncio.wait((handling, self._failure), return_when=asyncio.FIRST_COMPLETED)
             if self._failure.done():
                 self._failure.result()
-            loop.result()
+            handling.result()
         finally:
-            loop.cancel()
+            if handling is not None:
+                handling.cancel()
             self._failure.cancel()
-            for task in self._answers:
-                task.cancel()
             for envelope in self.mailbox.close():
-                if envelope.answer is not None and not envelope.answer.done():
-                    envelope.answer.set_exception(NetworkError(f"{self.address} has stopped"))
+                _deliver(envelope, error=NetworkError(f"{self.address} has stopped"))
+            for answer in list(self._answers):
+                answer.cancel()
             await self.stop()
 
     async def _handle_all(self) -> None:
@@ -104,25 +107,26 @@ class Actor:
             except Exception as error:
                 _deliver(envelope, error=error)
                 continue
-            if inspect.isawaitable(outcome):
-                # The bound holds back the mailbox, and through it the senders.
-                await self._room.acquire()
-                task = asyncio.ensure_future(self._answer_later(envelope, outcome))
-                self._answers.add(task)
-                task.add_done_callback(self._answers.discard)
-            else:
+            if not inspect.isawaitable(outcome):
                 _deliver(envelope, outcome)
+                continue
+            answer = asyncio.ensure_future(outcome)
+            self._answers[answer] = envelope
+            answer.add_done_callback(self._answered)
+            if len(self._answers) >= ANSWERS_PENDING_MAX:
+                # The bound holds back the mailbox, and through it the senders.
+                await asyncio.wait(list(self._answers), return_when=asyncio.FIRST_COMPLETED)
 
-    async def _answer_later(self, envelope: Envelope, outcome: Awaitable[Any]) -> None:
-        try:
-            _deliver(envelope, await outcome)
-        except asyncio.CancelledError:
-            _deliver(envelope, error=NetworkError(f"{self.address} has stopped"))
-            raise
-        except Exception as error:
+    def _answered(self, answer: asyncio.Future[Any]) -> None:
+        envelope = self._answers.pop(answer)
+        if answer.cancelled():
+            # It had begun: whether it was done, nobody can say any more.
+            error = Unknown(f"{self.address} has stopped; the request may have been done")
             _deliver(envelope, error=error)
-        finally:
-            self._room.release()
+        elif (failure := answer.exception()) is not None:
+            _deliver(envelope, error=failure)
+        else:
+            _deliver(envelope, answer.result())
 
 
 def _deliver(envelope: Envelope, value: Any = None, *, error: BaseException | None = None) -> None:

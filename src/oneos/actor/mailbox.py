@@ -2,13 +2,16 @@
 
 The bound is what keeps a slow actor from filling the host's memory: the wait travels back to
 whoever produces too fast. A mailbox that is closed refuses at once, so that a sender learns that
-the actor has moved rather than wait for nobody.
+the actor has moved rather than wait for nobody. A message is either read or refused, never lost:
+that is why this is no `asyncio.Queue`, in which one that waited for room could still get in while
+the queue was closed and emptied.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+from collections import deque
 from typing import Generic, TypeVar
 
 from oneos.errors import NetworkError
@@ -18,7 +21,7 @@ M = TypeVar("M")
 
 
 class Mailbox(Generic[M]):
-    """A first-in first-out queue with a bound and an end.
+    """A first-in first-out queue with a bound and an end, for one reader.
 
     Args:
         owner: whose it is, for messages to people.
@@ -27,40 +30,59 @@ class Mailbox(Generic[M]):
 
     def __init__(self, owner: str, capacity: int = MAILBOX_MESSAGES_MAX) -> None:
         self.owner = owner
-        self._queue: asyncio.Queue[M] = asyncio.Queue(capacity)
-        self._closed = asyncio.Event()
+        self._capacity = capacity
+        self._messages: deque[M] = deque()
+        self._senders: deque[tuple[asyncio.Future[None], M]] = deque()
+        self._filled = asyncio.Event()
+        self._closed = False
 
     async def put(self, message: M) -> None:
         """Queue a message, waiting for room. Raises NetworkError(ESTALE) once closed."""
-        if self._closed.is_set():
+        if self._closed:
             raise self._gone()
-        if not self._queue.full():
-            self._queue.put_nowait(message)
+        if len(self._messages) < self._capacity and not self._senders:
+            self._add(message)
             return
-        put = asyncio.ensure_future(self._queue.put(message))
-        closed = asyncio.ensure_future(self._closed.wait())
+        room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sender = (room, message)
+        self._senders.append(sender)
         try:
-            await asyncio.wait((put, closed), return_when=asyncio.FIRST_COMPLETED)
-            if not put.done():
-                raise self._gone()
-        finally:
-            put.cancel()
-            closed.cancel()
+            await room
+        except asyncio.CancelledError:
+            if sender in self._senders:
+                self._senders.remove(sender)
+            raise
 
     async def get(self) -> M:
         """The next message, in the order of `put`."""
-        return await self._queue.get()
+        while not self._messages:
+            self._filled.clear()
+            await self._filled.wait()
+        message = self._messages.popleft()
+        while self._senders and len(self._messages) < self._capacity:
+            room, waiting = self._senders.popleft()
+            if not room.done():
+                self._add(waiting)
+                room.set_result(None)
+        return message
 
     def close(self) -> list[M]:
-        """End the mailbox; returns what nobody has read."""
-        self._closed.set()
-        rest = []
-        while not self._queue.empty():
-            rest.append(self._queue.get_nowait())
+        """End the mailbox; returns what nobody has read. Senders that wait are refused."""
+        self._closed = True
+        rest = list(self._messages)
+        self._messages.clear()
+        while self._senders:
+            room, _ = self._senders.popleft()
+            if not room.done():
+                room.set_exception(self._gone())
         return rest
 
     def __len__(self) -> int:
-        return self._queue.qsize()
+        return len(self._messages)
+
+    def _add(self, message: M) -> None:
+        self._messages.append(message)
+        self._filled.set()
 
     def _gone(self) -> NetworkError:
         return NetworkError(f"{self.owner} is no longer here", errno=errno.ESTALE)

@@ -83,12 +83,18 @@ class Supervisor:
         wait_s = RESTART_WAIT_FIRST_S
         while True:
             error: BaseException | None = None
-            child.state, child.actor = "running", child.make()
             began = clock()
             try:
+                child.actor = child.make()
+                child.state = "running"
                 await child.actor.run()
-            except asyncio.CancelledError:
-                raise
+            except asyncio.CancelledError as cancelled:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Not we are to end: something the actor waited for was cancelled under it.
+                error = cancelled
+                log.warning("%s failed: what it waited for was cancelled", name)
             except Exception as failure:
                 error = failure
                 log.warning("%s failed: %s", name, failure, exc_info=failure)
