@@ -47,6 +47,8 @@ class ControlLog:
         self.host = host
         self.machine = Control()
         self.applied = 0
+        self.generation = 0
+        """Of the servers that the engine's connection leads to."""
         self._log: Log | None = None
         self._snapshots: Snapshots | None = None
         self._follower: asyncio.Task[None] | None = None
@@ -85,8 +87,9 @@ class ControlLog:
         self._follower = asyncio.create_task(self._follow(control), name="control log")
         await self.wait_for(lambda: self.applied >= goal)
 
-    def moved(self) -> None:
-        """The engine's connection leads to the servers that the state names: go on."""
+    def moved(self, generation: int) -> None:
+        """The engine's connection leads to the servers of this generation: go on."""
+        self.generation = generation
         self._settled.set()
 
     async def settled(self, timeout_s: float = GROWTH_TIMEOUT_S) -> None:
@@ -122,9 +125,8 @@ class ControlLog:
         self.applied = seq
         if data:
             record = _decode(data)
-            generation = self.state.engine.generation
             result = self.machine.apply(author, record)
-            if 0 < generation < self.state.engine.generation:
+            if self.state.engine.generation > self.generation:
                 self._settled.clear()
             waiting = self._waiting.pop(record.id, None)
             if waiting is not None and not waiting.done():

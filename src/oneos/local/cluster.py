@@ -166,7 +166,7 @@ def _wait(host: Host, launched: dict[str, subprocess.Popen[bytes]]) -> None:
 
 
 def stop(hosts: list[Host], say: Say) -> None:
-    """Stop all hosts that are up, the last one first."""
-    for host in reversed(hosts):
-        if starting.stop(host.directory):
-            say(f"{host.name} is down")
+    """Stop all hosts that are up: together, so that each can still tell the others."""
+    for host in [host for host in hosts if starting.ask_to_stop(host.directory)]:
+        starting.wait_until_down(host.directory)
+        say(f"{host.name} is down")

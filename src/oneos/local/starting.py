@@ -32,8 +32,7 @@ def is_up(directory: Path) -> bool:
             status: dict[str, Any] = client.call("status")
     except OneOSError:
         return False
-    own = [member for member in status["members"] if member["name"] == status["host"]]
-    return bool(own) and own[0]["state"] in ("alive", "suspected")
+    return bool(status["ready"])
 
 
 def launch(directory: Path) -> subprocess.Popen[bytes]:
@@ -95,17 +94,30 @@ def _last_words(directory: Path) -> UserError:
     )
 
 
+def ask_to_stop(directory: Path) -> bool:
+    """Tell the Runtime of a directory to stop; answers whether there was one."""
+    try:
+        with Client(socket_of(directory)) as client:
+            client.call("stop")
+    except OneOSError:
+        return False
+    return True
+
+
 def stop(directory: Path) -> bool:
     """Stop the Runtime of a directory; answers whether there was one.
 
     Raises:
         UserError: it did not stop in START_TIMEOUT_S.
     """
-    try:
-        with Client(socket_of(directory)) as client:
-            client.call("stop")
-    except OneOSError:
+    if not ask_to_stop(directory):
         return False
+    wait_until_down(directory)
+    return True
+
+
+def wait_until_down(directory: Path) -> None:
+    """Wait until the Runtime of a directory is gone. Raises UserError after START_TIMEOUT_S."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while os.path.exists(socket_of(directory)):
         if time.monotonic() > deadline:
@@ -114,4 +126,3 @@ def stop(directory: Path) -> bool:
                 hint=f"its log: {directory / 'runtime.log'}",
             )
         time.sleep(START_POLL_S)
-    return True

@@ -197,6 +197,7 @@ class Node:
             self.name_server,
             lambda: self.supervisor.states(),
             self._grow,
+            lambda: self.incarnation > 0,
             self.stop,
         )
         self.operations = Operations(self.host, self.tree, self.agents, self.launcher, self.system)
@@ -227,6 +228,7 @@ class Node:
                 subjects.TOPIC_STREAM,
             ):
                 await streams.present(self.engine, stream, timeout_s=ENGINE_PLACES_TIMEOUT_S)
+            self.control.watch(self._engine_changed)
             await self.control.start(
                 Log(self.engine, growth.CONTROL_LOG, self.host), Snapshots(self.engine)
             )
@@ -272,7 +274,7 @@ class Node:
         else:
             record = stored_record(self.directory, self.identity)
             if record is not None:
-                await self._connect(list(record.engine), None)
+                await self._connect(list(record.engine), None, record.generation)
                 return None
             facts = facts_of(self.config, [], {}, "")
             engine = founding = t.EngineView(1, [voter_of(self.host, facts, 1)], "1")
@@ -282,11 +284,16 @@ class Node:
         addresses = [(v.address, v.client_port) for v in engine.voters]
         # One's own server first: it is the shortest way, and as good as the others.
         own = [(v.address, v.client_port) for v in engine.voters if v.name == self.host]
-        await self._connect(own + [a for a in addresses if a not in own], engine)
+        names = [voter.name for voter in engine.voters]
+        order = own + [address for address in addresses if address not in own]
+        await self._connect(order, names, engine.generation)
         return founding
 
-    async def _connect(self, addresses: list[tuple[str, int]], view: t.EngineView | None) -> None:
+    async def _connect(
+        self, addresses: list[tuple[str, int]], voters: list[HostName] | None, generation: int
+    ) -> None:
         identity = self.identity
+        self.control.generation = generation
         try:
             self.engine = await Engine.connect(
                 addresses,
@@ -294,15 +301,19 @@ class Node:
                 identity.certificate_path,
                 identity.key_path,
                 self.host,
-                voters=[v.name for v in view.voters] if view else None,
+                voters=voters,
                 timeout_s=CALL_TIMEOUT_S,
             )
         except NetworkError:
             # The voters may have changed while this host was away: the others know.
             record = stored_record(self.directory, identity)
-            newer = await ask_record(record.runtimes if record else [], identity)
-            if newer is None or list(newer.engine) == addresses:
+            runtimes = list(record.runtimes) if record else []
+            if self.voters.known is not None:
+                runtimes += self.voters.known.runtimes
+            newer = await ask_record(runtimes, identity)
+            if newer is None or newer.generation <= generation:
                 raise
+            self.control.generation = newer.generation
             self.engine = await Engine.connect(
                 list(newer.engine),
                 identity.ca_path,
@@ -364,7 +375,13 @@ class Node:
             self._start_task(self.homes.drop_owner(command.host))
         if isinstance(command, t.Spawn):
             self._start_task(self._expect_launches(result))
-        if isinstance(command, t.Thaw) and command.engine is not None:
+
+    def _engine_changed(self, command: t.Command, result: t.Result) -> None:
+        if (
+            isinstance(command, t.Thaw)
+            and not result.errno
+            and self.control.state.engine.generation > self.control.generation
+        ):
             self._start_task(self._move())
 
     def _remember(self) -> None:
@@ -386,7 +403,7 @@ class Node:
         self._remember()
         await self.engine.wait_connected(GROWTH_TIMEOUT_S)
         await self._complete(Log(self.engine, growth.CONTROL_LOG, self.host))
-        self.control.moved()
+        self.control.moved(view.generation)
         self.voters.retire(view)
         log.info("the logs are at generation %d now", view.generation)
 

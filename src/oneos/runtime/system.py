@@ -34,6 +34,7 @@ class System:
         control, services, links, agents, beats, names: what the answers come from.
         states: the services of this host by name, with their states.
         grow_voters: changes the number of voters.
+        ready: whether this Runtime has arrived in the network.
         stop: ends this Runtime.
     """
 
@@ -49,6 +50,7 @@ class System:
         names: NameServer,
         states: Callable[[], dict[str, str]],
         grow_voters: Callable[[int], Awaitable[dict[str, Any]]],
+        ready: Callable[[], bool],
         stop: Callable[[], None],
     ) -> None:
         self.host = host
@@ -61,6 +63,7 @@ class System:
         self._names = names
         self._states = states
         self._grow = grow_voters
+        self._ready = ready
         self._stop = stop
 
     @property
@@ -86,6 +89,7 @@ class System:
         return {
             "network": state.network,
             "host": self.host,
+            "ready": self._ready(),
             "version": self._version,
             "generation": state.engine.generation,
             "members": [

@@ -37,6 +37,7 @@ class EngineFile(Struct, frozen=True):
     engine: t.EngineView
     users: list[tuple[str, bool]]
     pins: list[str]
+    runtimes: list[tuple[str, str, int]] = []
 
 
 def voter_of(member_name: str, facts: t.Facts, generation: int) -> t.Voter:
@@ -94,7 +95,8 @@ class Voters:
         users = [(str(member.name), member.facts.core) for member in members]
         facts = {member.name: member.facts for member in members}
         pins = [facts[v.name].key_pin for v in engine.voters if v.name in facts]
-        known = EngineFile(engine, users, pins)
+        runtimes = [(str(x.name), x.facts.address, x.facts.port) for x in members]
+        known = EngineFile(engine, users, pins, runtimes)
         if known != self.known:
             self.known = known
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
