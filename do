@@ -121,6 +121,7 @@ check)
     ruff check .
     mypy
     lint-imports --no-logo
-    exec pytest -m 'not nightly' tests/unit "$@"
+    # Two workers: most unit tests wait for a process they started.
+    exec pytest -m 'not nightly' -n 2 tests/unit "$@"
     ;;
 esac
