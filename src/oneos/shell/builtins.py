@@ -327,6 +327,11 @@ def _jobs(shell: Shell, arguments: list[str]) -> int:
 
 
 def _wait(shell: Shell, arguments: list[str]) -> int:
+    with shell.foreground.blocked():
+        return _wait_for(shell, arguments)
+
+
+def _wait_for(shell: Shell, arguments: list[str]) -> int:
     if not arguments:
         for job in shell.jobs:
             jobs.wait(shell, job)

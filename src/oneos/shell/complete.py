@@ -47,6 +47,10 @@ class TreeCompleter(Completer):
         self._shell = shell
         self._client: Client = shell.client.clone()
 
+    def close(self) -> None:
+        """Give its connection up; the next Tab would open another."""
+        self._client.drop()
+
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:

@@ -7,6 +7,7 @@ tests/unit/shell compares the outcome with dash itself, script by script.
 """
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,6 +35,9 @@ from oneos.shell.state import SHELL_NUMBER_BASE, Shell, Variable, decode, explai
 SIGPIPE_STATUS = 141
 INTERRUPTED_STATUS = 130
 
+_ALSO_PROGRAMS = frozenset({"[", "echo", "false", "kill", "printf", "pwd", "test", "true"})
+"""Builtins that a tree may have as programs, too: those `on` can place."""
+
 
 class Interpreter:
     """Runs commands for one shell and its subshells; holds what they all share.
@@ -44,6 +48,8 @@ class Interpreter:
     """
 
     def __init__(self, parser: Parser, sid: int) -> None:
+        # A call of a shell function takes about ten calls of ours.
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), 25 * FUNCTION_DEPTH_MAX))
         self.parser = parser
         self.number = SHELL_NUMBER_BASE + sid
         self.job_threads: list[threading.Thread] = []
@@ -208,9 +214,7 @@ class Interpreter:
         name = arguments[0]
         if name == "on":
             constraints, arguments = pipeline.split_on(arguments)
-            if not self.is_program(shell, arguments[0]) and (
-                arguments[0] in shell.functions or arguments[0] in SPECIAL
-            ):
+            if not self.is_program(shell, arguments[0]) and arguments[0] not in _ALSO_PROGRAMS:
                 raise ShellError(f"on: {arguments[0]} is part of this shell and runs here only")
             return self._program(shell, node, arguments, constraints)
         if name not in SPECIAL and name in shell.functions:
@@ -381,8 +385,9 @@ class Interpreter:
         text = show.command(node)
         inner = shell.copy(background=True)
         try:
-            if not shell.interactive and (old := inner.descriptors.pop(0, None)):
-                # As in sh without job control: it must not eat the script's input.
+            if old := inner.descriptors.pop(0, None):
+                # As in sh without job control: it must not eat the script's input, nor what a
+                # person types for the shell.
                 inner.release([old])
                 inner.descriptors[0] = Descriptor(os.open(os.devnull, os.O_RDONLY))
             job = self._program_job(inner, index, text, stages)

@@ -127,7 +127,9 @@ def run_programs(shell: Shell, programs: Sequence[Program]) -> list[int]:
         with foreground.lock:
             foreground.pids |= pids
             foreground.deferred -= 1
-            late = foreground.interrupted
+            late = foreground.late or foreground.interrupted
+            if not foreground.deferred:
+                foreground.late = False
     try:
         if late:
             forward_interrupt(shell.client.socket_path, pids)

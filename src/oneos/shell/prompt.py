@@ -11,6 +11,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from oneos.errors import OneOSError
 from oneos.shell import jobs
@@ -26,10 +27,13 @@ def interact(shell: Shell) -> int:
     Raises:
         Exit: the line was, or ran, `exit`.
     """
+    completer = TreeCompleter(shell)
     session: PromptSession[str] = PromptSession(
         history=_history(),
-        completer=TreeCompleter(shell),
+        completer=completer,
         complete_while_typing=False,
+        # As in other shells: Tab fills in what is common, and lists the rest below.
+        complete_style=CompleteStyle.READLINE_LIKE,
         editing_mode=EditingMode.EMACS,
     )
     while True:
@@ -42,6 +46,7 @@ def interact(shell: Shell) -> int:
             shell.status = INTERRUPTED_STATUS
             continue
         except EOFError:
+            completer.close()
             return shell.status
         run_line(shell, text)
 

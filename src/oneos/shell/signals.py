@@ -41,10 +41,11 @@ def install(shell: Shell) -> None:
         else:
             foreground.interrupted = True
         if foreground.deferred:
+            foreground.late = True
             return
         if foreground.pids:
             forward_interrupt(shell.client.socket_path, list(foreground.pids))
-        else:
+        elif action is None or foreground.blocking:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, on_interrupt)

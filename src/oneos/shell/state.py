@@ -9,6 +9,8 @@ script's, not the process's, which is how several subshells can run in threads.
 import errno
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +68,20 @@ class Foreground:
         self.interrupted = False
         self.deferred = 0
         """Above 0 while programs are being started: Ctrl-C then waits for their PIDs."""
+        self.late = False
+        """Whether it did."""
+        self.blocking = 0
+        """Above 0 while a builtin waits (`read`, `wait`): a signal with a trap ends the wait."""
         self.lock = threading.RLock()
+
+    @contextmanager
+    def blocked(self) -> Iterator[None]:
+        """For the time that a builtin waits."""
+        self.blocking += 1
+        try:
+            yield
+        finally:
+            self.blocking -= 1
 
 
 @dataclass

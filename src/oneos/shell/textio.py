@@ -235,7 +235,8 @@ def read(shell: Shell, arguments: list[str]) -> int:
     held = shell.descriptors.get(0)
     if held is None:
         raise ShellError("read: 0: bad file descriptor", 1)
-    characters, complete = _line(held.fd, raw)
+    with shell.foreground.blocked():
+        characters, complete = _line(held.fd, raw)
     for name, value in _assigned(arguments, characters, shell.separators()):
         shell.set(name, value)
     return 0 if complete else 1
