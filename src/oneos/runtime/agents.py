@@ -172,6 +172,7 @@ class Agents:
             self._spawn(agent, fds)
         except (OneOSError, OSError) as error:
             status = FILE_FAILED if len(fds) < len(start.ends) else 126
+            self._end_streams(start.ends, len(fds))
             await self._never_started(agent, status)
             message = error.message if isinstance(error, OneOSError) else str(error)
             hint = error.hint if isinstance(error, OneOSError) else ""
@@ -217,6 +218,19 @@ class Agents:
         if end.kind == "file":
             return await self._open_file(agent, reading, end)
         raise UserError(f"an agent cannot start with {end.kind!r} as descriptor {number}")
+
+    def _end_streams(self, ends: list[m.End], first: int) -> None:
+        """Let neighbours on other hosts see at once that nobody reads or writes here."""
+        for number, end in enumerate(ends):
+            if number < first or end.kind != "stream":
+                continue
+            read, write = pipe()
+            if number == 0:
+                os.close(read)
+                self._plumbing.receive(HostName(end.host), end.key, write)
+            else:
+                os.close(write)
+                self._plumbing.send(read, HostName(end.host), end.key)
 
     async def _open_file(self, agent: Agent, reading: bool, end: m.End) -> int:
         handle = await self._tree.open(end.path, end.flags, end.mode, agent.caller)
