@@ -105,7 +105,7 @@ def test_ps_shows_every_host_s_programs_everywhere(shared: Cluster) -> None:
     with shared[1].shell(line):
         for host in shared.hosts:
             text = wait_until(
-                lambda h=host: (t := h.sh("ps").text) if len(h.running("sleep 77")) == 2 else "",
+                lambda h=host: h.sh("ps").text if len(h.running("sleep 77")) == 2 else "",
                 SOON_S,
                 "ps shows both",
             )
