@@ -436,3 +436,11 @@ ENGINE_PLACES_TIMEOUT_S = 60.0
 REPLAY_IN_FLIGHT = 64
 REPLAY_ATTEMPTS_MAX = 20
 """Records under way when logs are copied to new voters, and attempts at each."""
+
+BATCH_BYTES_MAX = 1024 * 1024
+"""Commands of the index in one record, measured roughly; one that alone is longer (a file's list of
+hashes has up to 544 KiB) may go alone, so that a record stays far below the engine's 8 MiB."""
+
+LEADER_PROOF_S = 2.0
+"""How long the File System answers reads without a new proof that it still leads: half of
+SUSPECT_AFTER_S, before which nobody can have taken its place. A proof costs one append."""

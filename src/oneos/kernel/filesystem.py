@@ -4,7 +4,8 @@ It leads the index: reads are answered from the copy it leads, changes wait in a
 that came while one batch was on its way to the log goes into the next, so the cost of an agreed
 write is shared by everyone who waits. It decides nothing about bytes: which host is a file's home
 is a record like any other, fenced by the home's epoch. A host that the control log declared gone
-loses its homes here.
+loses its homes here. A leader that was stopped for a while may have been replaced without knowing
+it: so before it answers a read it has an append that is not older than others are patient.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from oneos.errors import Fenced, NetworkError, OneOSError
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.index import Index
-from oneos.limits import BATCH_COMMANDS_MAX, INDEX_COMPACT_EVERY_RECORDS
+from oneos.limits import (
+    BATCH_BYTES_MAX,
+    BATCH_COMMANDS_MAX,
+    INDEX_COMPACT_EVERY_RECORDS,
+    LEADER_PROOF_S,
+)
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
 from oneos.state.names_types import Result
@@ -68,13 +74,16 @@ class FileSystem(Actor):
 
     async def start(self) -> None:
         await self._index.lead()
+        # Numbers must grow also when this agent is started again in the same epoch; no record
+        # holds more commands than this, so none of ours was as high.
+        self._own = self._index.names.applied_seq * BATCH_COMMANDS_MAX
         self._writer = asyncio.create_task(self._write_all(), name="file system writer")
         self._writer.add_done_callback(self._writer_ended)
         self._control.watch(self._control_changed)
         for member in self._control.state.members.values():
             self._void(member)
         for path, mode in _FIRST_DIRECTORIES:
-            self._enqueue(
+            self._enqueue_own(
                 n.MkDir(rid=self._rid(), now_ns=now_ns(), path=path, mode=mode, uid=0, gid=0)
             )
 
@@ -88,14 +97,23 @@ class FileSystem(Actor):
         await self._index.follow()
 
     def receive(self, message: FileSystemMessage, sender: HostName) -> object:
-        names = self._index.names.names
         if isinstance(message, Change):
             return self._enqueue(message.command)
+        if self._index.proof_age_s() < LEADER_PROOF_S:
+            return self._read(message)
+        return self._read_later(message)
+
+    def _read(self, message: StatPath | ListPath | GetInode) -> object:
+        names = self._index.names.names
         if isinstance(message, StatPath):
             return names.lookup(message.path)
         if isinstance(message, ListPath):
             return names.list(message.path)
         return names.inode(Ino(message.ino))
+
+    async def _read_later(self, message: StatPath | ListPath | GetInode) -> object:
+        await self._enqueue(n.Barrier(rid=self._rid(), now_ns=now_ns()))
+        return self._read(message)
 
     def _enqueue(self, command: n.AnyCommand) -> asyncio.Future[Result]:
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -103,24 +121,35 @@ class FileSystem(Actor):
         self._work.set()
         return answer
 
+    def _enqueue_own(self, command: n.AnyCommand) -> None:
+        # Nobody waits for it; if it fails, so does the writer, and the next start repeats it.
+        self._enqueue(command).add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def _next_batch(self) -> list[tuple[n.AnyCommand, asyncio.Future[Result]]]:
+        batch = [self._queue.popleft()]
+        size = _weight(batch[0][0])
+        while self._queue and len(batch) < BATCH_COMMANDS_MAX:
+            size += _weight(self._queue[0][0])
+            if size > BATCH_BYTES_MAX:
+                break
+            batch.append(self._queue.popleft())
+        if not self._queue:
+            self._work.clear()
+        return batch
+
     async def _write_all(self) -> None:
         while True:
             await self._work.wait()
-            batch = [
-                self._queue.popleft() for _ in range(min(len(self._queue), BATCH_COMMANDS_MAX))
-            ]
-            if not self._queue:
-                self._work.clear()
+            batch = self._next_batch()
             try:
                 results = await self._append([command for command, _ in batch])
             except BaseException as error:
+                # Never as a failure of the command: it may be in the log. Whoever asked asks
+                # again, under the same request id.
+                why = "it has moved" if isinstance(error, asyncio.CancelledError) else error
                 for _, answer in batch:
                     if not answer.done():
-                        answer.set_exception(
-                            Fenced("the File System has moved")
-                            if isinstance(error, asyncio.CancelledError)
-                            else error
-                        )
+                        answer.set_exception(Fenced(f"the File System does not lead: {why}"))
                 raise
             for (_, answer), result in zip(batch, results, strict=True):
                 if not answer.done():
@@ -167,13 +196,19 @@ class FileSystem(Actor):
         over = Incarnation(member.incarnation - (member.state == "alive"))
         if over < 0:
             return
-        self._enqueue(
+        self._enqueue_own(
             n.HostLost(rid=self._rid(), now_ns=now_ns(), home=member.name, incarnation=over)
         )
 
     def _rid(self) -> tuple[str, int]:
         self._own += 1
         return ("filesystem", (self.address.epoch << 32) + self._own)
+
+
+def _weight(command: n.AnyCommand) -> int:
+    """About how many bytes a command takes in a record: hashes and paths, and the rest."""
+    paths = sum(len(getattr(command, name, b"")) for name in ("path", "old", "new"))
+    return 256 + paths + 34 * len(getattr(command, "chunks", ()))
 
 
 _FIRST_DIRECTORIES = (

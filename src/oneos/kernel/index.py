@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
@@ -56,6 +57,11 @@ class Index:
         self._prefix = f"{host}.{os.urandom(6).hex()}"
         self._count = 0
         self.leading = False
+        self._proven_s = float("-inf")
+
+    def proof_age_s(self) -> float:
+        """How long ago the log last showed that nobody else leads: when that append was begun."""
+        return _clock_s() - self._proven_s
 
     async def start(self, files: Log) -> None:
         """Follow the log from where the copy ends."""
@@ -138,12 +144,14 @@ class Index:
 
     async def _catch_up(self) -> None:
         assert self._log is not None
+        began_s = _clock_s()
         goal = await self._log.barrier()
         async with asyncio.timeout(CALL_TIMEOUT_S):
             async with aclosing(self._log.read(self.names.applied_seq)) as entries:
                 async for entry in entries:
                     self._apply(entry)
                     if entry.seq >= goal:
+                        self._proven_s = began_s
                         return
 
     async def follow(self) -> None:
@@ -166,6 +174,7 @@ class Index:
         data = _encode(record)
         expected = self.names.applied_seq
         clock = asyncio.get_running_loop().time
+        began_s = _clock_s()
         deadline = clock() + CALL_TIMEOUT_S
         unknown = False
         while clock() < deadline:
@@ -184,7 +193,9 @@ class Index:
                 continue
             if seq != expected + 1:
                 raise Fenced(f"the files log is at {seq}, not at {expected + 1}")
-            return self.names.apply(seq, commands)
+            results = self.names.apply(seq, commands)
+            self._proven_s = began_s
+            return results
         raise NetworkError("the files log does not answer", hint="oneos status shows the voters")
 
     async def _find(self, record: IndexRecord, expected: int) -> list[Result]:
@@ -200,3 +211,8 @@ class Index:
                     if entry.seq >= goal:
                         break
         raise Fenced(f"another batch took the place after {expected}")
+
+
+def _clock_s() -> float:
+    """A clock that goes on while this host sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
