@@ -20,12 +20,17 @@ const { existsSync, read, writeBuffer } = internalBinding('fs');
 // Pipe.connect too is refused to programs later.
 const { connect } = Pipe.prototype;
 
+// Most replies are below 200 bytes; more than this is allocated for the reply that needs it.
+const INPUT_BYTES = 16 * 1024;
+
 const gone = () => new Fail(ERRNO.EIO, { hint: 'the Runtime of this host has gone' });
 
 function result(reply) {
   if (reply[0] === 0) return reply[1];
   throw new Fail(reply[0], { hint: reply[2] || reply[1] });
 }
+
+const keyOf = ([, path, follow]) => `${follow}:${path.latin1Slice()}`;
 
 function dial(path, failed) {
   const pipe = new Pipe(constants.SOCKET);
@@ -44,20 +49,49 @@ class SyncChannel {
     this.pipe = undefined;
     this.dead = false;
     this.unanswered = [];
-    this.input = Buffer.allocUnsafeSlow(1 << 17);
+    this.input = Buffer.allocUnsafeSlow(INPUT_BYTES);
     this.from = 0;
     this.to = 0;
     this.identity = undefined;
+    this.foreseen = undefined;
   }
 
   // Send a request and wait for its result. Throws Fail.
   call(request) {
+    const answer = this.foreseen && this.#foreseen(request);
+    if (answer) return result(answer);
     this.#send(request);
-    while (this.unanswered.length) {
-      const reply = this.#receive();
-      this.unanswered.shift()?.(reply);
-    }
+    while (this.unanswered.length) this.#takeNext();
     return result(this.#receive());
+  }
+
+  // Ask now what will be asked soon: `stat` requests whose answers are kept until a file is opened.
+  foresee(requests) {
+    if (this.dead) return;
+    const answers = this.foreseen = new Map();
+    answers.expected = new Set(requests.map(keyOf));
+    for (const key of answers.expected) this.unanswered.push((reply) => answers.set(key, reply));
+    // In one write: the Runtime is woken once.
+    const frames = requests.map((request) => Buffer.from(msgpack.frame(request)));
+    if (this.#write(Buffer.concat(frames)) !== 0) this.#lose();
+  }
+
+  // Whether it is already known that there is nothing at `path`.
+  isKnownMissing(path) {
+    const answer = this.foreseen && this.#foreseen(['stat', path, true]);
+    return answer !== undefined && answer[0] === ERRNO.ENOENT;
+  }
+
+  #foreseen(request) {
+    if (request[0] === 'open') this.foreseen = undefined;
+    if (request[0] !== 'stat' || !this.foreseen.expected.has(keyOf(request))) return undefined;
+    while (this.unanswered.length && !this.foreseen.has(keyOf(request))) this.#takeNext();
+    return this.foreseen.get(keyOf(request));
+  }
+
+  #takeNext() {
+    const reply = this.#receive();
+    this.unanswered.shift()?.(reply);
   }
 
   // Send a request whose reply nobody waits for; `handler` gets it when it comes.
@@ -70,7 +104,7 @@ class SyncChannel {
   whoami() {
     this.open();
     if (this.dead) throw gone();
-    while (this.identity === undefined) this.unanswered.shift()?.(this.#receive());
+    while (this.identity === undefined) this.#takeNext();
     return this.identity;
   }
 
@@ -132,7 +166,7 @@ class SyncChannel {
     if (this.to - this.from >= bytes) return;
     if (this.from + bytes > this.input.length) {
       // Replies that were handed out are views of the old buffer: it is left to them.
-      const larger = Buffer.allocUnsafeSlow(Math.max(bytes, 1 << 17));
+      const larger = Buffer.allocUnsafeSlow(Math.max(bytes, INPUT_BYTES));
       this.input.copy(larger, 0, this.from, this.to);
       this.input = larger;
       this.to -= this.from;

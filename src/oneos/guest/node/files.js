@@ -96,7 +96,8 @@ function* ftruncate(entry, size) {
   yield ['ftruncate', entry.h, size ?? 0];
 }
 
-const given = (position) => typeof position === 'bigint' || (typeof position === 'number' && position >= 0);
+const given = (position) =>
+  typeof position === 'bigint' || (typeof position === 'number' && position >= 0);
 
 // Read into `view` of a remote file, from `position` or (if that is -1 or null) from where the
 // descriptor stands. The number of bytes; less than asked for only at the end of the file.

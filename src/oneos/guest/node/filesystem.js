@@ -6,15 +6,13 @@
 // with ENOSYS: a newer Node never reaches the host's files by a way that nobody looked at.
 
 const { deliver, now, replace } = require('./bind');
-const { Fail, ERRNO, toError } = require('./errors');
+const { Fail, ERRNO } = require('./errors');
+const descriptors = require('./descriptors');
 const files = require('./files');
 const { internalBinding } = require('./internals');
 const names = require('./names');
 const { locate } = require('./paths');
-const { binding, native, original, runAsync, runSync } = require('./steps');
-
-const { O, table } = files;
-const bytesOf = (view) => Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+const { binding, original, runSync } = require('./steps');
 
 // Copying and removing trees: loaded when a program first does that.
 const compose = () => require('./compose');
@@ -106,114 +104,6 @@ function* remove(path, recursive) {
   }
 }
 
-// --- open files ---------------------------------------------------------------------------
-function openTask(path, flags, mode, opener) {
-  const place = locate(path);
-  const task = { syscall: 'open', path };
-  if (path.length === 0) task.operation = refuse(ERRNO.ENOENT);
-  else if (!place.native) task.operation = files.open(place.path, flags, mode, opener);
-  else if (flags & (O.O_WRONLY | O.O_RDWR | O.O_CREAT | O.O_TRUNC)) {
-    task.operation = refuse(ERRNO.EROFS);
-  } else task.operation = (function* () { return yield native(opener, place.path, flags, mode); })();
-  return task;
-}
-
-// A function of an open descriptor. `kinds`: of which files; others go to the native function.
-function byDescriptor(name, argc, kinds, run, { syscall = name, moves = false } = {}) {
-  replace(binding, name, argc, (args) => {
-    const entry = table.get(args[0]);
-    if (entry === undefined || !kinds.includes(entry.kind)) return undefined;
-    const operation = run(entry, args);
-    if (operation === undefined) return undefined;
-    return { operation, syscall, entry: moves && entry.kind === 'remote' ? entry : undefined };
-  });
-}
-
-function* scatter(entry, views, position) {
-  const data = Buffer.allocUnsafe(views.reduce((sum, view) => sum + view.byteLength, 0));
-  const count = yield* files.read(entry, data, position);
-  let from = 0;
-  for (const view of views) from += data.copy(bytesOf(view), 0, from, count);
-  return count;
-}
-
-function* futimes(entry, fd, atime, mtime) {
-  // The kernel's file too: its times are what the Runtime sees when it commits.
-  if (entry.kind === 'fd') yield native('futimes', fd, atime, mtime);
-  yield* names.utime(entry.path, atime, mtime);
-}
-
-function installFiles() {
-  const all = ['fd', 'remote', 'dir'];
-  const far = ['remote'];
-  const moves = { moves: true };
-  replace(binding, 'open', 3, ([path, flags, mode]) => openTask(path, flags, mode, 'open'));
-  replace(binding, 'openFileHandle', 3, ([path, flags, mode]) =>
-    openTask(path, flags, mode, 'openFileHandle'));
-  byDescriptor('close', 1, all, (entry, [fd]) => files.close(fd));
-  byDescriptor('fsync', 1, ['fd', 'remote'], files.sync);
-  byDescriptor('fdatasync', 1, ['fd', 'remote'], files.sync);
-  byDescriptor('fstat', 2, all, (entry, [, big, , lenient]) =>
-    // readFileSync wants only the size, which the kernel's file has.
-    (lenient === true && entry.kind === 'fd' ? undefined : statOf(files.fstat(entry), big)));
-  byDescriptor('ftruncate', 2, far, (entry, [, size]) => files.ftruncate(entry, size));
-  byDescriptor('fchmod', 2, all, (entry, [, mode]) => names.chmod(entry.path, mode));
-  byDescriptor('fchown', 3, all, (entry, [, uid, gid]) => names.chown(entry.path, uid, gid));
-  byDescriptor('futimes', 3, all, (entry, [fd, atime, mtime]) =>
-    futimes(entry, fd, atime, mtime), { syscall: 'futime' });
-  byDescriptor('read', 5, far, (entry, [, view, offset, length, position]) =>
-    files.read(entry, bytesOf(view).subarray(offset, offset + length), position), moves);
-  byDescriptor('readBuffers', 3, far, (entry, [, views, position]) =>
-    scatter(entry, views, position), { moves: true, syscall: 'read' });
-  byDescriptor('writeBuffer', 5, far, (entry, [, view, offset, length, position]) =>
-    files.write(entry, bytesOf(view).subarray(offset, offset + length), position),
-    { moves: true, syscall: 'write' });
-  byDescriptor('writeBuffers', 3, far, (entry, [, views, position]) =>
-    files.write(entry, Buffer.concat(views.map(bytesOf)), position),
-    { moves: true, syscall: 'write' });
-  byDescriptor('writeString', 4, far, (entry, [, text, position, encoding]) =>
-    files.write(entry, Buffer.from(text, encoding || 'utf8'), position),
-    { moves: true, syscall: 'write' });
-}
-
-// --- whole files in one call --------------------------------------------------------------
-function* readText(opened, flags) {
-  return yield* files.withOpen(opened, 'read', function* (fd) {
-    return table.get(fd)?.kind === 'remote' ? (yield* files.readAll(fd)).toString() :
-      yield native('readFileUtf8', fd, flags);
-  });
-}
-
-function* writeText(opened, data, flag, mode) {
-  yield* files.withOpen(opened, 'write', function* (fd) {
-    if (table.get(fd)?.kind === 'remote') yield* files.writeAll(fd, Buffer.from(data));
-    else yield native('writeFileUtf8', fd, data, flag, mode);
-  });
-}
-
-function installWholeFiles() {
-  replace(binding, 'readFileUtf8', 2, (args) => {
-    const [path, flags] = args;
-    if (typeof path === 'number') {
-      if (table.get(path)?.kind !== 'remote') return undefined;
-      return { operation: (function* () { return (yield* files.readAll(path)).toString(); })(),
-               syscall: 'read' };
-    }
-    const place = locate(path);
-    if (place.native) { args[0] = place.path; return undefined; }
-    const { operation } = openTask(path, flags, 0o666, 'open');
-    return { operation: readText(operation, flags), syscall: 'open', path };
-  });
-  replace(binding, 'writeFileUtf8', 4, ([path, data, flag, mode]) => {
-    if (typeof path === 'number') {
-      if (table.get(path)?.kind !== 'remote') return undefined;
-      return { operation: files.writeAll(path, Buffer.from(data)), syscall: 'write' };
-    }
-    const { operation } = openTask(path, flag, mode, 'open');
-    return { operation: writeText(operation, data, flag, mode), syscall: 'open', path };
-  });
-}
-
 // --- what answers without throwing --------------------------------------------------------
 // 0 for a file, 1 for a directory, a negative errno for neither.
 function kindOf(path) {
@@ -228,7 +118,7 @@ function kindOf(path) {
 }
 
 function firstBytes(path) {
-  return runSync(files.withOpen(openTask(path, O.O_RDONLY, 0, 'open').operation, 'read',
+  return runSync(files.withOpen(descriptors.openTask(path, files.O.O_RDONLY, 0).operation, 'read',
     function* (fd) { return (yield* files.readAll(fd)).subarray(0, 4); }));
 }
 
@@ -247,19 +137,9 @@ function installAnswers() {
   };
 }
 
-// --- FileHandle, directories --------------------------------------------------------------
-function installHandles() {
-  const { FileHandle } = binding;
-  const nativeClose = FileHandle.prototype.close;
-  FileHandle.prototype.close = function close() {
-    const entry = files.release(this.fd);
-    const closed = nativeClose.call(this);
-    if (entry === undefined) return closed;
-    return closed.then(() => new Promise((resolve, reject) => {
-      runAsync(files.commit(entry), (fail) => (
-        fail ? reject(toError(fail, 'close', undefined, undefined, null)) : resolve()));
-    }));
-  };
+// --- directories and trees ----------------------------------------------------------------
+// Directories that are read piece by piece.
+function installDirectories() {
   const directories = internalBinding('fs_dir');
   const begin = (args) => {
     const place = locate(args[0]);
@@ -299,10 +179,9 @@ function refuseUnknown() {
 // `identity`: gives {uid, gid} of the program.
 function install(identity) {
   installNames(identity);
-  installFiles();
-  installWholeFiles();
+  descriptors.install();
   installAnswers();
-  installHandles();
+  installDirectories();
   installCopyTree();
   refuseUnknown();
 }

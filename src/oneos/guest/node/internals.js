@@ -44,6 +44,18 @@ function instantiate(id) {
   return module.exports;
 }
 
+// Run `action` before Node's module `id` first runs, or now if it has: few programs use it.
+function beforeLoading(id, action) {
+  const module = BuiltinModule.map.get(id);
+  if (module === undefined) return;
+  if (module.loaded) { action(); return; }
+  module.compileForInternalLoader = function() {
+    delete module.compileForInternalLoader;
+    action();
+    return module.compileForInternalLoader();
+  };
+}
+
 function conceal() {
   const all = [...BuiltinModule.map.keys()];
   const open = all.filter((id) => !id.startsWith('internal/') &&
@@ -60,4 +72,4 @@ function conceal() {
   Module.builtinModules = Object.freeze([...builtinModules, ...withScheme]);
 }
 
-module.exports = { internalBinding, internalRequire, instantiate, conceal };
+module.exports = { beforeLoading, internalBinding, internalRequire, instantiate, conceal };

@@ -1,6 +1,6 @@
 'use strict';
 // Every bound of the Node context, with its reason. Units stand last in a name.
-// The Runtime's own are in oneos/limits.py; this side runs inside programs and imports nothing of it.
+// The Runtime's own are in oneos/limits.py; this side runs inside programs and has none of it.
 
 module.exports = {
   // As the Runtime's FRAME_BYTES_MAX: a longer frame means that the stream is broken.
@@ -19,6 +19,9 @@ module.exports = {
 
   // Random names tried by `mkdtemp`: 62^6 names, so even two tries in a row are rare.
   MKDTEMP_ATTEMPTS_MAX: 100,
+
+  // Questions asked ahead about the main script: enough for 30 directories above it.
+  FORESEEN_REQUESTS_MAX: 64,
 
   // PATH_MAX: what a worker thread may be told of the main thread's working directory.
   PATH_BYTES_MAX: 4096,

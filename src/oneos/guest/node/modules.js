@@ -8,17 +8,20 @@
 
 const Module = require('module');
 const { posix } = require('path');
-const { fileURLToPath } = require('url');
 const { Fail, asIfThrownAbove } = require('./errors');
 const files = require('./files');
 const { kindOf } = require('./filesystem');
 const { internalBinding, internalRequire, instantiate } = require('./internals');
-const { locate } = require('./paths');
-const { binding, native, original, runSync } = require('./steps');
+const { locate, wire } = require('./paths');
+const { binding, isKnownMissing, native, original, runSync } = require('./steps');
+
+// The same as `url`'s, from where it is loaded already.
+const { fileURLToPath } = internalRequire('internal/url');
 
 // The text of a file, or undefined where there is none to read.
 function readText(path) {
   const place = locate(path);
+  if (!place.native && isKnownMissing(wire(place.path))) return undefined;
   const opened = place.native ?
     (function* () { return yield native('open', place.path, files.O.O_RDONLY, 0); })() :
     files.open(place.path, files.O.O_RDONLY, 0);

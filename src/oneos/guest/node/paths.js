@@ -6,6 +6,7 @@
 // included, which the context keeps itself: the host's plays no part.
 
 const { posix } = require('path');
+const limits = require('./limits');
 
 const roots = [];
 let directory = '/';
@@ -38,9 +39,22 @@ function locate(path) {
     return { path, native: isNative(path) };
   }
   let bytes = Buffer.from(path.buffer, path.byteOffset, path.byteLength);
-  if (bytes.length && bytes[0] !== SLASH) bytes = Buffer.concat([Buffer.from(`${directory}/`), bytes]);
+  if (bytes.length && bytes[0] !== SLASH) {
+    bytes = Buffer.concat([Buffer.from(`${directory}/`), bytes]);
+  }
   // Latin-1 keeps every byte apart, and the native roots are ASCII or simply do not match.
   return { path: bytes, native: isNative(bytes.latin1Slice()) };
+}
+
+// The requests that Node's loading of the main script begins with: is it there, are the directories
+// above it links, has one of them a package.json.
+function questionsAbout(script) {
+  const requests = [['stat', wire(script), true], ['stat', wire(script), false]];
+  for (let at = posix.dirname(script); ; at = posix.dirname(at)) {
+    requests.push(['stat', wire(posix.join(at, 'package.json')), true]);
+    if (at === '/' || requests.length >= limits.FORESEEN_REQUESTS_MAX) return requests;
+    requests.push(['stat', wire(at), false]);
+  }
 }
 
 // As the protocol carries paths: bytes.
@@ -51,6 +65,7 @@ function wire(path) {
 module.exports = {
   addNative,
   locate,
+  questionsAbout,
   wire,
   cwd: () => directory,
   setCwd: (path) => { directory = path; },

@@ -1,18 +1,32 @@
 'use strict';
 // The evaluation context of a Node program, put in place before its first line runs.
 //
-// Loaded by `node --expose-internals --require preload.js …` (see launch_node.py) with the ONEOS_*
+// Loaded by `node --expose-internals --require preload.js ...` (launch_node.py) with the ONEOS_*
 // environment of docs/guest-protocol.md, which it takes out of what the program sees. Without that
 // environment it does nothing but conceal the internals again. Each file beside this one is one
 // part: codec, channel, paths, operations, bindings, modules, process, workers, refusals.
 
 // Our own files are not loaded by Node's `require`: that would look for a package.json in the tree,
-// cost twice the time, and leave each in `require.cache`. Some are loaded when they are first
-// needed, after the program has had every chance to change `fs`.
+// and leave each in `require.cache`. What every program needs is compiled in one go, which costs
+// half of compiling each by itself; the rest when it is first needed, after the program has had
+// every chance to change `fs`.
+const ALWAYS = [
+  'internals', 'errors', 'limits', 'msgpack', 'channel', 'paths', 'steps', 'names', 'files',
+  'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'processes', 'workers',
+];
 const { readFileSync } = require('fs');
 const { compileFunction } = require('vm');
 const builtin = require;
 const loaded = new Map();
+
+function compile(names) {
+  const bodies = names.map((name) =>
+    `'./${name}'(module, require) { ${readFileSync(`${__dirname}/${name}.js`, 'utf8')}\n}`);
+  const filename = `${__dirname}/${names.length === 1 ? names[0] : '*'}.js`;
+  return compileFunction(`return { ${bodies.join(',')} };`, ['__dirname'], { filename })(__dirname);
+}
+
+const bodies = compile(ALWAYS);
 
 function load(id) {
   if (!id.startsWith('./')) return builtin(id);
@@ -20,10 +34,8 @@ function load(id) {
   if (module) return module.exports;
   module = { exports: {} };
   loaded.set(id, module);
-  const filename = `${__dirname}/${id.slice(2)}.js`;
-  const body = compileFunction(readFileSync(filename, 'utf8'),
-                               ['module', 'require', '__dirname', '__filename'], { filename });
-  body(module, load, __dirname, filename);
+  const { [id]: body } = bodies[id] ? bodies : compile([id.slice(2)]);
+  body(module, load);
   return module.exports;
 }
 
@@ -51,11 +63,13 @@ function enter(given, isMainThread, workers) {
   const { AsyncPool, SyncChannel } = load('./channel');
   const greeting = { pid: given.pid, token: given.token, fds: false };
   const channel = new SyncChannel(given.socket, greeting);
-  // The Runtime takes up the connection while the rest is loaded here.
+  // The Runtime answers the first questions while the rest is loaded here.
   channel.open();
-  load('./steps').use(channel, new AsyncPool(given.socket, greeting));
   const paths = load('./paths');
   if (given.stage) paths.addNative(given.stage);
+  const script = isMainThread ? correctScript(given.cwd) : undefined;
+  if (script && !paths.locate(script).native) channel.foresee(paths.questionsAbout(script));
+  load('./steps').use(channel, new AsyncPool(given.socket, greeting));
 
   load('./filesystem').install(() => given);
   load('./modules').install(given.stage);
@@ -67,7 +81,7 @@ function enter(given, isMainThread, workers) {
     process.cwd = () => { paths.setCwd(workers.readShared()); return paths.cwd(); };
   }
   workers.install(given);
-  correctMain(given.cwd);
+  if (script) runInstead(script);
   // `-r` of the program's own packages starts from its working directory.
   const Module = builtin('module');
   if (module.parent) module.parent.paths = Module._nodeModulePaths(given.cwd);
@@ -76,13 +90,20 @@ function enter(given, isMainThread, workers) {
 // As launch_node.py spells a relative script, so that Node leaves it whole.
 const RELATIVE = '/.oneos-relative/';
 
+// The script's path in the tree; undefined where the program comes from elsewhere.
+function correctScript(cwd) {
+  const given = process.argv[1];
+  if (process._eval !== undefined || !given?.startsWith('/')) return undefined;
+  if (given.startsWith(RELATIVE)) {
+    const relative = decodeURIComponent(given.slice(RELATIVE.length));
+    process.argv[1] = builtin('path').resolve(cwd, relative);
+  }
+  return process.argv[1];
+}
+
 // Node has taken the script's path before us, and passes it to `Module.runMain` after us. The
 // function that it gets there has the right path bound, which leaves no frame in stack traces.
-function correctMain(cwd) {
-  const given = process.argv[1];
-  if (!given?.startsWith(RELATIVE)) return;
-  const path = builtin('path').resolve(cwd, decodeURIComponent(given.slice(RELATIVE.length)));
-  process.argv[1] = path;
+function runInstead(path) {
   const Module = builtin('module');
   const { runMain } = Module;
   const restore = (value) => Object.defineProperty(Module, 'runMain', {

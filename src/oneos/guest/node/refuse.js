@@ -6,8 +6,7 @@
 // calling it slips past.
 
 const { ERRNO, Fail, toError } = require('./errors');
-const { internalBinding } = require('./internals');
-const { locate } = require('./paths');
+const { beforeLoading, internalBinding } = require('./internals');
 
 const NOWHERE = '/proc/self/no-program';
 const SPAWNING = 'starting programs from inside a program comes with a later version of OneOS';
@@ -85,50 +84,50 @@ function refuseLocalSockets() {
   }
 }
 
+// What Node's C++ part would read and write on the host by itself.
 function refuseNativeFiles() {
   const later = (what) => `${what} comes with a later version of OneOS`;
-  internalBinding('heap_utils').triggerHeapSnapshot =
-    refused('writeHeapSnapshot', later('writing heap snapshots'));
-  const report = internalBinding('report');
-  report.writeReport = refused('writeReport', later('writing reports'));
-  const wasi = internalBinding('wasi');
-  const { WASI } = wasi;
-  wasi.WASI = class extends WASI {
-    constructor(args, env, preopens, stdio) {
-      if (preopens.length) throw refusal('wasi', later('giving directories to WASI'), new.target);
-      super(args, env, preopens, stdio);
-    }
-  };
+  beforeLoading('v8', () => {
+    internalBinding('heap_utils').triggerHeapSnapshot =
+      refused('writeHeapSnapshot', later('writing heap snapshots'));
+  });
+  beforeLoading('internal/process/report', () => {
+    internalBinding('report').writeReport = refused('writeReport', later('writing reports'));
+  });
+  beforeLoading('wasi', () => {
+    const binding = internalBinding('wasi');
+    binding.WASI = class WASI extends binding.WASI {
+      constructor(args, env, preopens, stdio) {
+        if (preopens.length) throw refusal('wasi', later('giving directories to WASI'), new.target);
+        super(args, env, preopens, stdio);
+      }
+    };
+  });
+  beforeLoading('sqlite', () => {
+    // SQLite opens its files in C: only a database in memory that names no other is left.
+    const binding = internalBinding('sqlite');
+    const refuse = (above) => refusal('open', later('a SQLite file'), above);
+    const checked = (sql, above) => {
+      if (/\battach\b|\bvacuum\b.*\binto\b/is.test(sql)) throw refuse(above);
+      return sql;
+    };
+    const { DatabaseSync: Native } = binding;
+    binding.DatabaseSync = class DatabaseSync extends Native {
+      constructor(path, ...rest) {
+        if (path !== ':memory:') throw refuse(new.target);
+        super(path, ...rest);
+      }
+
+      exec(sql) { return super.exec(checked(sql, this.exec)); }
+      prepare(sql, ...rest) { return super.prepare(checked(sql, this.prepare), ...rest); }
+    };
+    if (binding.backup) binding.backup = refused('open', later('a SQLite file'));
+  });
   const Module = require('module');
   if (Module.enableCompileCache) {
     // The cache would be written to the host's /tmp.
     const { DISABLED } = Module.constants.compileCacheStatus;
     Module.enableCompileCache = () => ({ status: DISABLED });
-  }
-}
-
-// SQLite opens its files in C; a database in memory needs none.
-function refuseDatabases() {
-  const binding = optionalBinding('sqlite');
-  if (!binding?.DatabaseSync) return;
-  const { DatabaseSync } = binding;
-  binding.DatabaseSync = class extends DatabaseSync {
-    constructor(path, ...rest) {
-      if (path !== ':memory:' && !locate(String(path)).native) {
-        throw refusal('open', 'SQLite files in the tree come with a later version of OneOS',
-                      binding.DatabaseSync);
-      }
-      super(path, ...rest);
-    }
-  };
-  Object.defineProperty(binding.DatabaseSync, 'name', { value: 'DatabaseSync' });
-}
-
-function optionalBinding(name) {
-  try {
-    return internalBinding(name);
-  } catch {
-    return undefined;  // This Node has no such part.
   }
 }
 
@@ -155,7 +154,6 @@ function install() {
   refuseWatching();
   refuseLocalSockets();
   refuseNativeFiles();
-  refuseDatabases();
   replaceBlobs();
   replaceLoadEnvFile();
 }

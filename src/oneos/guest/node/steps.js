@@ -101,4 +101,7 @@ function runAsync(operation, done) {
   advance('next');
 }
 
-module.exports = { binding, original, native, post, use, runSync, runAsync, perform };
+// Whether the channel already knows that there is nothing at `path` (bytes) of the tree.
+const isKnownMissing = (path) => channel.isKnownMissing(path);
+
+module.exports = { binding, isKnownMissing, native, original, post, runAsync, runSync, use };
