@@ -45,8 +45,8 @@ def command(
       oneos cluster 3 --with host2=devices.toml
       oneos cluster stop
     """
-    from oneos.local import cluster
     from oneos.local.starting import is_up
+    from oneos.runtime import cluster
 
     directory = directory.absolute()
     if action.isdigit():
@@ -76,7 +76,7 @@ def command(
 
 
 def _shell(directory: Path) -> int:
-    from oneos.local.cluster import hosts_of, stop
+    from oneos.runtime.cluster import hosts_of, stop
 
     hosts = hosts_of(directory)
     words = [sys.executable, "-m", "oneos.cli.main", "sh", "--socket", hosts[0].socket]
