@@ -299,7 +299,11 @@ class Engine:
             # When the connection ends meanwhile, the next one subscribes.
             with contextlib.suppress(nats.errors.Error, OSError), _cancellable():
                 await self._put_on_wire(client, subscription)
-                await client.flush(timeout=int(CONNECT_TIMEOUT_S))
+                # Shielded: the answer to a flush that was cancelled ends nats-py's reading, and
+                # the connection hears nothing more until its pings have timed out.
+                flush = asyncio.ensure_future(client.flush(timeout=int(CONNECT_TIMEOUT_S)))
+                flush.add_done_callback(lambda done: done.cancelled() or done.exception())
+                await asyncio.shield(flush)
         return subscription
 
     async def _put_on_wire(self, client: Client, subscription: Subscription) -> None:

@@ -245,3 +245,18 @@ def test_configuration_is_read_as_it_was_meant(bench: Bench) -> None:
         (binary.find_server(), "-t", "-c", str(spec.config_path)), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+async def test_cancelled_subscription_does_not_harm_the_connection(bench: Bench) -> None:
+    """Nor after a server's answer to it comes: the connection was deaf for 3 s then."""
+    engine = await bench.connect(await bench.start())
+    log = Log(engine, "files", "hub")
+    await log.ensure(1)
+    for turns in range(6):
+        subscribing = asyncio.create_task(engine.subscribe("oneos.test", lambda message: None))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        subscribing.cancel()
+        await asyncio.wait((subscribing,))
+        await log.append(b"x", msg_id=f"{turns}", timeout_s=1.0)
+    assert engine.connections == 1

@@ -52,7 +52,7 @@ async def test_concurrent_changes_share_records(world: World) -> None:
     control = await world.start()
     index = await world.index(HUB)
     async with running(control, index, world.epoch(control, "filesystem")) as agent:
-        await agent.ask(fs.StatPath(b"/tmp"), HUB)
+        await agent.ask(mkdir(b"/first"), HUB)
         before = index.names.applied_seq
         results: list[Result] = await asyncio.gather(
             *(agent.ask(mkdir(b"/d%d" % number), HUB) for number in range(200))
