@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.rounds import Say
 from oneos.errors import OneOSError
-from oneos.local import cluster
+from oneos.runtime import cluster
 from oneos.local.client import Client
 
 HOSTS = 3
