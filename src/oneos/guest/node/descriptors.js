@@ -27,13 +27,9 @@ function openTask(path, flags, mode, opener = 'open') {
   else if (flags & (O.O_WRONLY | O.O_RDWR | O.O_CREAT | O.O_TRUNC)) {
     task.operation = refuse(ERRNO.EROFS);
   } else {
-    task.operation = openNative(opener, place.path, flags, mode);
+    task.operation = files.openNative(opener, place.path, flags, mode);
   }
   return task;
-}
-
-function* openNative(opener, path, flags, mode) {
-  return yield native(opener, path, flags, mode);
 }
 
 // A function of an open descriptor. `kinds`: of which files; others go to the native function.

@@ -36,7 +36,7 @@ const fdOf = (opened) => (typeof opened === 'number' ? opened : opened.fd);
 function* open(path, flags, mode, opener = 'open') {
   const answer = yield ['open', wire(path), flags, flags & O.O_CREAT ? names.masked(mode) : 0];
   const { k: kind, h } = answer;
-  if (kind === 'host') return yield native(opener, answer.path, flags & ~DONE, 0);
+  if (kind === 'host') return yield* openNative(opener, answer.path, flags & ~DONE, 0);
   const entry = { kind, h, path, writes: writes(flags), append: false, position: 0, busy: null };
   if (kind === 'fd') {
     let opened;
@@ -46,7 +46,7 @@ function* open(path, flags, mode, opener = 'open') {
       yield post(['close', h]);
       throw fail;
     }
-    table.set(fdOf(opened), entry);
+    yield* enter(opened, entry);
     yield post(['opened', h]);
     return opened;
   }
@@ -54,7 +54,22 @@ function* open(path, flags, mode, opener = 'open') {
   else if (kind === 'dir') entry.path = answer.path;
   else throw new Fail(ERRNO.EIO, { hint: `the Runtime answered an open with kind ${kind}` });
   const opened = yield native(opener, PLACEHOLDER, O.O_RDONLY, 0);
-  table.set(fdOf(opened), entry);
+  yield* enter(opened, entry);
+  return opened;
+}
+
+// Put a newly opened descriptor into the table. If its number stands there it was closed without
+// our being asked, as the collector closes a forgotten FileHandle.
+function* enter(opened, entry) {
+  const stale = release(fdOf(opened));
+  if (entry) table.set(fdOf(opened), entry);
+  if (stale?.h !== undefined) yield post(['close', stale.h]);
+}
+
+// Open a file of the host.
+function* openNative(opener, path, flags, mode) {
+  const opened = yield native(opener, path, flags, mode);
+  yield* enter(opened, undefined);
   return opened;
 }
 
@@ -184,6 +199,6 @@ function inTurn(entry, start, done) {
 }
 
 module.exports = {
-  O, close, commit, fstat, ftruncate, inTurn, open, read, readAll, release, sync, table,
+  O, close, commit, fstat, ftruncate, inTurn, open, openNative, read, readAll, release, sync, table,
   withOpen, write, writeAll, writes,
 };

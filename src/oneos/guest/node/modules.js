@@ -13,7 +13,7 @@ const files = require('./files');
 const { kindOf } = require('./filesystem');
 const { internalBinding, internalRequire, instantiate } = require('./internals');
 const { locate, wire } = require('./paths');
-const { binding, isKnownMissing, native, original, runSync } = require('./steps');
+const { binding, isKnownMissing, original, runSync } = require('./steps');
 
 // The same as `url`'s, from where it is loaded already.
 const { fileURLToPath } = internalRequire('internal/url');
@@ -22,8 +22,7 @@ const { fileURLToPath } = internalRequire('internal/url');
 function readText(path) {
   const place = locate(path);
   if (!place.native && isKnownMissing(wire(place.path))) return undefined;
-  const opened = place.native ?
-    (function* () { return yield native('open', place.path, files.O.O_RDONLY, 0); })() :
+  const opened = place.native ? files.openNative('open', place.path, files.O.O_RDONLY, 0) :
     files.open(place.path, files.O.O_RDONLY, 0);
   try {
     return runSync(files.withOpen(opened, 'read', files.readAll)).toString();
