@@ -199,6 +199,7 @@ class RegularFiles:
         clock = asyncio.get_running_loop().time
         deadline = clock() + CALL_TIMEOUT_S
         created = False
+        wait_s = 0.0
         while True:
             inode, created = await self._find(path, flags, mode, caller, created)
             if stat.S_ISDIR(inode.mode):
@@ -212,7 +213,9 @@ class RegularFiles:
             except Fenced as error:
                 if clock() > deadline:
                     raise FileError(errno.EHOSTUNREACH, path, hint=error.message) from error
-                await asyncio.sleep(OPEN_RETRY_S)
+                # Mostly the home has just moved, and the second look finds it.
+                await asyncio.sleep(wait_s)
+                wait_s = OPEN_RETRY_S
 
     async def head(self, path: bytes, count: int, caller: Caller) -> bytes:
         """The first bytes of a file as it was last committed, without becoming its home.
