@@ -280,6 +280,8 @@ class Cluster:
         if count:
             try:
                 self.up(*words)
+                # The first session of a user makes the home directory.
+                self[1].sh("true").ok()
             except BaseException:
                 self.close()
                 raise
