@@ -41,6 +41,7 @@ class LocalSpawner:
         self.closed_handles: list[int] = []
         self.remote: dict[int, int] = {}
         self.close_fails = False
+        self.sessions: list[int] = []
         self._next = 1
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -98,9 +99,14 @@ class LocalSpawner:
     def op_hello(self, who: dict[str, Any], **_: Any) -> Any:
         return {"host": "here", "network": "oneos"}
 
-    def op_session(self, wanted: dict[str, str], **_: Any) -> Any:
-        with self._lock:
-            sid, self._next = self._next, self._next + 1
+    def op_session(self, wanted: dict[str, Any], **_: Any) -> Any:
+        sid = wanted.get("sid")
+        if sid is None:
+            with self._lock:
+                sid, self._next = self._next, self._next + 1
+            self.sessions.append(sid)
+        elif sid not in self.sessions:
+            raise ProcessLookupError(errno.ESRCH, "no such session")
         return {
             "sid": sid,
             "user": wanted["user"],

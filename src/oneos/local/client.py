@@ -3,7 +3,9 @@
 One instance holds one connection and sends one request at a time; threads that share an
 instance take turns, so a thread that waits for programs should have its own (`clone`). A call
 that is broken off half-way, by Ctrl-C for example, drops the connection: replies come in
-order, so the late reply would be taken for the next one's. The next call opens a new one.
+order, so the late reply would be taken for the next one's. The next call opens a new one. A
+connection can join a session that another one began (`join`), so that all a shell's connections
+act for the same user; the session and open files end with the connection that began them.
 What the requests mean is the Runtime's business; this file only carries them.
 """
 
@@ -66,19 +68,31 @@ class Client:
     def __init__(self, socket_path: str) -> None:
         self.socket_path = socket_path
         self.greeting: dict[str, Any] = {}
+        self.generation = 0
+        """Counts the connections that ended: files opened before are closed with theirs."""
+        self._session: dict[str, Any] | None = None
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._received_fds: list[int] = []
 
     def clone(self) -> "Client":
-        """Another client of the same Runtime with a connection of its own."""
-        return Client(self.socket_path)
+        """Another client of the same Runtime, and session, with a connection of its own."""
+        other = Client(self.socket_path)
+        other._session = self._session
+        return other
+
+    def join(self, user: str, sid: int) -> "Client":
+        """A client whose connections act in a session that this one began."""
+        other = Client(self.socket_path)
+        other._session = {"user": user, "sid": sid}
+        return other
 
     def drop(self) -> None:
         """Close the connection. The next call opens another."""
         connection, self._socket = self._socket, None
         if connection is not None:
             connection.close()
+            self.generation += 1
         self._close_received()
 
     def __enter__(self) -> "Client":
@@ -181,6 +195,8 @@ class Client:
             ) from error
         self._socket = connection
         self.greeting = self._request("hello", ({"client": True, "fds": True},), ())
+        if self._session is not None:
+            self._request("session", (self._session,), ())
 
     def _send(self, request: list[Any], fds: Sequence[int]) -> None:
         assert self._socket is not None

@@ -373,7 +373,7 @@ def _kill(shell: Shell, arguments: list[str]) -> int:
             shell.complain(f"kill: {argument}: no such job, and no PID")
             status = 1
             continue
-        if int(argument) == shell.interpreter.number:
+        if int(argument) == shell.interpreter.number >= SHELL_NUMBER_BASE:
             raise ShellError("kill: this shell has no PID of the network; end it with exit", 1)
         try:
             if int(argument) >= SHELL_NUMBER_BASE:

@@ -112,7 +112,14 @@ def open_in_tree(client: Client, path: bytes, flags: int, mode: int) -> Descript
     handle = opened.handle
     if handle is None:
         return Descriptor(opened.fd)
-    return Descriptor(opened.fd, lambda: client.close(handle))
+    generation = client.generation
+
+    def finish() -> None:
+        # A connection that was broken off took its files along: the Runtime has closed this.
+        if client.generation == generation:
+            client.close(handle)
+
+    return Descriptor(opened.fd, finish)
 
 
 class _RemoteCopy:

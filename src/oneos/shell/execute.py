@@ -30,7 +30,7 @@ from oneos.shell.control import (
 from oneos.shell.descriptors import Descriptor, pipe
 from oneos.shell.parse import Parser
 from oneos.shell.redirect import Ends, applied, make_permanent
-from oneos.shell.state import SHELL_NUMBER_BASE, Shell, Variable, decode, explain
+from oneos.shell.state import Shell, Variable, decode, explain
 
 SIGPIPE_STATUS = 141
 INTERRUPTED_STATUS = 130
@@ -44,14 +44,14 @@ class Interpreter:
 
     Args:
         parser: turns text into syntax trees.
-        sid: the session's number, for `$$`.
+        number: what `$$` says.
     """
 
-    def __init__(self, parser: Parser, sid: int) -> None:
+    def __init__(self, parser: Parser, number: int) -> None:
         # A call of a shell function takes about ten calls of ours.
         sys.setrecursionlimit(max(sys.getrecursionlimit(), 25 * FUNCTION_DEPTH_MAX))
         self.parser = parser
-        self.number = SHELL_NUMBER_BASE + sid
+        self.number = number
         self.job_threads: list[threading.Thread] = []
         self._methods: dict[type, Callable[[Shell, Any, bool], int]] = {
             nodes.Simple: self._simple,

@@ -14,12 +14,13 @@ from oneos.errors import OneOSError
 from oneos.limits import SCRIPT_BYTES_MAX, STREAM_BUFFER_BYTES
 from oneos.local.client import Client
 from oneos.shell import jobs, signals
+from oneos.shell.context import program_context
 from oneos.shell.control import Control, Exit, Interrupted, Return, ShellError
 from oneos.shell.descriptors import Descriptor
 from oneos.shell.execute import INTERRUPTED_STATUS, Interpreter
 from oneos.shell.parse import Parser
 from oneos.shell.sources import read_script
-from oneos.shell.state import Session, Shell, Variable, decode
+from oneos.shell.state import SHELL_NUMBER_BASE, Session, Shell, Variable, decode
 
 _FROM_HOST = ("TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 """What of the host's environment a session gets: how to talk to the terminal, no more."""
@@ -56,8 +57,10 @@ def run(
     # First, before there are threads: the parser forks.
     parser = Parser()
     try:
-        with Client(socket_path) as client:
-            shell = new_shell(client, parser, user)
+        # The session lasts as long as this connection, which asks for nothing else: others
+        # are broken off by Ctrl-C.
+        with Client(socket_path) as login_client:
+            shell = new_shell(login_client, parser, user)
             shell.options.update(options)
             shell.name = source.name
             shell.parameters = list(source.arguments)
@@ -72,24 +75,34 @@ def run(
         parser.close()
 
 
-def new_shell(client: Client, parser: Parser, user: str) -> Shell:
+def new_shell(login: Client, parser: Parser, user: str) -> Shell:
     """The state of a shell that begins a session.
+
+    Args:
+        login: begins the session, which lasts as long as its connection.
+        parser: of the shell.
+        user: whose session it is.
 
     Raises:
         OneOSError: the Runtime does not give one.
     """
-    answer = client.call("session", {"user": user})
+    answer = login.call("session", {"user": user})
     session = Session(answer["sid"], answer["user"], answer["host"])
-    home = decode(answer["home"])
-    shell = Shell(client, session, Interpreter(parser, session.sid), cwd=home)
-    for name in _FROM_HOST:
-        if value := os.environ.get(name):
-            shell.variables[name] = Variable(value, exported=True)
-    for name, value in answer["env"].items():
-        shell.variables[name] = Variable(value, exported=True)
-    for name, value in (("HOME", home), ("PWD", home), ("HOST", session.host)):
-        shell.variables.setdefault(name, Variable(value, exported=True))
-    shell.set("PWD", home, exported=True)
+    client = login.join(session.user, session.sid)
+    client.greeting = login.greeting
+    shell = Shell(client, session, Interpreter(parser, SHELL_NUMBER_BASE + session.sid))
+    context = program_context()
+    if context is None:
+        shell.cwd = decode(answer["home"])
+        told = {name: os.environ[name] for name in _FROM_HOST if os.environ.get(name)}
+        told |= {"HOME": shell.cwd, "HOST": session.host} | answer["env"]
+        shell.variables = {name: Variable(value, exported=True) for name, value in told.items()}
+    else:
+        shell.cwd = context.cwd
+        shell.variables = dict(context.variables)
+        shell.variables["PPID"] = Variable(str(context.ppid))
+        shell.interpreter.number = context.pid
+    shell.set("PWD", shell.cwd, exported=True)
     shell.variables["OPTIND"] = Variable("1")
     for fd in (0, 1, 2):
         shell.descriptors[fd] = Descriptor(fd, owned=False)
@@ -146,8 +159,11 @@ def _leave_jobs(shell: Shell) -> None:
 
 
 def _script(shell: Shell, name: str) -> str:
-    """The text of a script: a file of this host if there is one, else of the tree."""
-    if not os.path.isfile(name):
+    """The text of a script: a file of this host if there is one, else of the tree.
+
+    For a shell that is a program itself there is only the tree.
+    """
+    if program_context() is not None or not os.path.isfile(name):
         try:
             return read_script(shell, name)
         except ShellError as error:

@@ -132,7 +132,7 @@ def run_programs(shell: Shell, programs: Sequence[Program]) -> list[int]:
                 foreground.late = False
     try:
         if late:
-            forward_interrupt(shell.client.socket_path, pids)
+            forward_interrupt(shell.client, pids)
         for program in programs:
             program.ends.release()
         return wait_for(shell, started)
@@ -293,5 +293,4 @@ def run_in_thread(shell: Shell, node: nodes.Node, tested: bool) -> int:
     finally:
         if not shell.close() and status == 0:
             status = 1
-        shell.client.drop()
     return status

@@ -17,13 +17,13 @@ from oneos.shell.state import Shell
 TRAPPABLE = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM")
 
 
-def forward_interrupt(socket_path: str, pids: Iterable[int]) -> None:
+def forward_interrupt(client: Client, pids: Iterable[int]) -> None:
     """Send SIGINT to programs. One that has ended, or a Runtime that is away, is no error."""
-    # A client of its own: the shell's is waiting for these programs.
-    with Client(socket_path) as client:
+    # A connection of its own: the shell's is waiting for these programs.
+    with client.clone() as other:
         for pid in pids:
             try:
-                client.call("kill", pid, int(signal.SIGINT))
+                other.call("kill", pid, int(signal.SIGINT))
             except OneOSError:
                 pass
 
@@ -44,7 +44,7 @@ def install(shell: Shell) -> None:
             foreground.late = True
             return
         if foreground.pids:
-            forward_interrupt(shell.client.socket_path, list(foreground.pids))
+            forward_interrupt(shell.client, list(foreground.pids))
         elif action is None or foreground.blocking:
             raise KeyboardInterrupt
 

@@ -114,7 +114,9 @@ class Shell:
     interactive: bool = False
     subshell: bool = False
     threaded: bool = False
-    """Whether it runs in a thread of its own; then it has a client of its own, too."""
+    """Whether it is, or is within, a subshell that runs in a thread."""
+    owns_client: bool = True
+    """Whether its end is the end of the client's connection."""
     foreground: Foreground = field(default_factory=Foreground)
     locals_stack: list[dict[str, Variable | None]] = field(default_factory=list)
     option_index: int = 0
@@ -148,6 +150,7 @@ class Shell:
             tested=self.tested,
             subshell=True,
             threaded=self.threaded or client is not None,
+            owns_client=client is not None,
             foreground=Foreground() if background else self.foreground,
             locals_stack=list(self.locals_stack),
         )
@@ -238,11 +241,13 @@ class Shell:
         return good
 
     def close(self) -> bool:
-        """Release all descriptors: the end of a subshell."""
+        """Release all descriptors, and the connection if it is its own: the end of a shell."""
         held = [each for job in self.jobs for each in job.take_held()]
         held += self.descriptors.values()
         good = self.release(held)
         self.descriptors = {}
+        if self.owns_client:
+            self.client.drop()
         return good
 
 

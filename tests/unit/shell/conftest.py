@@ -2,28 +2,18 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from oneos.local.client import Client
 from oneos.shell.descriptors import Descriptor
-from oneos.shell.main import Source, new_shell, run_source
+from oneos.shell.main import new_shell
 from oneos.shell.parse import Parser
 from oneos.shell.state import Shell
 from tests.support.localspawner import LocalSpawner
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a script did."""
-
-    output: str
-    errors: str
-    status: int
+from tests.support.shell_runner import Outcome, run_dash, run_ours
 
 
 @pytest.fixture(scope="session")
@@ -79,19 +69,10 @@ Runner = Callable[..., Outcome]
 
 @pytest.fixture
 def ours(runtime: LocalSpawner, parser: Parser, tmp_path: Path) -> Runner:
-    """Runs a script in our shell, in this process, with files for its standard streams."""
+    """Runs a script in our shell."""
 
     def run(script: str, given: str = "") -> Outcome:
-        names = [tmp_path / name for name in ("in", "out", "err")]
-        names[0].write_text(given)
-        flags = [os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND] * 2]
-        with Client(runtime.socket_path) as client:
-            shell = new_shell(client, parser, "alice")
-            for fd, (name, flag) in enumerate(zip(names, flags, strict=True)):
-                shell.descriptors[fd] = Descriptor(os.open(name, flag))
-            status = run_source(shell, Source(text=script))
-            shell.close()
-        return _outcome(names, status)
+        return run_ours(runtime.socket_path, parser, script, given, tmp_path)
 
     return run
 
@@ -101,27 +82,6 @@ def dash(tmp_path: Path) -> Runner:
     """Runs a script in the machine's own dash, the same way."""
 
     def run(script: str, given: str = "") -> Outcome:
-        home = tmp_path / "native/home/alice"
-        home.mkdir(parents=True)
-        names = [tmp_path / name for name in ("in", "out", "err")]
-        names[0].write_text(given)
-        environment = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "USER": "alice"}
-        with names[0].open() as stdin, names[1].open("w") as out, names[2].open("w") as err:
-            process = subprocess.run(
-                ["dash", "-c", script, "sh"],
-                stdin=stdin,
-                stdout=out,
-                stderr=err,
-                cwd=home,
-                env=environment,
-                timeout=20,
-            )
-        code = process.returncode
-        return _outcome(names, 128 - code if code < 0 else code)
+        return run_dash(script, given, tmp_path)
 
     return run
-
-
-def _outcome(names: list[Path], status: int) -> Outcome:
-    output, errors = (name.read_bytes().decode("utf-8", "surrogateescape") for name in names[1:])
-    return Outcome(output, errors, status)

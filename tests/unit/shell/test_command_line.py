@@ -63,6 +63,29 @@ def test_script_of_this_host_then_of_the_tree(
     assert done.stderr == "sh: cannot open nosuch.sh: No such file or directory\n"
 
 
+def test_shell_that_is_a_program_goes_on_where_its_parent_is(
+    runtime: LocalSpawner, tmp_path: Path
+) -> None:
+    (home_of(runtime) / "d").mkdir()
+    script = tmp_path / "s.sh"
+    script.write_text("echo of the host\n")
+    told = {"ONEOS_PID": "42", "ONEOS_PPID": "41", "ONEOS_TOKEN": "t", "ONEOS_CWD": "/home/alice/d"}
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            _arguments(runtime, *arguments),
+            env={**told, "X": "1", "HOME": "/home/alice"},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+
+    said = run("-c", "echo $X $PWD $$ $PPID [$ONEOS_TOKEN] $HOME")
+    assert said.stdout == "1 /home/alice/d 42 41 [] /home/alice\n", said.stderr
+    # Its scripts are files of the tree, never of the host it happens to run on.
+    assert run(str(script)).returncode == 127
+
+
 @pytest.mark.parametrize("seekable", [True, False])
 def test_standard_input_is_shared_with_the_commands(
     runtime: LocalSpawner, tmp_path: Path, seekable: bool
