@@ -150,6 +150,11 @@ class Engine:
     def connected(self) -> bool:
         return self._up.is_set()
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called: there will be no further connection."""
+        return self._closed
+
     async def close(self) -> None:
         """Disconnect for good. Doing so twice is harmless."""
         self._closed = True
@@ -186,6 +191,8 @@ class Engine:
         """
         if self._up.is_set():
             return
+        if self._closed:
+            raise NetworkError("the connection to the engine is closed")
         try:
             async with asyncio.timeout(timeout_s):
                 await self._up.wait()
@@ -296,14 +303,15 @@ class Engine:
         self._subscriptions.append(subscription)
         client = self._client
         if client is not None and self._up.is_set():
-            # When the connection ends meanwhile, the next one subscribes.
-            with contextlib.suppress(nats.errors.Error, OSError), _cancellable():
-                await self._put_on_wire(client, subscription)
-                # Shielded: the answer to a flush that was cancelled ends nats-py's reading, and
-                # the connection hears nothing more until its pings have timed out.
-                flush = asyncio.ensure_future(client.flush(timeout=int(CONNECT_TIMEOUT_S)))
-                flush.add_done_callback(lambda done: done.cancelled() or done.exception())
-                await asyncio.shield(flush)
+            try:
+                with _cancellable():
+                    await self._put_on_wire(client, subscription)
+                    await self._round_trip(client)
+            except (nats.errors.Error, OSError, Unknown):
+                pass  # The connection ended, and the next one subscribes.
+            except BaseException:
+                await self._unsubscribe(subscription)
+                raise
         return subscription
 
     async def _put_on_wire(self, client: Client, subscription: Subscription) -> None:
@@ -398,24 +406,34 @@ class Engine:
             pending_msgs_limit=ENGINE_SUBSCRIPTION_MESSAGES_MAX,
             pending_bytes_limit=ENGINE_PENDING_BYTES_MAX,
         )
-        await self._ask_who_we_are(client)
+        answer = json.loads((await self._round_trip(client)).data)
+        self.core = (answer.get("data") or {}).get("account") == subjects.CORE_ACCOUNT
         # Each wait gives time for new ones, so look again until none is missing.
         while missing := [each for each in self._subscriptions if each._client is not client]:
             for subscription in missing:
                 await self._put_on_wire(client, subscription)
-            await client.flush(timeout=int(CONNECT_TIMEOUT_S))
+            await self._round_trip(client)
 
-    async def _ask_who_we_are(self, client: Client) -> None:
+    async def _round_trip(self, client: Client) -> Msg:
+        """Ask the server who it takes us for; what was sent before is in force when it answers.
+
+        nats-py's `flush` is not used: the answer to one that was cancelled ends its reading, and
+        the connection hears nothing more until its pings have timed out.
+        """
         answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
 
         def resolve(message: Msg) -> None:
             if not answer.done():
                 answer.set_result(message)
 
-        with self.reply_to(resolve) as reply:
-            await client.publish(subjects.WHO_AM_I, reply=reply)
-            about = json.loads((await answer).data).get("data") or {}
-        self.core = about.get("account") == subjects.CORE_ACCOUNT
+        self._waiting[answer] = subjects.WHO_AM_I
+        try:
+            with self.reply_to(resolve) as reply:
+                await client.publish(subjects.WHO_AM_I, reply=reply)
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    return await answer
+        finally:
+            del self._waiting[answer]
 
     def _went_down(self) -> None:
         self._up.clear()

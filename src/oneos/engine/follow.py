@@ -99,6 +99,7 @@ class Follower:
 
         Raises:
             Compacted: it was removed before it could be read.
+            NetworkError: our connection was closed for good.
         """
         while True:
             if self._fetched:
@@ -173,6 +174,8 @@ class Follower:
         except (NetworkError, Unknown):
             # There is no limit to how long the engine may be away; the connection's own
             # callbacks tell those who want to know.
+            if self._engine.closed:
+                raise
             return False
         self._fetched.extend(found)
         if found and (self._only or found[-1].seq < self._known):
