@@ -1,7 +1,8 @@
 """The executor: walks the syntax tree and does what it says.
 
-Control flow, simple commands, functions, subshells and substitutions are here; what a pipeline
-becomes is in pipeline.py, what a word means in expand.py, the builtins in builtins.py. The rules
+Simple commands, functions, subshells and substitutions are here; control flow is in flow.py,
+what a pipeline becomes in pipeline.py, what a word means in expand.py, `&` in background.py, the
+builtins in builtins.py. The rules
 are dash's: which errors end a script, where `set -e` looks away, what a subshell inherits.
 tests/unit/shell compares the outcome with dash itself, script by script.
 """
@@ -14,8 +15,7 @@ from typing import Any
 
 from oneos.errors import OneOSError
 from oneos.limits import FUNCTION_DEPTH_MAX, STREAM_BUFFER_BYTES, SUBSTITUTION_BYTES_MAX
-from oneos.shell import expand, jobs, nodes, pipeline, show
-from oneos.shell import pattern as patterns
+from oneos.shell import background, expand, flow, nodes, pipeline
 from oneos.shell.builtins import BUILTINS, SPECIAL
 from oneos.shell.control import (
     Break,
@@ -59,13 +59,13 @@ class Interpreter:
             nodes.Redirected: self._redirected,
             nodes.Subshell: self._subshell,
             nodes.Background: self._background,
-            nodes.AndOr: self._and_or,
-            nodes.Not: self._not,
-            nodes.Sequence: self._sequence,
-            nodes.If: self._if,
-            nodes.While: self._while,
-            nodes.For: self._for,
-            nodes.Case: self._case,
+            nodes.AndOr: flow.and_or,
+            nodes.Not: flow.not_,
+            nodes.Sequence: flow.sequence,
+            nodes.If: flow.if_,
+            nodes.While: flow.while_,
+            nodes.For: flow.for_,
+            nodes.Case: flow.case,
             nodes.Function: self._function,
         }
 
@@ -340,7 +340,7 @@ class Interpreter:
 
     def _pipeline(self, shell: Shell, node: nodes.Pipeline, tested: bool) -> int:
         if node.background:
-            return self._start_job(shell, node, list(node.stages))
+            return background.start_job(shell, node, list(node.stages))
         if len(node.stages) == 1:
             return self.run(shell, node.stages[0], tested)
         return self._after_wait(shell, pipeline.run(shell, node.stages, tested))
@@ -378,135 +378,7 @@ class Interpreter:
         body = node.body
         if node.redirections:
             body = nodes.Redirected(body, node.redirections)
-        return self._start_job(shell, body, [body])
-
-    def _start_job(self, shell: Shell, node: nodes.Node, stages: list[nodes.Node]) -> int:
-        index = jobs.next_index(shell)
-        text = show.command(node)
-        inner = shell.copy(background=True)
-        try:
-            if old := inner.descriptors.pop(0, None):
-                # As in sh without job control: it must not eat the script's input, nor what a
-                # person types for the shell.
-                inner.release([old])
-                inner.descriptors[0] = Descriptor(os.open(os.devnull, os.O_RDONLY))
-            job = self._program_job(inner, index, text, stages)
-            if job is None:
-                job = self._thread_job(inner, index, text, node)
-        finally:
-            inner.close()
-        jobs.add(shell, job)
-        if shell.interactive:
-            shell.complain_plain(f"[{job.index}] {job.number}")
-        return 0
-
-    def _program_job(
-        self, inner: Shell, index: int, text: str, stages: list[nodes.Node]
-    ) -> jobs.Job | None:
-        programs: list[pipeline.Program] = []
-        for number, stage in enumerate(stages):
-            program = pipeline.plan(inner, stage, number, len(stages))
-            if program is None:
-                for earlier in programs:
-                    earlier.ends.release()
-                return None
-            programs.append(program)
-        started = pipeline.start(inner, programs)
-        pids = [each.pid for each in started if each.pid is not None]
-        failed = started[-1].status if started[-1].pid is None else None
-        for program in programs:
-            program.ends.release()
-        # A file of an enclosing redirection is committed when the last program has ended. A
-        # pipe is not held: who reads it waits for its end.
-        held = [each.acquire() for each in inner.descriptors.values() if each.is_file]
-        return jobs.Job(index, text, pids, failed, held)
-
-    def _thread_job(self, inner: Shell, index: int, text: str, node: nodes.Node) -> jobs.Job:
-        job = jobs.Job(index, text)
-        if isinstance(node, nodes.Pipeline):
-            node = nodes.Pipeline(False, node.stages)
-        own = inner.copy(client=inner.client.clone(), background=True)
-        job.inner = own
-
-        def body() -> None:
-            job.status = pipeline.run_in_thread(own, node, False)
-
-        job.thread = threading.Thread(target=body, name=f"job-{index}", daemon=True)
-        self.job_threads = [thread for thread in self.job_threads if thread.is_alive()]
-        self.job_threads.append(job.thread)
-        job.thread.start()
-        return job
-
-    # --- control flow ------------------------------------------------------------------------
-
-    def _and_or(self, shell: Shell, node: nodes.AndOr, tested: bool) -> int:
-        status = self.run(shell, node.left, True)
-        if (status == 0) != node.is_and:
-            return status
-        return self.run(shell, node.right, tested)
-
-    def _not(self, shell: Shell, node: nodes.Not, tested: bool) -> int:
-        return int(self.run(shell, node.body, True) == 0)
-
-    def _sequence(self, shell: Shell, node: nodes.Sequence, tested: bool) -> int:
-        status = 0
-        for command in node.body:
-            status = self.run(shell, command, tested)
-        return status
-
-    def _if(self, shell: Shell, node: nodes.If, tested: bool) -> int:
-        if self.run(shell, node.test, True) == 0:
-            return self.run(shell, node.then, tested)
-        return 0 if node.otherwise is None else self.run(shell, node.otherwise, tested)
-
-    def _while(self, shell: Shell, node: nodes.While, tested: bool) -> int:
-        status = 0
-        shell.loops += 1
-        try:
-            while True:
-                try:
-                    if (self.run(shell, node.test, True) == 0) == node.until:
-                        return status
-                    status = self.run(shell, node.body, tested)
-                except Continue as again:
-                    if again.levels > 1:
-                        raise Continue(again.levels - 1) from None
-                    status = 0
-        except Break as out:
-            if out.levels > 1:
-                raise Break(out.levels - 1) from None
-            return 0
-        finally:
-            shell.loops -= 1
-
-    def _for(self, shell: Shell, node: nodes.For, tested: bool) -> int:
-        values = expand.fields(shell, node.words)
-        status = 0
-        shell.loops += 1
-        try:
-            for value in values:
-                shell.set(node.name, value)
-                try:
-                    status = self.run(shell, node.body, tested)
-                except Continue as again:
-                    if again.levels > 1:
-                        raise Continue(again.levels - 1) from None
-                    status = 0
-        except Break as out:
-            if out.levels > 1:
-                raise Break(out.levels - 1) from None
-            return 0
-        finally:
-            shell.loops -= 1
-        return status
-
-    def _case(self, shell: Shell, node: nodes.Case, tested: bool) -> int:
-        subject = expand.single(shell, node.subject)
-        for item in node.items:
-            for wanted in item.patterns:
-                if patterns.matches(expand.pattern(shell, wanted), subject):
-                    return 0 if item.body is None else self.run(shell, item.body, tested)
-        return 0
+        return background.start_job(shell, body, [body])
 
     def _function(self, shell: Shell, node: nodes.Function, tested: bool) -> int:
         if node.name in SPECIAL:
