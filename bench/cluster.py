@@ -11,19 +11,21 @@ import os
 import shutil
 import socket
 import struct
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from bench.rounds import Say
 from oneos.errors import OneOSError
-from oneos.runtime import cluster
 from oneos.local.client import Client
+from oneos.runtime import cluster
 
 HOSTS = 3
+STOP_S = 10.0
 
 
 class Cluster:
@@ -56,13 +58,16 @@ class Cluster:
     def _remove(self) -> None:
         if self._session is not None:
             self._session.client.drop()
-        pids = [pid for host in self.hosts if (pid := runtime_pid(host.socket))]
+        runtimes = [psutil.Process(pid) for host in self.hosts if (pid := runtime_pid(host.socket))]
+        # The engine's servers too: they write to the last, also into what is being removed.
+        ours = runtimes + [child for runtime in runtimes for child in runtime.children()]
         try:
             cluster.stop(self.hosts, self._say)
         except OneOSError as error:
             self._say(f"{error}; it is killed")
-            for pid in pids:
-                subprocess.run(["kill", "-9", str(pid)], check=False, stderr=subprocess.DEVNULL)
+        for process in psutil.wait_procs(ours, timeout=STOP_S)[1]:
+            process.kill()
+        psutil.wait_procs(ours, timeout=STOP_S)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
