@@ -22,7 +22,7 @@ from oneos.limits import CHUNK_GROUP
 from oneos.storage.chunks import ChunkStore
 from oneos.storage.cut import Cut, Seen, cut_file
 from oneos.storage.disk import as_file_error, remove
-from oneos.storage.fill import fill_fetched, fill_local, finish, make_empty
+from oneos.storage.fill import Spot, fill_fetched, fill_local, finish, make_empty
 
 Fetch = Callable[[bytes], Awaitable[bytes]]
 """Gets a chunk from a host that holds it; its answer is verified here."""
@@ -120,7 +120,9 @@ class BackingStore:
         with self._making(ino, home_epoch) as path:
             part = path + PART
             try:
-                missing = await in_thread(fill_local, part, self._chunks, chunks, size)
+                missing = await self._named(
+                    path, _fill_and_finish, part, path, self._chunks, chunks, size, mtime_ns
+                )
                 for first in range(0, len(missing), CHUNK_GROUP):
                     group = missing[first : first + CHUNK_GROUP]
                     # Whatever fails, all the others end before the file is removed under them.
@@ -131,7 +133,8 @@ class BackingStore:
                     for failed in done:
                         if failed is not None:
                             raise failed
-                await self._named(path, finish, part, path, mtime_ns)
+                if missing:
+                    await self._named(path, finish, part, path, mtime_ns)
             except BaseException:
                 remove(part)
                 raise
@@ -151,11 +154,9 @@ class BackingStore:
         finally:
             self._in_making.discard(ino)
 
-    async def _named(
-        self, path: str, call: Callable[P, None], *args: P.args, **kw: P.kwargs
-    ) -> None:
+    async def _named(self, path: str, call: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
         try:
-            await in_thread(call, *args, **kw)
+            return await in_thread(call, *args, **kw)
         except asyncio.CancelledError:
             # It has its name by now, and nobody will ever ask for it.
             remove(path)
@@ -223,6 +224,21 @@ class BackingStore:
             left = self._leftovers.pop()
             with as_file_error(left.path):
                 await in_thread(remove, left.path)
+
+
+def _fill_and_finish(
+    part: str,
+    path: str,
+    store: ChunkStore,
+    chunks: Sequence[bytes],
+    size: int,
+    mtime_ns: int | None,
+) -> list[Spot]:
+    """Make a file of what is here, and name it if that is all; answers what is missing."""
+    missing = fill_local(part, store, chunks, size)
+    if not missing:
+        finish(part, path, mtime_ns)
+    return missing
 
 
 async def _fetched(fetch: Fetch, part: str, at: int, digest: bytes, size: int) -> None:
