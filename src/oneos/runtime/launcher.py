@@ -12,6 +12,7 @@ import asyncio
 import errno
 import os
 import secrets
+import stat
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -189,6 +190,13 @@ class Launcher:
                 return m.End("pipe", end[1])
             return m.End("stream", key=streams[end[1]], host=other.host)
         if kind == "fd":
+            if stage.host != self.host:
+                # Each stream costs both hosts a handshake: none for what needs none.
+                if _is_null(fds[end[1]]):
+                    return m.End("null")
+                out = stage.spec.io.get(1, ["null"])
+                if number == 2 and out[0] == "fd" and _same_line(fds[out[1]], fds[end[1]]):
+                    return m.End("dup", 1)
             fd = os.dup(fds[end[1]])
             if stage.host == self.host:
                 return m.End("fd", self._agents.hold(fd))
@@ -283,6 +291,22 @@ def _check(spec: SpawnSpec, fds: int) -> None:
         for end in stage.io.values():
             if end and end[0] == "fd" and not 0 <= end[1] < fds:
                 raise UserError(f"descriptor {end[1]} did not come with the request")
+
+
+def _is_null(fd: int) -> bool:
+    about, null = os.fstat(fd), os.stat(os.devnull)
+    return stat.S_ISCHR(about.st_mode) and about.st_rdev == null.st_rdev
+
+
+def _same_line(one: int, other: int) -> bool:
+    """Whether two descriptors lead to the same terminal or pipe: nothing tells them apart then.
+
+    Those of one regular file may each have an offset of their own.
+    """
+    a, b = os.fstat(one), os.fstat(other)
+    if (a.st_dev, a.st_ino) != (b.st_dev, b.st_ino):
+        return False
+    return stat.S_ISCHR(a.st_mode) or stat.S_ISFIFO(a.st_mode)
 
 
 def _failure(error: OneOSError, status: int) -> dict[str, Any]:
