@@ -66,6 +66,10 @@ more nearly always suffices."""
 HOME_HANDLES_MAX = 65_536
 """Openings by other hosts of files at home here; each holds a descriptor."""
 
+ORPHANS_WAIT_S = 0.1
+"""From a file's last unlink until its home drops the content: whoever removes a directory full of
+files pays one record for each name, and these are dropped together."""
+
 NAME_BYTES_MAX = 255
 PATH_BYTES_MAX = 4096
 """As Linux: NAME_MAX and PATH_MAX."""
@@ -444,11 +448,3 @@ hashes has up to 544 KiB) may go alone, so that a record stays far below the eng
 LEADER_PROOF_S = 2.0
 """How long the File System answers reads without a new proof that it still leads: half of
 SUSPECT_AFTER_S, before which nobody can have taken its place. A proof costs one append."""
-
-HOMES_IDLE_MAX = 1024
-HOMES_IDLE_BYTES_MAX = 1024 * 1024 * 1024
-"""Files that stay at home here after their last close, so that the next open is quick; each takes
-its size on disk a second time, so the ones that rest longest are given up beyond this."""
-
-HOME_CLOSES_KEPT_MAX = 1024
-"""Closes by other hosts whose outcome is remembered, for those whose answer got lost."""
