@@ -23,7 +23,12 @@ from oneos.errors import AuthError, NetworkError, OneOSError, Unknown
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
-from oneos.limits import BEAT_PROBE_S, HEARTBEAT_INTERVAL_S, SUSPECT_AFTER_S
+from oneos.limits import (
+    BEAT_PROBE_S,
+    GROWTH_TIMEOUT_S,
+    HEARTBEAT_INTERVAL_S,
+    SUSPECT_AFTER_S,
+)
 from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
 from oneos.state import control_types as t
@@ -61,6 +66,7 @@ class Beats:
         self._core = core
         self._heard: dict[str, _Heard] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._frozen_since: float | None = None
 
     async def start(self, engine: Engine) -> None:
         """Begin to send and to listen."""
@@ -134,6 +140,27 @@ class Beats:
             suspects = self.suspects()
             if suspects:
                 await self._propose(suspects)
+            await self._lift_freeze(now)
+
+    async def _lift_freeze(self, now: float) -> None:
+        """End a change of voters whose host was lost before it counted.
+
+        The log decides between this record and that of the change: the first one wins, and the
+        other is refused.
+        """
+        state = self._control.state
+        if not state.frozen_by:
+            self._frozen_since = None
+            return
+        if self._frozen_since is None:
+            self._frozen_since = now
+        if now - self._frozen_since > 2 * GROWTH_TIMEOUT_S:
+            log.warning("the change of voters by %s is given up", state.frozen_by)
+            self._frozen_since = now
+            try:
+                await self._control.submit(t.Thaw(state.frozen_generation, None))
+            except OneOSError as error:
+                log.info("the freeze was not lifted: %s", error)
 
     async def _propose(self, suspects: set[str]) -> None:
         core = [x.name for x in self._control.machine.alive() if x.facts.core]

@@ -75,7 +75,7 @@ async def grow(
     except BaseException:
         if control.state.engine.generation != view.generation:
             if frozen:
-                await control.submit(t.Thaw(view.generation, None))
+                await _thaw(view, control)
             await _abandon(view, names, links)
         raise
     finally:
@@ -84,6 +84,14 @@ async def grow(
             await new.close()
     await control.settled()
     return _answer(control)
+
+
+async def _thaw(view: t.EngineView, control: ControlLog) -> None:
+    try:
+        await control.submit(t.Thaw(view.generation, None))
+    except OneOSError as error:
+        # Another host has lifted a freeze that lasted too long, or will.
+        log.warning("the freeze was not lifted by this host: %s", error)
 
 
 async def _connect(view: t.EngineView, identity: Identity) -> Engine:
