@@ -448,3 +448,15 @@ hashes has up to 544 KiB) may go alone, so that a record stays far below the eng
 LEADER_PROOF_S = 2.0
 """How long the File System answers reads without a new proof that it still leads: half of
 SUSPECT_AFTER_S, before which nobody can have taken its place. A proof costs one append."""
+
+HOMES_IDLE_MAX = 1024
+HOMES_IDLE_BYTES_MAX = 1024 * 1024 * 1024
+"""Files that stay at home here after their last close, so that the next open is quick; each takes
+its size on disk a second time, so the ones that rest longest are given up beyond this."""
+
+HOME_CLOSES_KEPT_MAX = 1024
+"""Closes by other hosts whose outcome is remembered, for those whose answer got lost."""
+
+PEER_NEWS_S = 2.0
+"""How long a call waits here for the news that its host has arrived: the log brings it in
+milliseconds, or after the pause of a follower that missed an announcement."""

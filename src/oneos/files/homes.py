@@ -1,10 +1,11 @@
 """Files whose home is this host: their backing files, who has them open, and their commits.
 
 While a file is in use its bytes are one real file here. Programs of this host get its kernel
-descriptor; programs elsewhere read and write it through the calls served here, so that both see
-every completed write. When a writer closes or syncs, the content is cut into chunks, copied to
-other hosts and committed with one record, fenced by the home's epoch. When nobody here has the
-file open, the home goes to whoever asks for it.
+descriptor; programs elsewhere read and write it through `home_calls`, so that both see every
+completed write. When a writer closes or syncs, the content is cut into chunks, copied to other
+hosts and committed with one record, fenced by the home's epoch. When nobody here has the file
+open, the home goes to whoever asks for it. All that changes what a file is here (opening,
+committing, giving up) happens under the lock of its `Home`, one after the other.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ import errno
 import itertools
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.files.copies import Copies
+from oneos.files.handles import wants_to_write
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
 from oneos.limits import (
     BATCH_COMMANDS_MAX,
-    HOME_HANDLES_MAX,
+    HOMES_IDLE_BYTES_MAX,
+    HOMES_IDLE_MAX,
     ORPHANS_WAIT_S,
-    READ_BYTES_MAX,
     SERVICE_RETRY_S,
 )
-from oneos.net.routes import Peer, Routes
 from oneos.state import names_commands as n
 from oneos.state.names_types import Attr, Inode, Result
 from oneos.storage.backing import BackingStore
@@ -66,7 +69,7 @@ class HomeHandle:
     @property
     def writing(self) -> bool:
         """Whether it may change the content."""
-        return self.flags & os.O_ACCMODE != os.O_RDONLY
+        return wants_to_write(self.flags)
 
 
 class Homes:
@@ -87,10 +90,24 @@ class Homes:
         self._copies = copies
         self._change = change
         self._homes: dict[int, Home] = {}
-        self._remote: dict[int, HomeHandle] = {}
-        self._next_handle = 1
+        self._idle: OrderedDict[int, int] = OrderedDict()
+        self._coming = 0
         self._orphans: dict[int, int] = {}
         self._reaper: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """While a file is made or claimed for this host and not yet opened.
+
+        The index names this host as its home then, and nothing here does: whoever asks for the
+        file must not get it.
+        """
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
 
     # --- opening and closing ------------------------------------------------------------------
     async def open(self, inode: Inode, flags: int, owner: HostName) -> HomeHandle:
@@ -98,30 +115,71 @@ class Homes:
 
         Raises:
             Fenced: the home has moved meanwhile; look the file up again.
-            FileError: the content cannot be had, or the kernel refuses.
+            FileError: the content cannot be had.
+            OSError: the kernel refuses.
         """
-        home = self._homes.get(inode.ino)
-        if home is None or home.inode.home_epoch != inode.home_epoch:
-            home = self._homes[inode.ino] = Home(inode)
+        home = await self._home_of(inode)
         async with home.lock:
-            if home.gone or self._homes.get(inode.ino) is not home:
+            if home.gone:
                 raise Fenced("the file has found another home")
-            if inode.version > home.inode.version or inode.writing != home.inode.writing:
-                home.inode = inode
-            path = await self._path_of(inode)
-            fd = os.open(path, (flags & ~_ONCE) | os.O_CLOEXEC)
-            handle = HomeHandle(home, flags, fd, owner)
-            home.opens += 1
-            home.writers += handle.writing
-            return handle
+            if inode.version == home.inode.version and inode.writing:
+                home.inode = replace(home.inode, writing=True)
+            try:
+                if wants_to_write(flags) and not home.inode.writing:
+                    await self._claim_writing(home)
+                fd = os.open(await self._path_of(home.inode), (flags & ~_ONCE) | os.O_CLOEXEC)
+                handle = HomeHandle(home, flags, fd, owner)
+                home.opens += 1
+                home.writers += handle.writing
+                return handle
+            finally:
+                self._rest_or_work(home)
+
+    async def _home_of(self, inode: Inode) -> Home:
+        while True:
+            home = self._homes.get(inode.ino)
+            if home is None:
+                home = self._homes[inode.ino] = Home(inode)
+                return home
+            if home.inode.home_epoch == inode.home_epoch:
+                return home
+            if home.inode.home_epoch > inode.home_epoch:
+                raise Fenced("the file had found another home, and came back")
+            # It went away and came back. What still happens to the old one must be over first.
+            async with home.lock:
+                self._lose(home)
+
+    def _lose(self, home: Home) -> None:
+        home.gone = True
+        if self._homes.get(home.inode.ino) is home:
+            del self._homes[home.inode.ino]
+            self._idle.pop(home.inode.ino, None)
+
+    async def _claim_writing(self, home: Home) -> None:
+        """Say in the log that it is written, so that a stat elsewhere asks here from now on."""
+        inode = home.inode
+        result = await self._change(
+            lambda rid, ns: n.Claim(
+                rid=rid,
+                now_ns=ns,
+                ino=inode.ino,
+                home=self.host,
+                incarnation=inode.home_incarnation,
+                writing=True,
+                expect_home_epoch=inode.home_epoch,
+            )
+        )
+        if result.errno in (errno.ESTALE, errno.ENOENT):
+            self._lose(home)
+            raise Fenced("the file has found another home")
+        if result.errno:
+            raise FileError(result.errno)
+        home.inode = replace(inode, writing=True)
 
     async def _path_of(self, inode: Inode) -> str:
         """The backing file of this epoch, made from the committed chunks if it is not there."""
-        try:
-            if self._backing.home_epoch(inode.ino) == inode.home_epoch:
-                return self._backing.path(inode.ino)
-        except FileError:
-            pass
+        if self._has_backing(inode.ino, inode.home_epoch):
+            return self._backing.path(inode.ino)
         return await self._backing.materialise(
             inode.ino,
             inode.home_epoch,
@@ -130,6 +188,12 @@ class Homes:
             lambda digest: self._copies.fetch(digest, inode.copies),
             inode.mtime_ns,
         )
+
+    def _has_backing(self, ino: int, home_epoch: int) -> bool:
+        try:
+            return self._backing.home_epoch(ino) == home_epoch
+        except FileError:
+            return False
 
     async def close(self, handle: HomeHandle) -> None:
         """Close it; a writer's content is committed first. Raises what kept it from that."""
@@ -144,8 +208,9 @@ class Homes:
             finally:
                 home.writers -= handle.writing
                 home.opens -= 1
-        if home.opens == 0 and home.inode.nlink == 0:
-            await self.give_up(home.inode.ino, home.inode.home_epoch)
+                self._rest_or_work(home)
+        if home.opens == 0 and home.inode.nlink == 0 and not home.gone:
+            await self._give_up_quietly(home.inode.ino)
 
     async def sync(self, handle: HomeHandle) -> None:
         """Commit what was written so far."""
@@ -155,32 +220,34 @@ class Homes:
 
     async def _commit(self, home: Home, final: bool) -> None:
         inode = home.inode
-        size, mtime_ns, digests, _ = await self._backing.cut(inode.ino)
-        holders = await self._copies.spread(inode.ino, digests, inode.copies)
-        result = await self._change(
-            lambda rid, ns: n.Commit(
-                rid=rid,
-                now_ns=ns,
-                ino=inode.ino,
-                home=self.host,
-                home_epoch=inode.home_epoch,
-                size=size,
-                mtime_ns=mtime_ns,
-                chunks=tuple(digests),
-                copies=tuple(holders),
-                final=final,
+        # The backing file may be another home's by now, so nothing of it is read then.
+        if not home.gone:
+            size, mtime_ns, digests, _ = await self._backing.cut(inode.ino)
+            holders = await self._copies.spread(inode.ino, digests, inode.copies)
+            result = await self._change(
+                lambda rid, ns: n.Commit(
+                    rid=rid,
+                    now_ns=ns,
+                    ino=inode.ino,
+                    home=self.host,
+                    home_epoch=inode.home_epoch,
+                    size=size,
+                    mtime_ns=mtime_ns,
+                    chunks=tuple(digests),
+                    copies=tuple(holders),
+                    final=final,
+                )
             )
-        )
-        if result.errno == errno.ESTALE:
+            if result.errno == errno.ESTALE:
+                self._lose(home)
+        if home.gone:
             # The network gave this host up meanwhile and another is home now.
-            home.gone = True
-            self._homes.pop(inode.ino, None)
             raise FileError(errno.EIO, hint="this host was declared dead while the file was open")
         if result.errno:
             raise FileError(result.errno)
         assert isinstance(result.value, Attr)
         home.inode = replace(
-            inode,
+            home.inode,
             size=size,
             mtime_ns=mtime_ns,
             nlink=result.value.nlink,
@@ -190,52 +257,62 @@ class Homes:
             writing=inode.writing and not final,
         )
 
-    # --- what the rest of the host asks ---------------------------------------------------------
-    def live(self, inode: Inode) -> m.HomeStat | None:
-        """Size and time of a file at home here, as its backing file has them now."""
-        home = self._homes.get(inode.ino)
-        if home is None or home.inode.home_epoch != inode.home_epoch or home.gone:
-            return None
-        try:
-            status = os.stat(self._backing.path(inode.ino))
-        except (FileError, FileNotFoundError):
-            return None
-        return m.HomeStat(status.st_size, status.st_mtime_ns)
-
-    async def chunk(self, digest: bytes, holders: Iterable[str]) -> bytes:
-        """A chunk's content, from this host's disk or another's; kept here once fetched."""
-        return await self._copies.content(digest, holders)
-
-    def path(self, handle: HomeHandle) -> str:
-        """Where the backing file of an opened file is."""
-        return self._backing.path(handle.home.inode.ino)
-
-    def touch(self, ino: int, atime_ns: int, mtime_ns: int) -> None:
-        """Set the times of a backing file, which the next commit writes down."""
-        if ino in self._homes:
-            try:
-                os.utime(self._backing.path(ino), ns=(atime_ns, mtime_ns))
-            except (FileError, FileNotFoundError):
-                pass
-
+    # --- giving up ----------------------------------------------------------------------------
     async def give_up(self, ino: int, home_epoch: int) -> bool:
-        """Let another host be home, if nobody has the file open here."""
+        """Let another host be home; False if somebody has the file open here.
+
+        Raises:
+            Fenced: this host is home under another epoch.
+            OneOSError: it is not known whether the File System has taken the home back.
+        """
         home = self._homes.get(ino)
-        if home is not None:
-            async with home.lock:
-                if home.opens:
-                    return False
-                home.gone = True
-                self._homes.pop(ino, None)
-        result = await self._change(
-            lambda rid, ns: n.Release(
-                rid=rid, now_ns=ns, ino=Ino(ino), home=self.host, home_epoch=home_epoch
-            )
-        )
-        if result.errno not in (0, errno.ESTALE, errno.ENOENT):
-            raise FileError(result.errno)
-        await self._backing.drop(ino)
+        if home is None or home.inode.home_epoch < home_epoch:
+            if self._coming:
+                return False
+            if home is not None:
+                # It came back under a new epoch, and whoever had claimed it has given up.
+                async with home.lock:
+                    self._lose(home)
+            # Something in the way of whoever opens it while it is given up.
+            home = self._homes[ino] = Home(_unknown(ino, home_epoch))
+        async with home.lock:
+            if home.opens:
+                return False
+            if home.gone or home.inode.home_epoch != home_epoch:
+                raise Fenced("the file has found another home")
+            try:
+                result = await self._change(
+                    lambda rid, ns: n.Release(
+                        rid=rid, now_ns=ns, ino=Ino(ino), home=self.host, home_epoch=home_epoch
+                    )
+                )
+                if result.errno not in (0, errno.ESTALE, errno.ENOENT):
+                    raise FileError(result.errno)
+                if self._has_backing(ino, home_epoch):
+                    await self._backing.drop(ino)
+            finally:
+                self._lose(home)
         return True
+
+    def _rest_or_work(self, home: Home) -> None:
+        """Note whether a file is in use; of those that are not, the oldest are given up."""
+        ino = home.inode.ino
+        self._idle.pop(ino, None)
+        if home.opens or self._homes.get(ino) is not home:
+            return
+        self._idle[ino] = home.inode.size
+        while len(self._idle) > HOMES_IDLE_MAX or sum(self._idle.values()) > HOMES_IDLE_BYTES_MAX:
+            oldest, _ = self._idle.popitem(last=False)
+            task = asyncio.create_task(self._give_up_quietly(oldest), name="idle home")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _give_up_quietly(self, ino: int) -> None:
+        try:
+            if home := self._homes.get(ino):
+                await self.give_up(ino, home.inode.home_epoch)
+        except OneOSError as error:
+            log.info("file %d keeps its home for now: %s", ino, error)
 
     async def orphaned(self, ino: int) -> None:
         """The file has lost its last name: drop it soon, or when the last program closes it."""
@@ -255,12 +332,13 @@ class Homes:
             done = await asyncio.gather(
                 *(self.give_up(ino, epoch) for ino, epoch in some), return_exceptions=True
             )
+            pause_s = ORPHANS_WAIT_S
             for (ino, _), result in zip(some, done, strict=True):
-                if isinstance(result, OneOSError):
+                if isinstance(result, OneOSError) and not isinstance(result, Fenced):
                     log.warning("file %d has no name and is not dropped yet: %s", ino, result)
                     pause_s = SERVICE_RETRY_S
                     continue
-                if isinstance(result, BaseException):
+                if isinstance(result, BaseException) and not isinstance(result, Fenced):
                     log.error("file %d has no name and is not dropped", ino, exc_info=result)
                 del self._orphans[ino]
         self._reaper = None
@@ -271,99 +349,44 @@ class Homes:
             self._reaper.cancel()
             await asyncio.wait((self._reaper,))
 
+    # --- what the rest of the host asks ---------------------------------------------------------
+    def current(self, ino: int, home_epoch: int) -> Inode:
+        """The inode of a file at home here. Raises Fenced when it is not, in this epoch."""
+        home = self._homes.get(ino)
+        if home is None or home.gone or home.inode.home_epoch != home_epoch:
+            raise Fenced("the file has found another home")
+        return home.inode
+
+    def live(self, inode: Inode) -> m.HomeStat | None:
+        """Size and time of a file at home here, as its backing file has them now."""
+        if not self._has_backing(inode.ino, inode.home_epoch):
+            return None
+        try:
+            status = os.stat(self._backing.path(inode.ino))
+        except FileNotFoundError:
+            return None
+        return m.HomeStat(status.st_size, status.st_mtime_ns)
+
+    async def chunk(self, digest: bytes, holders: Iterable[str]) -> bytes:
+        """A chunk's content, from this host's disk or another's; kept here once fetched."""
+        return await self._copies.content(digest, holders)
+
+    def path(self, handle: HomeHandle) -> str:
+        """Where the backing file of an opened file is."""
+        return self._backing.path(handle.home.inode.ino)
+
+    def touch(self, ino: int, atime_ns: int, mtime_ns: int) -> None:
+        """Set the times of a backing file, which the next commit writes down."""
+        if ino in self._homes:
+            try:
+                os.utime(self._backing.path(ino), ns=(atime_ns, mtime_ns))
+            except (FileError, FileNotFoundError):
+                pass
+
     def open_count(self) -> int:
         """How many openings there are, for statistics."""
         return sum(home.opens for home in self._homes.values())
 
-    async def drop_owner(self, owner: HostName) -> None:
-        """Close what a host that is gone had open here."""
-        for number, handle in list(self._remote.items()):
-            if handle.owner == owner:
-                del self._remote[number]
-                try:
-                    await self.close(handle)
-                except OneOSError as error:
-                    log.warning("closing file %d of %s: %s", handle.home.inode.ino, owner, error)
 
-    # --- calls of other hosts -------------------------------------------------------------------
-    def serve(self, routes: Routes) -> None:
-        """Answer other hosts' `home.*`."""
-        routes.add("home.stat", self._on_stat, m.HomeFile)
-        routes.add("home.yield", self._on_yield, m.HomeFile)
-        routes.add("home.orphaned", self._on_orphaned, m.Orphan)
-        routes.add("home.open", self._on_open, m.HomeOpen)
-        routes.add("home.close", self._on_close, m.HomeHandle)
-        routes.add("home.sync", self._on_sync, m.HomeHandle)
-        routes.add("home.fstat", self._on_fstat, m.HomeHandle)
-        routes.add("home.read", self._on_read, m.HomeRead)
-        routes.add("home.write", self._on_write, m.HomeWrite)
-        routes.add("home.truncate", self._on_truncate, m.HomeTruncate)
-
-    def _current(self, ino: int, home_epoch: int) -> Home:
-        home = self._homes.get(ino)
-        if home is None or home.gone or home.inode.home_epoch != home_epoch:
-            raise Fenced("the file has found another home")
-        return home
-
-    async def _on_stat(self, peer: Peer, file: m.HomeFile) -> m.HomeStat:
-        live = self.live(self._current(file.ino, file.home_epoch).inode)
-        if live is None:
-            raise Fenced("the file has found another home")
-        return live
-
-    async def _on_yield(self, peer: Peer, file: m.HomeFile) -> bool:
-        return await self.give_up(file.ino, file.home_epoch)
-
-    async def _on_orphaned(self, peer: Peer, file: m.Orphan) -> None:
-        await self.orphaned(file.ino)
-
-    async def _on_open(self, peer: Peer, request: m.HomeOpen) -> m.HomeOpened:
-        if len(self._remote) >= HOME_HANDLES_MAX:
-            raise FileError(errno.ENFILE)
-        home = self._current(request.ino, request.home_epoch)
-        assert peer.host is not None
-        inode = home.inode
-        if request.flags & os.O_ACCMODE != os.O_RDONLY and not inode.writing:
-            # The opener has said so in the log, with a record this home need not have seen.
-            inode = home.inode = replace(inode, writing=True)
-        handle = await self.open(inode, request.flags, peer.host)
-        number = self._next_handle
-        self._next_handle += 1
-        self._remote[number] = handle
-        return m.HomeOpened(number, os.fstat(handle.fd).st_size)
-
-    def _handle(self, peer: Peer, number: int) -> HomeHandle:
-        handle = self._remote.get(number)
-        if handle is None or handle.owner != peer.host:
-            raise FileError(errno.EBADF)
-        return handle
-
-    async def _on_close(self, peer: Peer, request: m.HomeHandle) -> None:
-        handle = self._handle(peer, request.handle)
-        del self._remote[request.handle]
-        await self.close(handle)
-
-    async def _on_sync(self, peer: Peer, request: m.HomeHandle) -> None:
-        await self.sync(self._handle(peer, request.handle))
-
-    async def _on_fstat(self, peer: Peer, request: m.HomeHandle) -> m.HomeStat:
-        status = os.fstat(self._handle(peer, request.handle).fd)
-        return m.HomeStat(status.st_size, status.st_mtime_ns)
-
-    async def _on_read(self, peer: Peer, request: m.HomeRead) -> bytes:
-        handle = self._handle(peer, request.handle)
-        return os.pread(handle.fd, min(request.count, READ_BYTES_MAX), request.offset)
-
-    async def _on_write(self, peer: Peer, request: m.HomeWrite) -> tuple[int, int]:
-        handle = self._handle(peer, request.handle)
-        if request.offset >= 0 and not handle.flags & os.O_APPEND:
-            count = os.pwrite(handle.fd, request.data, request.offset)
-            return count, request.offset + count
-        # The kernel appends under the file's lock, so appends of two hosts never overlap.
-        if not handle.flags & os.O_APPEND:
-            os.lseek(handle.fd, 0, os.SEEK_END)
-        count = os.write(handle.fd, request.data)
-        return count, os.lseek(handle.fd, 0, os.SEEK_CUR)
-
-    async def _on_truncate(self, peer: Peer, request: m.HomeTruncate) -> None:
-        os.ftruncate(self._handle(peer, request.handle).fd, request.size)
+def _unknown(ino: int, home_epoch: int) -> Inode:
+    return Inode(Ino(ino), 0, 1, 0, 0, 0, 0, 0, 0, home_epoch=home_epoch)

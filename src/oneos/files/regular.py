@@ -13,18 +13,20 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
-from oneos.files.handles import Attributes, Caller, Directory, Handle, Plain, wants_to_write
-from oneos.files.homes import HomeHandle, Homes
+from oneos.files.handles import Attributes, Caller, Directory, Handle, wants_to_write
+from oneos.files.home_calls import INCARNATION_SHIFT
+from oneos.files.homes import Homes
+from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of
 from oneos.ids import HostName, Incarnation
 from oneos.kernel import filesystem as fs
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.services import Services
-from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S, READ_BYTES_MAX
+from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S
 from oneos.net.links import Links
 from oneos.state import names_commands as n
 from oneos.state.names_types import Attr, Entry, Inode, Opened, Removed, Result
@@ -89,6 +91,8 @@ class RegularFiles:
         self._incarnation = incarnation
         self._control = control
         self._links = links
+        self._openings = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # --- names ----------------------------------------------------------------------------------
     async def stat(self, path: bytes) -> Attributes:
@@ -201,15 +205,19 @@ class RegularFiles:
         created = False
         wait_s = 0.0
         while True:
-            inode, created = await self._find(path, flags, mode, caller, created)
-            if stat.S_ISDIR(inode.mode):
-                if wants_to_write(flags) or flags & os.O_CREAT:
-                    raise FileError(errno.EISDIR, path)
-                return Directory(path)
-            if flags & os.O_DIRECTORY:
-                raise FileError(errno.ENOTDIR, path)
             try:
-                return await self._open_inode(inode, flags)
+                # What is made for this host here must not be given away before it is opened.
+                with self.homes.coming():
+                    inode, created = await self._find(path, flags, mode, caller, created)
+                    if stat.S_ISDIR(inode.mode):
+                        if wants_to_write(flags) or flags & os.O_CREAT:
+                            raise FileError(errno.EISDIR, path)
+                        return Directory(path)
+                    if flags & os.O_DIRECTORY:
+                        raise FileError(errno.ENOTDIR, path)
+                    if inode.home in ("", self.host):
+                        return await self._open_here(inode, flags)
+                return await self._open_elsewhere(inode, flags)
             except Fenced as error:
                 if clock() > deadline:
                     raise FileError(errno.EHOSTUNREACH, path, hint=error.message) from error
@@ -255,6 +263,7 @@ class RegularFiles:
                 exclusive=exclusive,
                 home=self.host,
                 incarnation=self._incarnation(),
+                writing=wants_to_write(flags),
             )
         )
         if result.errno:
@@ -262,24 +271,21 @@ class RegularFiles:
         assert isinstance(result.value, Opened)
         return inode_of(result.value), True
 
-    async def _open_inode(self, inode: Inode, flags: int) -> Handle:
-        writing = wants_to_write(flags)
-        here = inode.home == self.host and inode.home_incarnation == self._incarnation()
-        if inode.home and not here:
-            member = self._control.state.members.get(inode.home)
-            if member is None or member.state != "alive":
-                # The File System takes the home from a host that is gone; that record is on
-                # its way.
-                raise Fenced(f"its home {inode.home} is gone; the File System has yet to note it")
-            if inode.home == self.host:
-                raise Fenced("its home is an earlier run of this host")
-            if not await self._yielded(inode):
-                return await self._open_remote(inode, flags)
-            # Given up, so its epoch is still the one we know: claimed without another look. Should
-            # somebody else be first, the claim is refused.
-        if not here or (writing and not inode.writing):
-            inode = await self._claim(inode, writing)
+    async def _open_here(self, inode: Inode, flags: int) -> Handle:
+        if inode.home and inode.home_incarnation != self._incarnation():
+            raise Fenced("its home is an earlier run of this host")
+        if not inode.home:
+            inode = await self._claim(inode, wants_to_write(flags))
         return LocalFile(self.homes, await self.homes.open(inode, flags, self.host))
+
+    async def _open_elsewhere(self, inode: Inode, flags: int) -> Handle:
+        member = self._control.state.members.get(inode.home)
+        if member is None or member.state != "alive":
+            # The File System takes the home from a host that is gone; that record is on its way.
+            raise Fenced(f"its home {inode.home} is gone; the File System has yet to note it")
+        if await self._yielded(inode):
+            raise Fenced("its home has just been given up")
+        return await self._open_remote(inode, flags)
 
     async def _claim(self, inode: Inode, writing: bool) -> Inode:
         result = await self.names.change(
@@ -301,154 +307,37 @@ class RegularFiles:
         return inode_of(result.value)
 
     async def _yielded(self, inode: Inode) -> bool:
-        return await self._ask_home(inode, "home.yield", m.HomeFile(inode.ino, inode.home_epoch))
-
-    async def _ask_home(self, inode: Inode, method: str, message: m.HomeFile) -> bool:
+        file = m.HomeFile(inode.ino, inode.home_epoch)
         try:
-            yielded: bool = await self._links.call(HostName(inode.home), method, message, bool)
+            yielded: bool = await self._links.call(HostName(inode.home), "home.yield", file, bool)
             return yielded
         except (NetworkError, Unknown) as error:
-            if isinstance(error, Fenced):
-                raise
             # Away, but not yet declared dead: until then nobody may take the file from it.
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
 
     async def _open_remote(self, inode: Inode, flags: int) -> Handle:
         host = HostName(inode.home)
-        request = m.HomeOpen(inode.ino, inode.home_epoch, flags & ~(os.O_CREAT | os.O_EXCL))
+        number = (self._incarnation() << INCARNATION_SHIFT) + next(self._openings)
+        once = os.O_CREAT | os.O_EXCL
+        request = m.HomeOpen(inode.ino, inode.home_epoch, flags & ~once, number)
         try:
-            if wants_to_write(flags) and not inode.writing:
-                # Said in the log before the first write, so that stat asks the home from now on.
-                await self.names.change(
-                    lambda rid, ns: n.Claim(
-                        rid=rid,
-                        now_ns=ns,
-                        ino=inode.ino,
-                        home=inode.home,
-                        incarnation=inode.home_incarnation,
-                        writing=True,
-                        expect_home_epoch=inode.home_epoch,
-                    )
-                )
             opened = await self._links.call(host, "home.open", request, m.HomeOpened)
-        except (NetworkError, Unknown) as error:
+        except Unknown as error:
+            # It may be open there; nobody will use it.
+            self._start(self._close_unused(host, number))
+            raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
+        except NetworkError as error:
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
         return RemoteFile(self._links, host, opened, inode, flags)
 
-
-class LocalFile(Plain):
-    """A file opened at its home, here: the kernel's own descriptor."""
-
-    def __init__(self, homes: Homes, handle: HomeHandle) -> None:
-        super().__init__(handle.fd)
-        self._homes = homes
-        self._handle: HomeHandle | None = handle
-        self.path = homes.path(handle)
-        # The descriptor goes to the program; the handle must not close it a second time.
-        handle.fd = -1
-
-    async def sync(self) -> None:
-        if self._handle is not None:
-            await self._homes.sync(self._handle)
-
-    async def close(self) -> None:
-        self.close_fd()
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            await self._homes.close(handle)
-
-    async def stat(self) -> Attributes:
-        if self._handle is None:
-            raise FileError(errno.EBADF)
-        inode = self._handle.home.inode
-        return attributes(inode, self._homes.live(inode))
-
-
-class RemoteFile(Plain):
-    """A file in use at another host: every read and write is a call to it."""
-
-    kind = "remote"
-
-    def __init__(
-        self, links: Links, host: HostName, opened: m.HomeOpened, inode: Inode, flags: int
-    ) -> None:
-        super().__init__()
-        self._links = links
-        self._host = host
-        self._handle = m.HomeHandle(opened.handle)
-        self._inode = inode
-        self._closed = False
-        self.size = opened.size
-        self.append = bool(flags & os.O_APPEND)
-
-    async def pread(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes from `offset`; fewer only at the end of the file."""
-        request = m.HomeRead(self._handle.handle, offset, min(count, READ_BYTES_MAX))
-        data: bytes = await self._call("home.read", request, bytes)
-        return data
-
-    async def pwrite(self, offset: int, data: bytes) -> list[int]:
-        """Write; offset -1 appends. Returns the count and the offset behind it."""
-        request = m.HomeWrite(self._handle.handle, -1 if self.append else offset, data)
-        answer: list[int] = await self._call("home.write", request, list[int])
-        return answer
-
-    async def truncate(self, size: int) -> None:
-        """Cut or extend the file."""
-        await self._call("home.truncate", m.HomeTruncate(self._handle.handle, size), None)
-
-    async def sync(self) -> None:
-        await self._call("home.sync", self._handle, None)
-
-    async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            await self._call("home.close", self._handle, None)
-
-    async def stat(self) -> Attributes:
-        return attributes(self._inode, await self._call("home.fstat", self._handle, m.HomeStat))
-
-    async def _call(self, method: str, message: object, reply: Any) -> Any:
+    async def _close_unused(self, host: HostName, number: int) -> None:
         try:
-            return await self._links.call(self._host, method, message, reply)
-        except (NetworkError, Unknown) as error:
-            # Whether a write reached the disk there is unknown, and the program must know.
-            raise FileError(errno.EIO, hint=f"{self._host} broke off: {error.message}") from error
+            await close_at(self._links, host, m.HomeHandle(number))
+        except OneOSError:
+            # It was not open, or its host is gone: then nothing is left to close.
+            pass
 
-
-def inode_of(opened: Opened) -> Inode:
-    """The inode that an answer of the index shows."""
-    a = opened.attr
-    return Inode(
-        ino=a.ino,
-        mode=a.mode,
-        nlink=a.nlink,
-        uid=a.uid,
-        gid=a.gid,
-        size=a.size,
-        atime_ns=a.atime_ns,
-        mtime_ns=a.mtime_ns,
-        ctime_ns=a.ctime_ns,
-        version=a.version,
-        chunks=opened.chunks,
-        copies=opened.copies,
-        home=opened.home,
-        home_incarnation=opened.home_incarnation,
-        home_epoch=opened.home_epoch,
-        writing=opened.writing,
-    )
-
-
-def attributes(inode: Inode, live: m.HomeStat | None) -> Attributes:
-    """An inode as stat shows it, with the size its home has now."""
-    return Attributes(
-        mode=inode.mode,
-        ino=inode.ino,
-        size=live.size if live else inode.size,
-        nlink=inode.nlink,
-        uid=inode.uid,
-        gid=inode.gid,
-        atime_ns=inode.atime_ns,
-        mtime_ns=live.mtime_ns if live else inode.mtime_ns,
-        ctime_ns=inode.ctime_ns,
-    )
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -105,11 +105,12 @@ class Orphan(Struct, frozen=True, array_like=True):
 
 
 class HomeOpen(Struct, frozen=True, array_like=True):
-    """home.open"""
+    """home.open; `handle` is the number of the opening, which the opener never uses again."""
 
     ino: int
     home_epoch: int
     flags: int
+    handle: int
 
 
 class HomeHandle(Struct, frozen=True, array_like=True):

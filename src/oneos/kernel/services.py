@@ -71,6 +71,7 @@ class Services:
         body = msgspec.Raw(msgspec.msgpack.encode(message))
         last: OneOSError | None = None
         while (left := deadline - clock()) > 0:
+            self._check_member()
             placed = self._control.machine.holder(service)
             if placed is None:
                 last = NetworkError(
@@ -102,6 +103,14 @@ class Services:
             errno=errno.EHOSTUNREACH,
             hint=last.hint or "which hosts are up: oneos status",
         )
+
+    def _check_member(self) -> None:
+        """Nobody answers a host that was given up, and waiting would not change that."""
+        member = self._control.state.members.get(self._control.host)
+        if member is not None and member.state in ("dead", "left"):
+            raise NetworkError(
+                f"the network counts this host as {member.state}", errno=errno.ESTALE
+            )
 
     async def _news(self, seen: Placement | None, timeout_s: float) -> None:
         """Wait a little, less if the placement changes meanwhile."""

@@ -18,7 +18,7 @@ import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller, Directory, Handle
-from oneos.files.regular import RemoteFile
+from oneos.files.opened import RemoteFile
 from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.limits import CLIENT_HANDLES_MAX
@@ -241,6 +241,11 @@ class Operations:
 
     async def _op_session(self, who: Who, wish: dict[str, Any]) -> dict[str, Any]:
         assert isinstance(who.owner, Client)
+        user = self._system.session_user(int(wish.get("sid") or 0))
+        if user is not None:
+            # One connection more of a session that another connection opened, and ends.
+            who.caller = Caller(user, who.caller.uid, who.caller.gid)
+            return {"sid": int(wish["sid"]), "user": user, "host": self.host}
         login = await self._system.login(str(wish.get("user") or "root"))
         who.owner.sessions[login.sid] = login.user
         who.caller = Caller(login.user, who.caller.uid, who.caller.gid)
