@@ -182,6 +182,11 @@ class System:
         member = self._control.state.members[self.host]
         return await self._services.ask("session", m.Login(user, member.incarnation), m.LoggedIn)
 
+    def session_user(self, sid: int) -> str | None:
+        """Whose session that is; None unless it is open at this host."""
+        session = self._control.state.sessions.get(sid)
+        return session.user if session is not None and session.host == self.host else None
+
     async def logout(self, sid: int) -> None:
         """Close a session; one that is gone already is no error."""
         try:
