@@ -154,7 +154,7 @@ class Copies:
         """Answer other hosts' `chunk.*`."""
         routes.add("chunk.missing", self._on_missing, m.ChunkList)
         routes.add("chunk.get", self._on_get, m.ChunkGet)
-        routes.add("chunk.put", self._on_put, m.ChunkPut)
+        routes.add("chunk.put", self._on_put, m.ChunkPut, finish=True)
         routes.add("chunk.pull", self._on_pull, m.ChunkPull)
 
     async def _on_missing(self, peer: Peer, message: m.ChunkList) -> list[bytes]:

@@ -10,13 +10,13 @@ import asyncio
 import errno
 import logging
 import os
-import select
 import stat
 from collections.abc import Awaitable, Callable
 
 from oneos.engine.topics import Subscription, Topics
 from oneos.errors import FileError, OneOSError
 from oneos.files.handles import Caller, Handle, Plain
+from oneos.files.pipes import read_some, reader_gone, write_all
 from oneos.files.virtual import Dir, File, Node, Parts
 from oneos.limits import STREAM_BUFFER_BYTES, TOPIC_LINE_BYTES_MAX
 
@@ -65,46 +65,43 @@ class Subscriber(Plain):
         super().__init__(read)
         self._topic = topic
         self._subscription = subscription
-        self._task = asyncio.create_task(self._pump(write), name=f"topic {topic}")
+        os.set_blocking(write, False)
+        work = self._pump(write)
+        self._task = asyncio.create_task(work, name=f"topic {topic}")
+
+        def ended(task: asyncio.Task[None]) -> None:
+            # Here and not in the task: one that is cancelled early never runs.
+            work.close()
+            os.close(write)
+
+        self._task.add_done_callback(ended)
 
     async def _pump(self, fd: int) -> None:
-        os.set_blocking(fd, False)
-        loop = asyncio.get_running_loop()
-        gone = asyncio.create_task(_reader_gone(fd))
+        moving = asyncio.create_task(self._move(fd))
+        gone = asyncio.create_task(reader_gone(fd))
         try:
-            records = self._subscription.__aiter__()
-            while True:
-                step = asyncio.ensure_future(anext(records))
-                await asyncio.wait((step, gone), return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
-                    step.cancel()
-                    return
-                data = memoryview(step.result() + b"\n")
-                while data:
-                    try:
-                        data = data[os.write(fd, data) :]
-                    except BlockingIOError:
-                        ready = loop.create_future()
-                        loop.add_writer(fd, _set, ready)
-                        try:
-                            await ready
-                        finally:
-                            loop.remove_writer(fd)
-        except (BrokenPipeError, StopAsyncIteration):
+            await asyncio.wait((moving, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            moving.cancel()
+            gone.cancel()
+            await asyncio.wait((moving, gone))
+            await self._subscription.close()
+
+    async def _move(self, fd: int) -> None:
+        try:
+            async for record in self._subscription:
+                await write_all(fd, record + b"\n")
+        except BrokenPipeError:
             pass
         except OneOSError as error:
             log.warning("topic %s: %s", self._topic, error)
-        finally:
-            gone.cancel()
-            await asyncio.wait((gone,))
-            os.close(fd)
-            await self._subscription.close()
 
     async def close(self) -> None:
         self.close_fd()
         # The program may have closed its end by itself; ours tells the pump in either case.
         self._task.cancel()
         await asyncio.wait((self._task,))
+        await self._subscription.close()
 
 
 class Publisher(Plain):
@@ -113,28 +110,15 @@ class Publisher(Plain):
     def __init__(self, topic: str, topics: Topics) -> None:
         self._read, write = os.pipe2(os.O_CLOEXEC)
         super().__init__(write)
+        os.set_blocking(self._read, False)
         self._topic = topic
         self._topics = topics
         self._task = asyncio.create_task(self._pump(), name=f"topic {topic}")
 
     async def _pump(self) -> None:
-        os.set_blocking(self._read, False)
-        loop = asyncio.get_running_loop()
         rest = b""
         try:
-            while True:
-                try:
-                    data = os.read(self._read, STREAM_BUFFER_BYTES)
-                except BlockingIOError:
-                    ready = loop.create_future()
-                    loop.add_reader(self._read, _set, ready)
-                    try:
-                        await ready
-                    finally:
-                        loop.remove_reader(self._read)
-                    continue
-                if not data:
-                    break
+            while data := await read_some(self._read, STREAM_BUFFER_BYTES):
                 *lines, rest = (rest + data).split(b"\n")
                 if len(rest) > TOPIC_LINE_BYTES_MAX:
                     raise FileError(errno.EMSGSIZE, f"/topic/{self._topic}")
@@ -148,28 +132,3 @@ class Publisher(Plain):
     async def close(self) -> None:
         self.close_fd()
         await self._task
-
-
-async def _reader_gone(fd: int) -> None:
-    """Return when the other end of a pipe was closed.
-
-    A poll for nothing reports only that; asyncio cannot ask for nothing, so a descriptor of epoll
-    of our own stands in between.
-    """
-    loop = asyncio.get_running_loop()
-    epoll = select.epoll()
-    try:
-        epoll.register(fd, 0)
-        ready = loop.create_future()
-        loop.add_reader(epoll.fileno(), _set, ready)
-        try:
-            await ready
-        finally:
-            loop.remove_reader(epoll.fileno())
-    finally:
-        epoll.close()
-
-
-def _set(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

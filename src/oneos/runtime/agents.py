@@ -19,23 +19,25 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from oneos.errors import FileError, OneOSError, UserError
+from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
 from oneos.files.handles import Caller, Handle
-from oneos.files.piped import piped
-from oneos.files.tree import Tree
 from oneos.ids import HostName, Incarnation, Pid
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
-from oneos.limits import AGENT_HANDLES_MAX, AGENTS_MAX, KILL_GRACE_S
+from oneos.limits import AGENT_HANDLES_MAX, AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
+from oneos.runtime.ends import Ends, Pipes, Standard
 from oneos.runtime.interpreters import Interpreters
-from oneos.runtime.plumbing import Plumbing, Pump, pipe
+from oneos.runtime.orphans import RunRecords
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
 
 FILE_FAILED = 1
 """Status of a program whose redirection failed, as sh has it."""
+
+NOT_STARTED = 126
+"""Status of a program that the kernel did not start."""
 
 
 @dataclass(slots=True)
@@ -46,15 +48,21 @@ class Agent:
     token: str
     caller: Caller
     stage: str
+    standard: Standard = field(default_factory=Standard)
     process: subprocess.Popen[bytes] | None = None
     handles: dict[int, Handle] = field(default_factory=dict)
-    streams: list[Handle] = field(default_factory=list)
-    pumps: list[Pump] = field(default_factory=list)
     complaints: int = -1
+    over: bool = False
     _last_handle: int = 0
 
     def keep(self, handle: Handle) -> int:
-        """Enter an opened file; returns its number. Raises FileError(EMFILE)."""
+        """Enter an opened file; returns its number.
+
+        Raises:
+            FileError: EMFILE; or EBADF when the program has ended meanwhile: nobody would close it.
+        """
+        if self.over:
+            raise FileError(errno.EBADF)
         if len(self.handles) >= AGENT_HANDLES_MAX:
             raise FileError(errno.EMFILE)
         self._last_handle += 1
@@ -69,9 +77,9 @@ class Agents:
         host: this host.
         incarnation: gives the number of this run.
         control: where ends are written down.
-        tree: for redirections.
-        plumbing: pipes and streams.
+        ends: their standard descriptors.
         interpreters: how programs of each language are started.
+        records: which OS processes they are, for the next run.
         directory: for each agent's private staging directory.
         socket_path: where programs reach this Runtime.
     """
@@ -81,25 +89,23 @@ class Agents:
         host: HostName,
         incarnation: Callable[[], Incarnation],
         control: ControlLog,
-        tree: Tree,
-        plumbing: Plumbing,
+        ends: Ends,
         interpreters: Interpreters,
+        records: RunRecords,
         directory: str,
         socket_path: str,
     ) -> None:
         self.host = host
         self._incarnation = incarnation
         self._control = control
-        self._tree = tree
-        self._plumbing = plumbing
+        self.ends = ends
         self._interpreters = interpreters
+        self._records = records
         self._directory = directory
         self._socket_path = socket_path
         self._agents: dict[int, Agent] = {}
-        self._launches: dict[bytes, dict[int, tuple[int, int]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._held: dict[int, int] = {}
-        self._last_held = 0
+        self._closing = False
 
     def __len__(self) -> int:
         return len(self._agents)
@@ -115,136 +121,59 @@ class Agents:
         """The agents that run here."""
         return list(self._agents)
 
-    def hold(self, fd: int) -> int:
-        """Keep a client's descriptor for a launch that follows; it is ours then."""
-        self._last_held += 1
-        self._held[self._last_held] = fd
-        return self._last_held
-
     def serve(self, routes: Routes) -> None:
         """Answer `agent.*`."""
-        routes.add("agent.launch", self._on_launch, m.Launch)
+        routes.add("agent.launch", self._on_launch, m.Launch, finish=True)
         routes.add("agent.signal", self._on_signal, m.Signal)
 
     # --- starting -------------------------------------------------------------------------------
     async def _on_launch(self, peer: Peer, launch: m.Launch) -> list[m.Started]:
-        # Shielded: a caller that gives up must not leave a pipeline half started.
-        return await asyncio.shield(asyncio.ensure_future(self.launch(launch, peer.host)))
+        return await self.launch(launch, peer.host)
 
     async def launch(self, launch: m.Launch, asker: HostName | None) -> list[m.Started]:
-        """Start the agents of one pipeline that were placed here."""
-        pipes: dict[int, tuple[int, int]] = {}
-        for start in launch.starts:
-            for end in start.ends:
-                if end.kind == "pipe" and end.number not in pipes:
-                    pipes[end.number] = pipe()
+        """Start the agents of one pipeline that were placed here; none waits for another."""
         try:
-            return [await self._start(start, pipes, asker) for start in launch.starts]
+            with Pipes() as pipes:
+                return await asyncio.gather(
+                    *(self._start(start, pipes, asker) for start in launch.starts)
+                )
         finally:
-            # The programs have their own copies; ours would keep readers from seeing the end.
-            for read, write in pipes.values():
-                os.close(read)
-                os.close(write)
             if asker == self.host:
-                self._drop_held(launch)
+                for start in launch.starts:
+                    self.ends.drop_held(start.ends)
 
-    def _drop_held(self, launch: m.Launch) -> None:
-        for start in launch.starts:
-            for end in start.ends:
-                if end.kind == "fd" and (fd := self._held.pop(end.number, None)) is not None:
-                    os.close(fd)
-
-    async def _start(
-        self, start: m.Start, pipes: dict[int, tuple[int, int]], asker: HostName | None
-    ) -> m.Started:
-        uid = os.getuid()
-        caller = Caller(start.user, uid, os.getgid(), start.pid)
+    async def _start(self, start: m.Start, pipes: Pipes, asker: HostName | None) -> m.Started:
+        caller = Caller(start.user, os.getuid(), os.getgid(), start.pid)
         stage = os.path.join(self._directory, str(start.pid))
         agent = Agent(start, secrets.token_hex(16), caller, stage)
+        standard = agent.standard
         self._agents[start.pid] = agent
-        fds: list[int] = []
         try:
+            if self._closing:
+                raise NetworkError(f"{self.host} is stopping", errno=errno.EAGAIN)
             if len(self._agents) > AGENTS_MAX:
                 raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
-            for number, end in enumerate(start.ends):
-                fds.append(await self._end(agent, number, end, fds, pipes, asker))
+            await self.ends.open(
+                standard, start.ends, caller, pipes, asker, lambda: self._line_dropped(agent)
+            )
             os.makedirs(stage, mode=0o700)
-            self._spawn(agent, fds)
-        except (OneOSError, OSError) as error:
-            status = FILE_FAILED if len(fds) < len(start.ends) else 126
-            self._end_streams(start.ends, len(fds))
+            self._spawn(agent, standard.fds)
+        except Exception as error:
+            # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
+            failure = _failure(error)
+            opened = len(standard.fds) == len(start.ends)
+            status = NOT_STARTED if opened else FILE_FAILED
+            self.ends.refuse(standard, start.ends)
+            standard.close_fds()
             await self._never_started(agent, status)
-            message = error.message if isinstance(error, OneOSError) else str(error)
-            hint = error.hint if isinstance(error, OneOSError) else ""
-            return m.Started(start.pid, error.errno or errno.EIO, message, hint, status)
+            return m.Started(
+                start.pid, failure.errno or errno.EIO, failure.message, failure.hint, status
+            )
         finally:
-            for fd in set(fds):
-                os.close(fd)
+            standard.close_fds()
         return m.Started(start.pid)
 
-    async def _end(
-        self,
-        agent: Agent,
-        number: int,
-        end: m.End,
-        fds: list[int],
-        pipes: dict[int, tuple[int, int]],
-        asker: HostName | None,
-    ) -> int:
-        """A descriptor of our own for one standard stream, to be closed after the start."""
-        reading = number == 0
-        if end.kind == "null":
-            return os.open("/dev/null", (os.O_RDONLY if reading else os.O_WRONLY) | os.O_CLOEXEC)
-        if end.kind == "closed":
-            read, write = os.pipe2(os.O_CLOEXEC)
-            os.close(read)
-            return write
-        if end.kind == "pipe":
-            return os.dup(pipes[end.number][0 if reading else 1])
-        if end.kind == "dup" and end.number < len(fds):
-            return os.dup(fds[end.number])
-        if end.kind == "fd" and asker == self.host and end.number in self._held:
-            return os.dup(self._held[end.number])
-        if end.kind == "stream":
-            read, write = pipe()
-            if reading:
-                pump = self._plumbing.receive(
-                    HostName(end.host), end.key, write, lambda: self._line_dropped(agent)
-                )
-                agent.pumps.append(pump)
-                return read
-            self._plumbing.send(read, HostName(end.host), end.key)
-            return write
-        if end.kind == "file":
-            return await self._open_file(agent, reading, end)
-        raise UserError(f"an agent cannot start with {end.kind!r} as descriptor {number}")
-
-    def _end_streams(self, ends: list[m.End], first: int) -> None:
-        """Let neighbours on other hosts see at once that nobody reads or writes here."""
-        for number, end in enumerate(ends):
-            if number < first or end.kind != "stream":
-                continue
-            read, write = pipe()
-            if number == 0:
-                os.close(read)
-                self._plumbing.receive(HostName(end.host), end.key, write)
-            else:
-                os.close(write)
-                self._plumbing.send(read, HostName(end.host), end.key)
-
-    async def _open_file(self, agent: Agent, reading: bool, end: m.End) -> int:
-        handle = await self._tree.open(end.path, end.flags, end.mode, agent.caller)
-        if handle.kind == "host":
-            return os.open(handle.path, end.flags | os.O_CLOEXEC)
-        if handle.kind == "dir":
-            raise FileError(errno.EISDIR, end.path)
-        if handle.kind == "remote":
-            handle = await piped(handle, reading, end.flags)
-        agent.streams.append(handle)
-        fd, handle.fd = handle.fd, -1
-        return fd
-
-    def _spawn(self, agent: Agent, fds: list[int]) -> None:
+    def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
         start = agent.start
         argv, environment = self._interpreters.command(start.interpreter, start.arguments)
         environment |= self._interpreters.environment(start.interpreter, start.env)
@@ -271,16 +200,22 @@ class Agents:
             process_group=0,
             restore_signals=True,
         )
+        try:
+            self._records.note(start.pid, agent.process.pid)
+        except OSError as error:
+            log.warning("agent %d is not written down for the next run: %s", start.pid, error)
         task = asyncio.create_task(self._watch(agent), name=f"agent {start.pid}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _never_started(self, agent: Agent, status: int) -> None:
-        for handle in agent.streams:
+        agent.over = True
+        for handle in agent.standard.streams:
             try:
                 await handle.close()
-            except OneOSError as error:
+            except (OneOSError, OSError) as error:
                 log.warning("agent %d: %s", agent.start.pid, error)
+        await self._clean_up(agent)
         await self._written_down(agent, status)
 
     # --- ending ---------------------------------------------------------------------------------
@@ -288,36 +223,50 @@ class Agents:
         assert agent.process is not None
         await _exited(agent.process)
         code = agent.process.wait()
+        self._records.forget(agent.start.pid)
         status = code if code >= 0 else 128 - code
+        agent.over = True
         # The streams first: their content is what the program meant to leave.
-        for handle in [*agent.streams, *agent.handles.values()]:
+        for handle in [*agent.standard.streams, *agent.handles.values()]:
             try:
                 await handle.close()
             except (OneOSError, OSError) as error:
                 status = status or FILE_FAILED
                 _complain(agent, error)
         agent.handles.clear()
-        os.close(agent.complaints)
-        for pump in agent.pumps:
+        await self._clean_up(agent)
+        await self._written_down(agent, status)
+
+    async def _clean_up(self, agent: Agent) -> None:
+        if agent.complaints >= 0:
+            os.close(agent.complaints)
+            agent.complaints = -1
+        for pump in agent.standard.pumps:
             # Nobody reads this input any more: the writer shall learn it.
             if not pump.done():
                 pump.cancel()
         await asyncio.to_thread(shutil.rmtree, agent.stage, ignore_errors=True)
-        await self._written_down(agent, status)
 
     async def _written_down(self, agent: Agent, status: int) -> None:
-        ended = t.Ended(self.host, self._incarnation(), [(Pid(agent.start.pid), status)], now_ns())
         try:
-            while True:
-                try:
-                    await self._control.submit(ended)
-                    return
-                except OneOSError as error:
-                    # It is known here, and must become known: nobody else can say it.
-                    log.warning("the end of %d is not written down yet: %s", agent.start.pid, error)
-                    await asyncio.sleep(1.0)
+            await self._ended(agent.start.pid, status)
         finally:
             self._agents.pop(agent.start.pid, None)
+
+    async def never_launched(self, pid: int) -> None:
+        """End in the log what was placed here and never launched: its launcher died."""
+        await self._ended(pid, NOT_STARTED)
+
+    async def _ended(self, pid: int, status: int) -> None:
+        ended = t.Ended(self.host, self._incarnation(), [(Pid(pid), status)], now_ns())
+        while True:
+            try:
+                await self._control.submit(ended)
+                return
+            except OneOSError as error:
+                # It is known here, and must become known: nobody else can say it.
+                log.warning("the end of %d is not written down yet: %s", pid, error)
+                await asyncio.sleep(1.0)
 
     # --- signals --------------------------------------------------------------------------------
     async def _on_signal(self, peer: Peer, message: m.Signal) -> None:
@@ -349,21 +298,27 @@ class Agents:
         return agent.process.pid
 
     async def close(self) -> None:
-        """End all agents: SIGTERM, then SIGKILL after a grace."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        """End all agents: SIGTERM, then SIGKILL after a grace; what they wrote is committed."""
+        self._closing = True
+        for number, wait_s in ((signal.SIGTERM, KILL_GRACE_S), (signal.SIGKILL, CALL_TIMEOUT_S)):
             for pid in list(self._agents):
                 try:
                     self.signal(pid, number)
                 except (FileError, ProcessLookupError):
                     pass
             if self._tasks:
-                await asyncio.wait(list(self._tasks), timeout=KILL_GRACE_S)
+                await asyncio.wait(list(self._tasks), timeout=wait_s)
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:
-    """Return when a child has ended; it is not reaped yet."""
+    """Return when a child has ended."""
     loop = asyncio.get_running_loop()
-    fd = os.pidfd_open(process.pid)
+    try:
+        fd = os.pidfd_open(process.pid)
+    except OSError:
+        # Out of descriptors: its end must not be missed for that.
+        await asyncio.to_thread(process.wait)
+        return
     ended = loop.create_future()
 
     def over() -> None:
@@ -376,6 +331,18 @@ async def _exited(process: subprocess.Popen[bytes]) -> None:
     finally:
         loop.remove_reader(fd)
         os.close(fd)
+
+
+def _failure(error: Exception) -> OneOSError:
+    if isinstance(error, OneOSError):
+        return error
+    if isinstance(error, OSError):
+        return OneOSError(str(error), errno=error.errno)
+    if isinstance(error, ValueError):
+        # As a NUL byte in an argument, which no kernel takes.
+        return UserError(str(error))
+    log.error("an agent could not be started", exc_info=error)
+    return InternalError(f"{type(error).__name__}: {error}", hint="the Runtime's log says more")
 
 
 def _complain(agent: Agent, error: OneOSError | OSError) -> None:

@@ -47,7 +47,7 @@ class NameServer:
     def serve(self, routes: Routes) -> None:
         """Answer `join.ask`, to strangers too, and `join.sign` and `boot.record` to hosts."""
         routes.add("join.ask", self._on_ask, m.Join, public=True)
-        routes.add("join.sign", self._on_sign, m.Join)
+        routes.add("join.sign", self._on_sign, m.Join, finish=True)
         routes.add("boot.record", self._on_record, m.Nothing, public=True)
 
     async def make_token(self) -> Token:

@@ -199,7 +199,7 @@ class Launcher:
                     return m.End("dup", 1)
             fd = os.dup(fds[end[1]])
             if stage.host == self.host:
-                return m.End("fd", self._agents.hold(fd))
+                return m.End("fd", self._agents.ends.hold(fd))
             key = new_stream_id()
             host = HostName(stage.host)
             if number == 0:

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from oneos.errors import OneOSError, UserError
-from oneos.limits import FRAME_BYTES_MAX, LOCAL_CONNECTIONS_MAX, LOCAL_FDS_MAX
+from oneos.limits import CALL_TIMEOUT_S, FRAME_BYTES_MAX, LOCAL_CONNECTIONS_MAX, LOCAL_FDS_MAX
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,8 @@ class Connection:
                 fds = array.array("i")
                 fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
                 self.fds.extend(fds)
+        if len(self.fds) > LOCAL_FDS_MAX:
+            raise UserError(f"more than {LOCAL_FDS_MAX} descriptors", errno=errno.EMFILE)
         self._buffer += data
         return bool(data)
 
@@ -101,11 +103,10 @@ class Connection:
         finally:
             remove(self.sock)
 
-    async def send(self, answer: list[Any], fds: list[int]) -> None:
+    async def send(self, body: bytes, fds: list[int]) -> None:
         """Write one answer whole. Raises OSError when the other end is gone."""
-        body = msgspec.msgpack.encode(answer)
-        data = memoryview(_HEAD.pack(len(body)) + body)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+        data = memoryview(_HEAD.pack(len(body)) + body)
         try:
             while data:
                 try:
@@ -224,22 +225,39 @@ class LocalServer:
         except Exception as error:
             log.error("the request %r failed", request[0], exc_info=error)
             answer = [errno.EIO, f"{request[0]}: {error}", "the Runtime's log says more"]
-        await connection.send(answer, fds)
+        try:
+            body = msgspec.msgpack.encode(answer)
+        except (TypeError, ValueError, OverflowError) as error:
+            log.error("the answer to %r cannot be sent", request[0], exc_info=error)
+            for fd in fds:
+                os.close(fd)
+            fds = []
+            body = msgspec.msgpack.encode([errno.EIO, f"{request[0]}: {error}", ""])
+        await connection.send(body, fds)
 
-    async def close(self) -> None:
-        """Stop listening, drop the connections, take the socket away."""
+    async def drop(self) -> None:
+        """Take no further connections and end those there are; what they had open is closed.
+
+        The socket stays bound: until `close` it says that this directory is in use.
+        """
         if self._listener is not None:
             asyncio.get_running_loop().remove_reader(self._listener)
-            self._listener.close()
-            try:
-                os.unlink(self.path)
-            except FileNotFoundError:
-                pass
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=CALL_TIMEOUT_S)
+
+    async def close(self) -> None:
+        """Drop the connections, stop listening, take the socket away."""
+        await self.drop()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+            try:
+                os.unlink(self.path)
+            except FileNotFoundError:
+                pass
 
 
 def _request(body: bytes) -> list[Any]:

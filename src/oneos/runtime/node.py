@@ -47,12 +47,14 @@ from oneos.runtime import growth, utilities
 from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
+from oneos.runtime.ends import Ends
 from oneos.runtime.facts import facts_of
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import LocalServer
 from oneos.runtime.operations import Operations
+from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
 from oneos.runtime.placed import Placed
 from oneos.runtime.plumbing import Plumbing
@@ -152,13 +154,14 @@ class Node:
                 b"topic": TopicFiles(lambda: self.attached.topics, self._topic_names),
             },
         )
+        self.records = RunRecords(self.directory / "run" / "agents")
         self.agents = Agents(
             self.host,
             lambda: self.incarnation,
             self.control,
-            self.tree,
-            self.plumbing,
+            Ends(self.host, self.tree, self.plumbing),
             self.interpreters,
+            self.records,
             os.fspath(self.directory / "stage"),
             os.fspath(socket_path),
         )
@@ -200,6 +203,7 @@ class Node:
         # A socket that is bound says that this directory is taken, so it comes first.
         await self.local.start()
         self._closers.append(self.local.close)
+        self.records.end_orphans()
         utilities.clear(self.directory / "stage")
         finding = asyncio.create_task(self.interpreters.find(self.config.python, self.config.node))
         try:
@@ -236,6 +240,8 @@ class Node:
         await self.backing.drop_leftovers()
         self._closers.append(self.homes.stop)
         self.control.watch(self._changed)
+        # It may have been given up again before anybody watched.
+        self._changed(t.Nothing(), t.Result())
         if self.index is not None:
             await self.index.start(Log(self.attached.engine, growth.FILES_LOG, self.host))
             self._closers.append(self.index.close)
@@ -281,8 +287,7 @@ class Node:
         for pid in own:
             process = self.control.state.processes.get(pid)
             if process and process.state == "running" and pid not in self.agents.pids():
-                ended = t.Ended(self.host, self.incarnation, [(process.pid, 126)], now_ns())
-                await self.control.submit(ended)
+                await self.agents.never_launched(process.pid)
 
     async def _topic_names(self) -> list[str]:
         return await self.services.ask("pubsub", m.Topics(), list[str])
@@ -315,8 +320,13 @@ class Node:
             self.over.set_exception(error)
 
     async def close(self, *, depart: bool) -> None:
-        """Stop everything, the newest first; `depart` says so in the log."""
+        """Stop everything, the newest first; `depart` says so in the log.
+
+        Programs first, then clients: what they have open is committed while this host is still one
+        of the network.
+        """
         await self.agents.close()
+        await self.local.drop()
         if depart and self.incarnation:
             self.control.unwatch(self._changed)
             try:
@@ -330,8 +340,9 @@ class Node:
         for closer in reversed(self._closers):
             try:
                 await closer()
-            except (OneOSError, OSError) as error:
-                log.warning("while stopping: %s", error)
+            except Exception as error:
+                # The others must still be closed: one of them ends the engine's server.
+                log.warning("while stopping: %s", error, exc_info=error)
         await self.plumbing.close()
         await self.devices.close()
         await self.links.close()

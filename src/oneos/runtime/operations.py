@@ -100,6 +100,9 @@ class Operations:
         return await operation(who, *arguments)
 
     def _hello(self, connection: Connection, claims: dict[str, Any]) -> dict[str, Any]:
+        if connection.caller is not None:
+            # What the first greeting's owner has open would be nobody's.
+            raise UserError("hello was said already", errno=errno.EISCONN)
         fds = bool(claims.get("fds"))
         if claims.get("client"):
             if connection.uid not in (0, os.getuid()):
@@ -128,8 +131,8 @@ class Operations:
         for handle in who.owner.handles.values():
             try:
                 await handle.close()
-            except OneOSError as error:
-                self._system.note(f"a client's file was not committed: {error.message}")
+            except (OneOSError, OSError) as error:
+                self._system.note(f"a client's file was not committed: {error}")
         for sid in who.owner.sessions:
             await self._system.logout(sid)
 

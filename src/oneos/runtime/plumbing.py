@@ -8,16 +8,18 @@ closed here when its pump ends; how it ended is told to whoever waits.
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 
-from oneos.errors import OneOSError
+from oneos.errors import FileError, OneOSError
 from oneos.files.handles import Plain
 from oneos.ids import HostName
 from oneos.limits import PIPE_BYTES
 from oneos.net.pump import Ended, PumpResult, pump_in, pump_out
+from oneos.net.stream import StreamConnection
 from oneos.net.streams import Streams
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,8 @@ class Plumbing:
         """Carry what is read from `fd` to the stream that `host` expects; `fd` is ours then."""
 
         async def carry() -> PumpResult:
-            return await pump_out(os.dup(fd), await self._streams.dial(host, stream))
+            connection = await self._streams.dial(host, stream)
+            return await pump_out(_copy(fd, connection), connection)
 
         return self._start(carry(), fd, f"to {host}", None)
 
@@ -74,7 +77,8 @@ class Plumbing:
             raise
 
         async def carry() -> PumpResult:
-            return await pump_in(await expected, os.dup(fd))
+            connection = await expected
+            return await pump_in(connection, _copy(fd, connection))
 
         return self._start(carry(), fd, f"from {host}", broken)
 
@@ -88,7 +92,7 @@ class Plumbing:
         async def run() -> PumpResult | None:
             try:
                 result = await work
-            except OneOSError as error:
+            except (OneOSError, OSError) as error:
                 log.warning("the stream %s failed: %s", name, error)
                 result = None
             if result is not None and result.ended is Ended.BROKEN:
@@ -119,6 +123,14 @@ class Plumbing:
             await asyncio.wait(pumps)
 
 
+def _copy(fd: int, connection: StreamConnection) -> int:
+    try:
+        return os.dup(fd)
+    except OSError:
+        connection.close()
+        raise
+
+
 class StreamFile(Plain):
     """Something at another host that a program here reads or writes through a pipe.
 
@@ -131,9 +143,13 @@ class StreamFile(Plain):
         self._writing = writing
 
     async def close(self) -> None:
+        """Raises FileError(EIO) when not all of what was written has arrived."""
         self.close_fd()
         if self._writing:
             await asyncio.wait((self._pump,))
+            result = None if self._pump.cancelled() else self._pump.result()
+            if result is None or result.ended is Ended.BROKEN:
+                raise FileError(errno.EIO, hint="not all that was written has arrived")
 
 
 class DrainedFile(Plain):

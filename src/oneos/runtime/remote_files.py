@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 
 from oneos.errors import FileError, NetworkError, OneOSError
@@ -19,8 +20,10 @@ from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agents import Agents
-from oneos.runtime.plumbing import Plumbing, StreamFile, pipe
+from oneos.runtime.plumbing import Plumbing, Pump, StreamFile, pipe
 from oneos.state import control_types as t
+
+log = logging.getLogger(__name__)
 
 
 class RemoteFiles:
@@ -38,8 +41,8 @@ class RemoteFiles:
 
     def serve(self, routes: Routes) -> None:
         """Answer `device.open` and `descriptor.open`."""
-        routes.add("device.open", self._on_device, m.DeviceOpen)
-        routes.add("descriptor.open", self._on_descriptor, m.DescriptorOpen)
+        routes.add("device.open", self._on_device, m.DeviceOpen, finish=True)
+        routes.add("descriptor.open", self._on_descriptor, m.DescriptorOpen, finish=True)
 
     # --- for programs here ----------------------------------------------------------------------
     async def open_device(self, member: t.Member, name: str, flags: int) -> Handle:
@@ -69,20 +72,23 @@ class RemoteFiles:
             )
         writing = access == os.O_WRONLY
         read, write = pipe()
-        if not writing:
-            pump = self._plumbing.receive(host, key, write)
+        pump: Pump | None = None
         try:
+            if not writing:
+                # `write` is the pump's from here on, whatever happens.
+                ours, write = write, -1
+                pump = self._plumbing.receive(host, key, ours)
             await self._links.call(host, method, request, None)
-        except OneOSError as error:
+        except BaseException as error:
             os.close(read)
-            if writing:
+            if write >= 0:
                 os.close(write)
-            else:
+            if pump is not None:
                 pump.cancel()
             if isinstance(error, NetworkError):
                 raise FileError(error.errno, shown, hint=error.message) from error
             raise
-        if writing:
+        if pump is None:
             return StreamFile(write, self._plumbing.send(read, host, key), writing=True)
         return StreamFile(read, pump, writing=False)
 
@@ -99,18 +105,25 @@ class RemoteFiles:
 
     def _join(self, handle: Handle, host: HostName, flags: int, key: bytes) -> None:
         fd, handle.fd = handle.fd, -1
-        if flags & os.O_ACCMODE == os.O_WRONLY:
-            pump = self._plumbing.receive(host, key, fd)
-        else:
-            pump = self._plumbing.send(fd, host, key)
+        pump: Pump | None = None
 
         async def finish() -> None:
-            await asyncio.wait((pump,))
-            await handle.close()
+            if pump is not None:
+                await asyncio.wait((pump,))
+            try:
+                await handle.close()
+            except (OneOSError, OSError) as error:
+                log.warning("what %s had open here: %s", host, error)
 
-        task = asyncio.create_task(finish(), name=f"for {host}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        try:
+            if flags & os.O_ACCMODE == os.O_WRONLY:
+                pump = self._plumbing.receive(host, key, fd)
+            else:
+                pump = self._plumbing.send(fd, host, key)
+        finally:
+            task = asyncio.create_task(finish(), name=f"for {host}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     def _own_descriptor(self, pid: int, number: int, flags: int) -> int:
         path = f"/proc/{self._agents.os_pid(pid)}/fd/{number}"

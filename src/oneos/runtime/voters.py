@@ -126,8 +126,14 @@ class Voters:
         )
         spec.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         server = EngineServer(spec, [User(*user) for user in users], self._failed)
-        await server.start()
+        # Known before it runs, so that whatever happens meanwhile, `close` ends it.
         self._servers[engine.mark] = server
+        try:
+            await server.start()
+        except BaseException:
+            self._servers.pop(engine.mark, None)
+            await server.stop()
+            raise
 
     async def reload(self, users: list[tuple[str, bool]]) -> None:
         """Let these hosts connect, and no others."""
@@ -146,9 +152,10 @@ class Voters:
 
     async def _remove(self, mark: str, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        server = self._servers.pop(mark, None)
+        server = self._servers.get(mark)
         if server is not None:
             await server.stop()
+            self._servers.pop(mark, None)
             await asyncio.to_thread(shutil.rmtree, server.spec.directory, ignore_errors=True)
 
     async def close(self) -> None:
@@ -164,8 +171,8 @@ class Voters:
     # --- calls of the host that changes the voters ------------------------------------------------
     def serve(self, routes: Routes) -> None:
         """Answer `voter.*`."""
-        routes.add("voter.prepare", self._on_prepare, m.PrepareVoter)
-        routes.add("voter.abandon", self._on_abandon, m.AbandonVoter)
+        routes.add("voter.prepare", self._on_prepare, m.PrepareVoter, finish=True)
+        routes.add("voter.abandon", self._on_abandon, m.AbandonVoter, finish=True)
 
     async def _on_prepare(self, peer: Peer, request: m.PrepareVoter) -> None:
         if not self._identity.has_ca_key and request.ca_key_pem:

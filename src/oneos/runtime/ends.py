@@ -1,0 +1,205 @@
+"""The standard descriptors of agents: what each `End` of a launch becomes here.
+
+A pipe between two agents of this host, a stream from or to another host, a file of the tree, a
+descriptor that a client sent: each becomes a kernel descriptor that the program inherits. Whoever
+opens them closes them; what has to be closed after the program, or be told when it never starts,
+is gathered in `Standard`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from oneos.errors import FileError, UserError
+from oneos.files.handles import Caller, Handle
+from oneos.files.piped import piped
+from oneos.files.tree import Tree
+from oneos.ids import HostName
+from oneos.kernel import messages as m
+from oneos.runtime.plumbing import Plumbing, Pump, pipe
+
+
+@dataclass(slots=True)
+class Standard:
+    """What one agent has as 0, 1 and 2, as far as it was opened.
+
+    `fds` are copies of our own, to be closed once the program has its; `streams` are closed after
+    the program; `pumps` bring its input.
+    """
+
+    fds: dict[int, int] = field(default_factory=dict)
+    streams: list[Handle] = field(default_factory=list)
+    pumps: list[Pump] = field(default_factory=list)
+
+    def close_fds(self) -> None:
+        """Close our copies."""
+        for fd in self.fds.values():
+            os.close(fd)
+        self.fds.clear()
+
+
+class Pipes:
+    """The pipes between the agents of one launch; a context, which closes our copies."""
+
+    def __init__(self) -> None:
+        self._pipes: dict[int, tuple[int, int]] = {}
+
+    def __enter__(self) -> Pipes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The programs have their own copies; ours would keep readers from seeing the end.
+        for read, write in self._pipes.values():
+            os.close(read)
+            os.close(write)
+
+    def end(self, number: int, reading: bool) -> int:
+        """A copy of one end of a pipe, which is made when it is first asked for."""
+        if number not in self._pipes:
+            self._pipes[number] = pipe()
+        return os.dup(self._pipes[number][0 if reading else 1])
+
+
+class Ends:
+    """See the module.
+
+    Args:
+        host: this host.
+        tree: for files.
+        plumbing: for streams.
+    """
+
+    def __init__(self, host: HostName, tree: Tree, plumbing: Plumbing) -> None:
+        self.host = host
+        self._tree = tree
+        self._plumbing = plumbing
+        self._held: dict[int, int] = {}
+        self._last_held = 0
+
+    def hold(self, fd: int) -> int:
+        """Keep a client's descriptor for a launch that follows; it is ours then."""
+        self._last_held += 1
+        self._held[self._last_held] = fd
+        return self._last_held
+
+    def drop_held(self, ends: list[m.End]) -> None:
+        """Close the descriptors that were kept for these ends."""
+        for end in ends:
+            if end.kind == "fd" and (fd := self._held.pop(end.number, None)) is not None:
+                os.close(fd)
+
+    async def open(
+        self,
+        standard: Standard,
+        ends: list[m.End],
+        caller: Caller,
+        pipes: Pipes,
+        asker: HostName | None,
+        dropped: Callable[[], None],
+    ) -> None:
+        """Open all ends into `standard`, which says how far it got when this raises.
+
+        Args:
+            caller: in whose name files are opened.
+            asker: the host that launches; its own descriptors are held here if it is this one.
+            dropped: called when input breaks off, before the program can see an end of file.
+
+        Raises:
+            OneOSError, OSError: an end cannot be opened.
+        """
+        copies = []
+        for number, end in enumerate(ends):
+            if end.kind == "dup":
+                copies.append((number, end.number))
+            else:
+                fd = await self._open(standard, number, end, caller, pipes, asker, dropped)
+                standard.fds[number] = fd
+        # After all others, since a copy may stand before what it is a copy of: `1>&2`.
+        while copies:
+            able = [(number, of) for number, of in copies if of in standard.fds]
+            if not able:
+                raise UserError("descriptors cannot be copies of each other")
+            for number, of in able:
+                standard.fds[number] = os.dup(standard.fds[of])
+                copies.remove((number, of))
+
+    async def _open(
+        self,
+        standard: Standard,
+        number: int,
+        end: m.End,
+        caller: Caller,
+        pipes: Pipes,
+        asker: HostName | None,
+        dropped: Callable[[], None],
+    ) -> int:
+        reading = number == 0
+        if end.kind == "null":
+            return os.open("/dev/null", (os.O_RDONLY if reading else os.O_WRONLY) | os.O_CLOEXEC)
+        if end.kind == "closed":
+            read, write = os.pipe2(os.O_CLOEXEC)
+            os.close(read)
+            return write
+        if end.kind == "pipe":
+            return pipes.end(end.number, reading)
+        if end.kind == "fd" and asker == self.host and end.number in self._held:
+            return os.dup(self._held[end.number])
+        if end.kind == "stream":
+            return self._stream(standard, reading, end, dropped)
+        if end.kind == "file":
+            return await self._file(standard, reading, end, caller, dropped)
+        raise UserError(f"an agent cannot start with {end.kind!r} as descriptor {number}")
+
+    def _stream(
+        self, standard: Standard, reading: bool, end: m.End, dropped: Callable[[], None]
+    ) -> int:
+        read, write = pipe()
+        host = HostName(end.host)
+        if not reading:
+            self._plumbing.send(read, host, end.key)
+            return write
+        try:
+            standard.pumps.append(self._plumbing.receive(host, end.key, write, dropped))
+        except BaseException:
+            os.close(read)
+            raise
+        return read
+
+    async def _file(
+        self,
+        standard: Standard,
+        reading: bool,
+        end: m.End,
+        caller: Caller,
+        dropped: Callable[[], None],
+    ) -> int:
+        handle = await self._tree.open(end.path, end.flags, end.mode, caller)
+        if handle.kind == "host":
+            return os.open(handle.path, end.flags | os.O_CLOEXEC)
+        if handle.kind == "dir":
+            raise FileError(errno.EISDIR, end.path)
+        if handle.kind == "remote":
+            try:
+                handle = await piped(handle, reading, end.flags, dropped)
+            except BaseException:
+                await handle.close()
+                raise
+        standard.streams.append(handle)
+        fd, handle.fd = handle.fd, -1
+        return fd
+
+    def refuse(self, standard: Standard, ends: list[m.End]) -> None:
+        """Let neighbours on other hosts see at once that nobody reads or writes here."""
+        for number, end in enumerate(ends):
+            if number in standard.fds or end.kind != "stream":
+                continue
+            read, write = pipe()
+            if number == 0:
+                os.close(read)
+                self._plumbing.receive(HostName(end.host), end.key, write)
+            else:
+                os.close(write)
+                self._plumbing.send(read, HostName(end.host), end.key)
