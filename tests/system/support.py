@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import select
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import psutil
 
@@ -103,6 +104,22 @@ def oneos(
     return Outcome(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
 
 
+def read_line(stream: IO[bytes] | None, timeout_s: float = 30.0) -> bytes:
+    """The next line of a process's output; what there is at its end, or fails after the time."""
+    assert stream is not None
+    line = b""
+    deadline = time.monotonic() + timeout_s
+    while not line.endswith(b"\n"):
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([stream], [], [], left)[0]:
+            raise AssertionError(f"no line within {timeout_s:g} s; so far {line!r}")
+        byte = os.read(stream.fileno(), 1)
+        if not byte:
+            break
+        line += byte
+    return line
+
+
 @dataclass
 class Host:
     """One Runtime of a cluster."""
@@ -137,6 +154,8 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **self.env},
+            # So that `read_line` takes no more than its line.
+            bufsize=0,
         )
         try:
             yield process

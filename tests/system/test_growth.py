@@ -10,6 +10,7 @@ from tests.system.support import (
     Host,
     one_line_error,
     oneos,
+    read_line,
     wait_until,
 )
 from tests.system.support_programs import CHECK_FILES, WRITE_FILES, content_of
@@ -78,7 +79,7 @@ def test_a_network_grows_while_programs_write(
         hub.shell("sleep 0.2; python3 say.py /topic/growth") as speaker,
     ):
         assert reader.stdout and writer.stdout and speaker.stdin and speaker.stdout
-        assert writer.stdout.readline() == b"closed 0\n"
+        assert read_line(writer.stdout) == b"closed 0\n"
         wait_until(lambda: hub.running("python3 say.py"), 15, "the publisher runs")
         for number, name in enumerate(("pi1", "pi2"), 1):
             host = cluster.add(name)
@@ -102,7 +103,7 @@ def test_a_network_grows_while_programs_write(
             )
 
         # What works on the new servers: a dozen files and topic records more.
-        closed = [writer.stdout.readline() for _ in range(12)]
+        closed = [read_line(writer.stdout) for _ in range(12)]
         wait_until(lambda: len(pi2.names(f"{HOME}/files")) > 100, 30, "files go on")
         pid = hub.running("python3 write.py")[0]["pid"]
         hub.ask("kill", pid, 15)
@@ -110,7 +111,7 @@ def test_a_network_grows_while_programs_write(
         said, complaint = speaker.communicate(b"", timeout=30)
         assert not complaint, complaint
         count = int(said)
-        numbers = [int(reader.stdout.readline()) for _ in range(count)]
+        numbers = [int(read_line(reader.stdout)) for _ in range(count)]
         hub.ask("kill", hub.running("cat /topic/growth")[0]["pid"], 15)
 
     assert not errors, errors

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from tests.system.support import HOME, Cluster, Host, reachable, wait_until
+from tests.system.support import HOME, Cluster, Host, reachable, read_line, wait_until
 from tests.system.support_programs import CHECK_FILES, WRITE_FILES
 
 FAIL_OVER_S = 40.0
@@ -45,7 +45,7 @@ def test_files_survive_the_death_of_the_file_system_s_holder(three: Cluster) -> 
     with other.shell(f"python3 write.py files {FILES} 0") as writer:
         assert writer.stdout is not None
         while len(lines) < FILES // 5:
-            lines.append(writer.stdout.readline())
+            lines.append(read_line(writer.stdout))
             assert lines[-1], (lines[-2:], writer.stderr and writer.stderr.read())
         victim.kill()
         killed = time.monotonic()
@@ -152,7 +152,7 @@ def test_all_hosts_killed_at_once_keep_what_was_acknowledged(
         writer_host.put(f"{HOME}/write.py", WRITE_FILES.encode())
         with writer_host.shell(f"python3 write.py {directory} 100000 0") as writer:
             assert writer.stdout is not None
-            lines = [writer.stdout.readline() for _ in range(150)]
+            lines = [read_line(writer.stdout) for _ in range(150)]
             cluster.kill_all()
             # What was said before the end counts as well.
             rest, _ = writer.communicate(timeout=60)

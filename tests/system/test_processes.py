@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from tests.system.support import HOME, Cluster, one_line_error, wait_until
+from tests.system.support import HOME, Cluster, one_line_error, read_line, wait_until
 
 SOON_S = 15.0
 """For what must not hang: a person would wait so long, and the machine may be busy."""
@@ -143,7 +143,7 @@ def test_a_program_s_input_is_written_from_another_host(shared: Cluster) -> None
         assert shared[2].sh(f"echo from near > /proc/{process['pid']}/fd/0").ok() == ""
 
         assert shell.stdout is not None
-        assert shell.stdout.readline() + shell.stdout.readline() == b"from afar\nfrom near\n"
+        assert read_line(shell.stdout) + read_line(shell.stdout) == b"from afar\nfrom near\n"
         shell.communicate(b"", timeout=SOON_S)
 
 
@@ -157,7 +157,7 @@ def test_a_program_s_output_is_read_and_written_from_another_host(
         assert shared[3].sh(f"echo a word > /proc/{process['pid']}/fd/{number}").ok() == ""
 
         where = shell.stdout if number == 1 else shell.stderr
-        assert where is not None and where.readline() == b"a word\n"
+        assert where is not None and read_line(where) == b"a word\n"
         shell.communicate(b"", timeout=SOON_S)
 
 
@@ -233,7 +233,7 @@ def test_a_sensor_cannot_be_written(shared: Cluster) -> None:
 # --- the person leaves --------------------------------------------------------------------------
 def test_output_of_a_program_elsewhere_ends_with_its_reader(shared: Cluster) -> None:
     with shared[1].shell("on host:host2 yes") as shell:
-        assert shell.stdout is not None and shell.stdout.readline() == b"y\n"
+        assert shell.stdout is not None and read_line(shell.stdout) == b"y\n"
         shell.stdout.close()
 
         wait_until(lambda: not shared[1].running("yes"), SOON_S, "`yes` gets its SIGPIPE")

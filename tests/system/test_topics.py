@@ -2,7 +2,7 @@
 
 import time
 
-from tests.system.support import HOME, Cluster, wait_until
+from tests.system.support import HOME, Cluster, read_line, wait_until
 
 SOON_S = 15.0
 
@@ -24,13 +24,13 @@ def test_echo_on_one_host_shows_in_cat_on_another(shared: Cluster) -> None:
             shared[2].sh(f"echo probe {number} > /topic/greetings").ok()
             if select_readable(reader.stdout.fileno()):
                 break
-        assert reader.stdout.readline().startswith(b"probe ")
+        assert read_line(reader.stdout).startswith(b"probe ")
 
         shared[2].sh("echo 1 > /topic/greetings; echo two words > /topic/greetings").ok()
 
         lines = []
         while not lines or lines[-1] != b"two words\n":
-            lines.append(reader.stdout.readline())
+            lines.append(read_line(reader.stdout))
         assert [x for x in lines if not x.startswith(b"probe")] == [b"1\n", b"two words\n"]
         assert "greetings" in shared[3].sh("ls /topic").ok().split()
         shared[1].ask("kill", process["pid"], 15)

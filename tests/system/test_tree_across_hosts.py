@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.system.support import HOME, Cluster, wait_until
+from tests.system.support import HOME, Cluster, read_line, wait_until
 
 SOON_S = 15.0
 
@@ -177,7 +177,7 @@ def test_hosts_that_append_to_one_file_lose_nothing(shared: Cluster) -> None:
         programs = (one, two, three)
         for program in programs:
             # All have it open before anybody writes: one is its home, two are elsewhere.
-            assert program.stdout is not None and program.stdout.readline() == b"open\n"
+            assert program.stdout is not None and read_line(program.stdout) == b"open\n"
         for program in programs:
             assert program.stdin is not None
             program.stdin.write(b"\n")
@@ -214,7 +214,7 @@ def test_a_file_is_read_elsewhere_while_it_is_written(shared: Cluster) -> None:
             line = f"line {number}\n".encode()
             writer.stdin.write(line)
             writer.stdin.flush()
-            assert writer.stdout.readline() == b"written\n"
+            assert read_line(writer.stdout) == b"written\n"
             text += line
             # Every completed write shows on the other hosts, in content and in size.
             assert shared[3].sh("on host:host3 cat growing").out == text
@@ -231,7 +231,7 @@ def test_a_file_is_changed_within_from_another_host_while_it_is_open(shared: Clu
         assert writer.stdin is not None and writer.stdout is not None
         writer.stdin.write(b"0123456789abcdef\n")
         writer.stdin.flush()
-        assert writer.stdout.readline() == b"written\n"
+        assert read_line(writer.stdout) == b"written\n"
 
         shared[3].sh(f'on host:host3 python3 -c "{patch}"').ok()
 
@@ -245,7 +245,7 @@ def test_a_redirection_to_a_file_in_use_elsewhere_is_kept(shared: Cluster) -> No
         assert writer.stdin is not None and writer.stdout is not None
         writer.stdin.write(b"first\n")
         writer.stdin.flush()
-        assert writer.stdout.readline() == b"written\n"
+        assert read_line(writer.stdout) == b"written\n"
 
         shared[3].sh("echo second >> logged; seq 1000 >> logged; wc -l < logged").ok()
 
