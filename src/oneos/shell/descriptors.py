@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from oneos.errors import FileError, OneOSError
 from oneos.limits import STREAM_BUFFER_BYTES
-from oneos.local.client import Client, OpenDirectory, OpenRemote
+from oneos.local.client import Client, OpenDirectory, OpenFd, OpenRemote
 
 
 class Descriptor:
@@ -108,7 +108,7 @@ def open_in_tree(client: Client, path: bytes, flags: int, mode: int) -> Descript
     if isinstance(opened, OpenDirectory):
         raise FileError(errno.EISDIR, path)
     if isinstance(opened, OpenRemote):
-        return _RemoteCopy(client.clone(), opened, flags).descriptor
+        return _open_for_copier(client, opened, path, flags)
     handle = opened.handle
     if handle is None:
         return Descriptor(opened.fd)
@@ -120,6 +120,32 @@ def open_in_tree(client: Client, path: bytes, flags: int, mode: int) -> Descript
             client.close(handle)
 
     return Descriptor(opened.fd, finish)
+
+
+def _open_for_copier(client: Client, opened: OpenRemote, path: bytes, flags: int) -> Descriptor:
+    """The same file by a connection of the copier's own, since a handle is its connection's."""
+    own = client.clone()
+    try:
+        # What is done once has been done by the first opening.
+        again = own.open(path, flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC), 0)
+    except BaseException:
+        own.drop()
+        raise
+    finally:
+        client.close(opened.handle)
+    if isinstance(again, OpenRemote):
+        return _RemoteCopy(own, again, flags).descriptor
+    assert isinstance(again, OpenFd) and again.handle is not None
+    handle = again.handle
+
+    def finish() -> None:
+        try:
+            own.close(handle)
+        finally:
+            own.drop()
+
+    # The other host has closed it meanwhile: it is a file of this one now.
+    return Descriptor(again.fd, finish)
 
 
 class _RemoteCopy:
