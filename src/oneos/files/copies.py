@@ -14,6 +14,7 @@ import logging
 from collections.abc import Iterable
 
 from oneos.errors import FileError, OneOSError
+from oneos.files.ahead import Ahead
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
@@ -53,22 +54,32 @@ class Copies:
         turn = ino % len(core) if core else 0
         return core[turn:] + core[:turn] + edge
 
-    async def spread(self, ino: int, digests: list[bytes], old: Iterable[str]) -> list[HostName]:
+    def _candidates(self, ino: int, old: Iterable[str]) -> list[HostName]:
+        before = set(old)
+        return sorted(self.targets(ino), key=lambda name: name not in before)
+
+    def ahead(self, ino: int, old: Iterable[str]) -> Ahead:
+        """The hosts that `spread` will ask first, for sending them chunks before it is called."""
+        return Ahead(self._candidates(ino, old)[: self.wanted - 1], self._put)
+
+    async def spread(
+        self, ino: int, digests: list[bytes], old: Iterable[str], ahead: Ahead
+    ) -> list[HostName]:
         """Have enough hosts hold these chunks; returns who holds them all, this host first.
 
         Args:
             ino: the file, for choosing hosts.
             digests: all chunks of the file, which are on this host's disk.
             old: who held the version before; they lack the least, so they are asked first.
+            ahead: what was sent already.
         """
         holders = [self.host]
-        candidates = self.targets(ino)
-        candidates.sort(key=lambda name: name not in set(old))
-        for name in candidates:
+        for name in self._candidates(ino, old):
             if len(holders) >= self.wanted:
                 break
+            there = await ahead.arrived(name)
             try:
-                await self._send(name, digests)
+                await self._send(name, [digest for digest in digests if digest not in there])
                 holders.append(name)
             except OneOSError as error:
                 log.warning("%s takes no copy of file %d: %s", name, ino, error)
@@ -97,8 +108,8 @@ class Copies:
         if contents:
             await self._put(host, contents)
 
-    async def _put(self, host: HostName, contents: list[bytes]) -> None:
-        await self._links.call(
+    async def _put(self, host: HostName, contents: list[bytes]) -> list[bytes]:
+        kept: list[bytes] = await self._links.call(
             host,
             "chunk.put",
             m.ChunkPut(contents),
@@ -106,6 +117,7 @@ class Copies:
             timeout_s=CHUNK_TIMEOUT_S,
             bulk=sum(map(len, contents)) > 64 * 1024,
         )
+        return kept
 
     async def content(self, digest: bytes, holders: Iterable[str]) -> bytes:
         """A chunk's content, from this host's disk or else from a holder, and then kept here."""

@@ -222,8 +222,9 @@ class Homes:
         inode = home.inode
         # The backing file may be another home's by now, so nothing of it is read then.
         if not home.gone:
-            size, mtime_ns, digests, _ = await self._backing.cut(inode.ino)
-            holders = await self._copies.spread(inode.ino, digests, inode.copies)
+            with self._copies.ahead(inode.ino, inode.copies) as ahead:
+                size, mtime_ns, digests, _ = await self._backing.cut(inode.ino, offer=ahead.offer)
+                holders = await self._copies.spread(inode.ino, digests, inode.copies, ahead)
             result = await self._change(
                 lambda rid, ns: n.Commit(
                     rid=rid,

@@ -19,7 +19,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 from oneos.errors import FileError
 from oneos.limits import CHUNK_GROUP
-from oneos.storage.chunks import ChunkStore
+from oneos.storage.chunks import ChunkStore, Offer
 from oneos.storage.cut import Cut, Seen, cut_file
 from oneos.storage.disk import as_file_error, remove
 from oneos.storage.fill import Spot, fill_fetched, fill_local, finish, make_empty
@@ -182,13 +182,14 @@ class BackingStore:
         """The files in use here."""
         return sorted(self._files)
 
-    async def cut(self, ino: int, force: bool = False) -> Cut:
+    async def cut(self, ino: int, force: bool = False, offer: Offer | None = None) -> Cut:
         """Cut the file into chunks and keep those that are not there; safe on disk when it returns.
 
         Args:
             force: read the file also when its times say that it has not changed since the last
                 cut, for stores through a memory map, which show in no time stamp until they are
                 written back.
+            offer: is shown new pieces, in a thread, while they are on their way to the disk.
 
         Raises:
             FileError: ENOENT when it is not in use here, EFBIG when it has too many chunks,
@@ -197,7 +198,7 @@ class BackingStore:
         backing = self._backing(ino)
         async with backing.lock:
             seen = None if force else backing.seen
-            taken, backing.seen = await in_thread(cut_file, backing.path, self._chunks, seen)
+            taken, backing.seen = await in_thread(cut_file, backing.path, self._chunks, seen, offer)
         return taken
 
     async def drop(self, ino: int) -> None:

@@ -17,7 +17,7 @@ import hashlib
 import itertools
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from oneos.errors import FileError
@@ -37,6 +37,11 @@ class Put(NamedTuple):
 
     digest: bytes
     new: bool
+
+
+Offer = Callable[[Sequence[tuple[bytes, bytes]]], None]
+"""Is shown new pieces, digest and data of each, while they are on their way to the disk; called in
+the thread that puts them, and must not wait."""
 
 
 class Usage(NamedTuple):
@@ -99,18 +104,28 @@ class ChunkStore:
         """
         return self.put_named([(hashlib.sha256(data).digest(), data) for data in pieces])
 
-    def put_named(self, named: Sequence[tuple[bytes, bytes]]) -> list[Put]:
-        """`put_many` for a caller that has hashed the pieces itself: digest and data of each."""
+    def put_named(
+        self, named: Sequence[tuple[bytes, bytes]], offer: Offer | None = None
+    ) -> list[Put]:
+        """`put_many` for a caller that has hashed the pieces itself: digest and data of each.
+
+        Args:
+            offer: is shown the pieces that were not there, before the disk is waited for.
+        """
         if any(len(data) > CHUNK_BYTES for _, data in named):
             raise FileError(errno.EINVAL, hint=f"a chunk has at most {CHUNK_BYTES} bytes")
         puts = [Put(digest, False) for digest, _ in named]
         written: dict[str, str] = {}
+        new: list[tuple[bytes, bytes]] = []
         try:
             for at, (digest, data) in enumerate(named):
                 path = self.path(digest)
                 if path not in written and not self._holds(path, data):
                     puts[at] = Put(digest, True)
                     written[path] = self._write(data)
+                    new.append((digest, data))
+            if offer is not None and new:
+                offer(new)
             # Only after all are written: the disk takes them in one sweep, not in turns.
             for part in written.values():
                 with as_file_error(part):

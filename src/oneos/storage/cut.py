@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from oneos.errors import FileError
 from oneos.limits import CHUNK_BYTES, CHUNK_GROUP, CUT_SETTLED_NS, CUT_TRIES_MAX, FILE_CHUNKS_MAX
-from oneos.storage.chunks import ChunkStore
+from oneos.storage.chunks import ChunkStore, Offer
 from oneos.storage.disk import as_file_error, read_up_to
 from oneos.storage.fill import ZERO_DIGEST, ZEROS
 
@@ -43,8 +43,13 @@ class Seen(NamedTuple):
     digests: list[bytes]
 
 
-def cut_file(path: str, chunks: ChunkStore, seen: Seen | None) -> tuple[Cut, Seen]:
+def cut_file(
+    path: str, chunks: ChunkStore, seen: Seen | None, offer: Offer | None = None
+) -> tuple[Cut, Seen]:
     """Cut a file; answers the cut, and what to give to the next one.
+
+    Args:
+        offer: is shown pieces that are new here early, perhaps some that the cut will not have.
 
     Raises:
         FileError: EFBIG, ENOSPC, EIO or what else the disk says.
@@ -52,18 +57,20 @@ def cut_file(path: str, chunks: ChunkStore, seen: Seen | None) -> tuple[Cut, See
     with as_file_error(path):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return _cut(fd, path, chunks, seen)
+            return _cut(fd, path, chunks, seen, offer)
         finally:
             os.close(fd)
 
 
-def _cut(fd: int, path: str, chunks: ChunkStore, seen: Seen | None) -> tuple[Cut, Seen]:
+def _cut(
+    fd: int, path: str, chunks: ChunkStore, seen: Seen | None, offer: Offer | None
+) -> tuple[Cut, Seen]:
     before = os.fstat(fd)
     same = seen is not None and seen.settled and seen[:3] == _stamps(before)
     # A chunk that was damaged or deleted since must be made again from the file.
     if seen is not None and same and not chunks.missing(seen.digests):
         return Cut(seen.size, seen.mtime_ns, seen.digests, []), seen
-    keeper = _Keeper(chunks, set(seen.digests) if seen is not None else set())
+    keeper = _Keeper(chunks, set(seen.digests) if seen is not None else set(), offer)
     for _ in range(CUT_TRIES_MAX):
         began_ns = time.time_ns()
         before = os.fstat(fd)
@@ -84,8 +91,9 @@ def _stamps(info: os.stat_result) -> tuple[int, int, int]:
 class _Keeper:
     """Puts pieces into the store, a group at a time, and remembers which were new."""
 
-    def __init__(self, chunks: ChunkStore, known: set[bytes]) -> None:
+    def __init__(self, chunks: ChunkStore, known: set[bytes], offer: Offer | None) -> None:
         self._chunks = chunks
+        self._offer = offer
         self._known = known
         self._group: list[tuple[bytes, bytes]] = []
         self.new: dict[bytes, None] = {}
@@ -103,7 +111,7 @@ class _Keeper:
 
     def flush(self) -> None:
         """Make all that was kept safe."""
-        for put in self._chunks.put_named(self._group):
+        for put in self._chunks.put_named(self._group, self._offer):
             if put.new:
                 self.new[put.digest] = None
         self._group.clear()

@@ -1,6 +1,7 @@
 """A cut is the file at one moment where it can be, and says when the next one may be skipped."""
 
 import errno
+import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ import pytest
 
 from oneos.errors import FileError
 from oneos.limits import CHUNK_BYTES, CUT_SETTLED_NS, CUT_TRIES_MAX
-from oneos.storage.chunks import ChunkStore, Put
+from oneos.storage.chunks import ChunkStore, Offer, Put
 from oneos.storage.cut import cut_file
 
 
@@ -22,10 +23,12 @@ class Busy(ChunkStore):
         self.write = write
         self.times = 0
 
-    def put_named(self, named: Sequence[tuple[bytes, bytes]]) -> list[Put]:
+    def put_named(
+        self, named: Sequence[tuple[bytes, bytes]], offer: Offer | None = None
+    ) -> list[Put]:
         self.times += 1
         self.write(self.times)
-        return super().put_named(named)
+        return super().put_named(named, offer)
 
 
 def _content(store: ChunkStore, digests: list[bytes], size: int) -> bytes:
@@ -87,3 +90,15 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         cut_file(str(tmp_path / "none"), ChunkStore(str(tmp_path / "chunks")), None)
     assert caught.value.errno == errno.ENOENT
+
+
+def test_pieces_are_offered_before_the_cut_ends_and_only_those_that_are_new(tmp_path: Path) -> None:
+    store = ChunkStore(str(tmp_path / "chunks"))
+    path = tmp_path / "file"
+    known, new = b"k" * CHUNK_BYTES, b"n" * CHUNK_BYTES
+    store.put(known)
+    path.write_bytes(known + new)
+    offered: list[bytes] = []
+    cut, _ = cut_file(str(path), store, None, lambda pieces: offered.extend(d for _, d in pieces))
+    assert offered == [new]
+    assert cut.new_digests == [hashlib.sha256(new).digest()]
