@@ -24,6 +24,10 @@ from oneos.toml_table import Table, parse_toml
 
 # The same as `net.identity` demands of a name in a certificate.
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+PORT_MAX = 65531
+"""Of `port`: up to four ports behind it are used too."""
+
 _NAME_HINT = "1 to 63 letters, digits and hyphens, with no hyphen at an end"
 
 
@@ -72,7 +76,8 @@ def load_config(path: str | os.PathLike[str]) -> RuntimeConfig:
     """Read a configuration file.
 
     Args:
-        path: the file. Relative paths in it start at its own directory.
+        path: the file. Relative paths in it start at its own directory, or at what its key
+            `relative_to` says.
 
     Raises:
         ConfigError: it cannot be read, or is wrong; the message names the file and the line or
@@ -101,19 +106,23 @@ def parse_config(text: str, source: str, base: Path) -> RuntimeConfig:
         ConfigError: it is wrong; the message names the source and the line or key.
     """
     table = parse_toml(text, source)
+    if relative_to := table.string("relative_to", ""):
+        if not os.path.isabs(relative_to):
+            raise table.error("relative_to", f'"{relative_to}" is not an absolute path')
+        base = Path(relative_to)
     name = table.string("name", default_name())
     if not _NAME.fullmatch(name):
         raise table.error("name", f'"{name}" cannot name a host', _NAME_HINT)
     directory = table.string("directory", "")
-    port = table.integer("port", PORT_DEFAULT, 1, 65533)
+    port = table.integer("port", PORT_DEFAULT, 1, PORT_MAX)
     config = RuntimeConfig(
         name=HostName(name),
         directory=base / os.path.expanduser(directory) if directory else default_directory(),
         listen=table.string("listen", "0.0.0.0"),
         port=port,
         advertise=table.string("advertise", "") or None,
-        engine_port=table.integer("engine_port", port + 1, 1, 65535),
-        cluster_port=table.integer("cluster_port", port + 2, 1, 65535),
+        engine_port=table.integer("engine_port", port + 1, 1, PORT_MAX + 2),
+        cluster_port=table.integer("cluster_port", port + 2, 1, PORT_MAX + 2),
         tags=table.strings("tags"),
         core=table.boolean("core", True),
         python=_program(table, "python", base),
@@ -125,9 +134,23 @@ def parse_config(text: str, source: str, base: Path) -> RuntimeConfig:
     for tag in config.tags:
         if not _NAME.fullmatch(tag):
             raise table.error("tags", f'"{tag}" cannot be a tag', _NAME_HINT)
-    if len({config.port, config.engine_port, config.cluster_port}) < 3:
-        raise table.error("port", "port, engine_port and cluster_port have to differ")
+    if len(set(ports_of(config))) < 5:
+        raise table.error(
+            "port",
+            "port, engine_port and cluster_port have to differ, also when 2 is added to the latter",
+            "leave engine_port and cluster_port out: then they are port + 1 and port + 2",
+        )
     return config
+
+
+def ports_of(config: RuntimeConfig) -> list[int]:
+    """The ports a host may listen at: its public one, and the engine's two pairs.
+
+    Two generations of the engine's servers run side by side while the voters change, so every
+    second one uses the pair behind the first.
+    """
+    engine = [config.engine_port, config.cluster_port]
+    return [config.port, *engine, *(port + 2 for port in engine)]
 
 
 def default_name() -> str:

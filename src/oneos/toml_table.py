@@ -2,8 +2,9 @@
 
 A `Table` is one table of a file. Its owner asks for each key it knows, with the type and the range
 it accepts, and closes the table; what is left over then is a key nobody knows, most often a
-spelling mistake, so the nearest known one is suggested. Which keys exist and what they mean is
-the business of `config` and of `kernel.manifest`.
+spelling mistake, so the nearest known one is suggested. What is wrong is told with its line, which
+is found in the text again, since the parser does not keep it. Which keys exist and what they mean
+is the business of `config` and of `kernel.manifest`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from oneos.errors import ConfigError
+
+_Lines = dict[tuple[str, int, str], int]
+"""By header, the how many-th of it, and key: the line."""
+
+_HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.-]+)\s*\]\]?\s*(?:#.*)?")
+_KEY = re.compile(r"""\s*["']?([A-Za-z0-9_-]+)["']?\s*=""")
 
 
 def parse_toml(text: str, source: str) -> Table:
@@ -28,7 +35,7 @@ def parse_toml(text: str, source: str) -> Table:
         ConfigError: the text is not TOML; the message names the line.
     """
     try:
-        return Table(tomllib.loads(text), source)
+        return Table(tomllib.loads(text), source, lines=_lines(text))
     except tomllib.TOMLDecodeError as error:
         found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error))
         what = found[1] if found else str(error)
@@ -46,17 +53,31 @@ class Table:
         values: what the parser gave.
         source: the file's name, for messages.
         name: the table's name in the file, "" for the top.
+        lines: where the file's headers and keys stand.
+        place: which table it is there: its header, and the how many-th of that header.
     """
 
-    def __init__(self, values: dict[str, Any], source: str, name: str = "") -> None:
+    def __init__(
+        self,
+        values: dict[str, Any],
+        source: str,
+        name: str = "",
+        lines: _Lines | None = None,
+        place: tuple[str, int] = ("", 0),
+    ) -> None:
         self.source = source
         self.name = name
         self._values = values
         self._known: list[str] = []
+        self._lines = lines or {}
+        self._place = place
 
     def error(self, key: str, message: str, hint: str = "") -> ConfigError:
         """A `ConfigError` about a key of this table, for the caller to raise."""
-        return ConfigError(f"{self.source}: {self._path(key)}: {message}", hint=hint)
+        # A key that is missing is told with the line of its table's header.
+        line = self._lines.get((*self._place, key)) or self._lines.get((*self._place, ""))
+        where = f" (line {line})" if line else ""
+        return ConfigError(f"{self.source}: {self._path(key)}: {message}{where}", hint=hint)
 
     def has(self, key: str) -> bool:
         """Whether the file gives this key; asking makes it a known one."""
@@ -143,7 +164,13 @@ class Table:
             if not isinstance(inner, dict):
                 raise self.error(f"{key}.{name}", f"expected a table, got {_show(inner)}")
         return {
-            name: Table(inner, self.source, self._path(f"{key}.{name}"))
+            name: Table(
+                inner,
+                self.source,
+                self._path(f"{key}.{name}"),
+                self._lines,
+                (self._path(f"{key}.{name}"), 1),
+            )
             for name, inner in value.items()
         }
 
@@ -157,7 +184,13 @@ class Table:
                 key, f"expected tables [[{key}]], got {_show(value)}", f"write [[{key}]] above it"
             )
         return [
-            Table(item, self.source, self._path(f"{key}[{at}]"))
+            Table(
+                item,
+                self.source,
+                self._path(f"{key}[{at}]"),
+                self._lines,
+                (self._path(key), at),
+            )
             for at, item in enumerate(value, start=1)
         ]
 
@@ -179,6 +212,20 @@ class Table:
 
     def _path(self, key: str) -> str:
         return f"{self.name}.{key}" if self.name else key
+
+
+def _lines(text: str) -> _Lines:
+    """Where each header, as the key "", and each key stands: as people write TOML, line by line."""
+    found: _Lines = {}
+    place = ("", 0)
+    for number, line in enumerate(text.split("\n"), start=1):
+        if header := _HEADER.fullmatch(line):
+            name = header[1]
+            place = (name, 1 + sum(known[0] == name and known[2] == "" for known in found))
+            found[(*place, "")] = number
+        elif key := _KEY.match(line):
+            found.setdefault((*place, key[1]), number)
+    return found
 
 
 def _show(value: object) -> str:

@@ -113,9 +113,9 @@ def test_the_data_lies_where_the_socket_is_looked_for(
         ('name = "-a"', 'oneos.toml: name: "-a" cannot name a host'),
         ('name = ""', 'oneos.toml: name: expected a string, got ""'),
         ("name = 1", "oneos.toml: name: expected a string, got 1"),
-        ("port = 0", "oneos.toml: port: expected a whole number from 1 to 65533, got 0"),
-        ("port = true", "oneos.toml: port: expected a whole number from 1 to 65533, got true"),
-        ('port = "4100"', 'oneos.toml: port: expected a whole number from 1 to 65533, got "4100"'),
+        ("port = 0", "oneos.toml: port: expected a whole number from 1 to 65531, got 0"),
+        ("port = true", "oneos.toml: port: expected a whole number from 1 to 65531, got true"),
+        ('port = "4100"', 'oneos.toml: port: expected a whole number from 1 to 65531, got "4100"'),
         ("engine_port = 4100", "oneos.toml: port: port, engine_port and cluster_port have to"),
         ('core = "yes"', 'oneos.toml: core: expected true or false, got "yes"'),
         ('tags = "camera"', 'oneos.toml: tags: expected a list of strings, got "camera"'),
@@ -128,6 +128,33 @@ def test_the_data_lies_where_the_socket_is_looked_for(
 )
 def test_a_fault_names_file_and_line_or_key(text: str, message: str) -> None:
     assert fault(text).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('name = "a"\n\nprot = 1', 3),
+        ('name = "a"\n# port = 1\nport = "x"', 3),
+        ('[[device]]\nname = "a"\nkind = "file"\npath = "p"\n\n[[device]]\nname = "a/b"', 6),
+        ('[[device]]\nname = "a"\nkind = "file"\npath = "p"\n[[device]] # two\nname = "a/"', 5),
+        ('[[device]]\nname = "a"\nkind = "fil"', 3),
+        ('tags = [\n "a",\n "b c",\n]', 1),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_line(text: str, line: int) -> None:
+    assert fault(text).endswith(f" (line {line})")
+
+
+def test_relative_paths_start_where_the_file_says() -> None:
+    text = 'directory = "data"\nrelative_to = "/srv/x"\n'
+    text += '[[device]]\nname = "s"\nkind = "file"\npath = "s.csv"\n'
+    config = parse(text)
+    assert (str(config.directory), config.devices[0].directory) == ("/srv/x/data", "/srv/x")
+    assert "is not an absolute path" in fault('relative_to = "x"')
+
+
+def test_ports_that_meet_while_the_voters_change_are_refused() -> None:
+    assert "have to differ" in fault("port = 4100\nengine_port = 4101\ncluster_port = 4103")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -39,8 +39,9 @@ def test_hosts_may_be_chosen_by_kind_tag_or_name(hosts: str | list[str]) -> None
 def test_a_service_that_may_run_on_no_host_is_refused(hosts: str) -> None:
     head, tail = TEXT.split("[service.filesystem]")
     text = head + "[service.filesystem]" + tail.replace('"core"', hosts, 1)
+    line = next(n for n, x in enumerate(text.split("\n"), 1) if x.startswith(f"hosts = {hosts}"))
     expected = "m.toml: service.filesystem.hosts: service filesystem may run on no host"
-    assert fault(text) == expected
+    assert fault(text) == f"{expected} (line {line})"
 
 
 @pytest.mark.parametrize(
