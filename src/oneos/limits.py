@@ -464,3 +464,9 @@ HOME_CLOSES_KEPT_MAX = 1024
 PEER_NEWS_S = 2.0
 """How long a call waits here for the news that its host has arrived: the log brings it in
 milliseconds, or after the pause of a follower that missed an announcement."""
+
+MEMBERS_MAX = 512
+"""Hosts of one network: each dials each, and LINKS_ACCEPTED_MAX counts two links from each."""
+
+SESSIONS_MAX = 4096
+"""Logins at one time in the whole network."""

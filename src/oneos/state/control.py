@@ -17,11 +17,31 @@ import msgspec
 from msgspec import Struct, field
 
 from oneos.ids import Epoch, HostName, Incarnation, Pid, ServiceName, SessionId
-from oneos.limits import CONTROL_RECORD_IDS_MAX, EXITED_KEPT_MAX, TOKENS_MAX
+from oneos.limits import (
+    CONTROL_RECORD_IDS_MAX,
+    EXITED_KEPT_MAX,
+    MEMBERS_MAX,
+    SESSIONS_MAX,
+    TOKENS_MAX,
+)
 from oneos.state import control_types as t
 
 LOST_STATUS = 128 + 9
 """Status of a program whose host died: as if it had been killed, since it was."""
+
+
+_OF_THE_LIVING = (
+    t.AddToken
+    | t.Admit
+    | t.DeclareDead
+    | t.Forget
+    | t.Place
+    | t.OpenSession
+    | t.CloseSession
+    | t.Spawn
+    | t.Freeze
+)
+"""What only a host may say that is alive; the rest is fenced by what it carries."""
 
 
 class ControlState(Struct):
@@ -92,6 +112,11 @@ class Control:
             and author not in speakers
         ):
             return _refuse(errno.EPERM, f"{author} may not speak for {own}")
+        if isinstance(command, _OF_THE_LIVING) and not self._is_alive(author):
+            # It was given up and does not know it yet: what it decides, it decided on old news.
+            return _refuse(errno.ESTALE, f"{author} is not alive itself")
+        if isinstance(command, t.Thaw) and command.engine and s.frozen_by not in ("", author):
+            return _refuse(errno.ESTALE, f"the logs were frozen by {s.frozen_by} meanwhile")
         handler = getattr(self, "_" + type(command).__name__.lower())
         result: t.Result = handler(command)
         return result
@@ -119,8 +144,10 @@ class Control:
         token = s.tokens.get(c.secret_hash)
         if token is None:
             return _refuse(errno.EACCES, "the join token is not known here")
-        if token.used_by == c.host and c.host in s.members:
-            # The same host asks again: its first answer was lost on the way.
+        member = s.members.get(c.host)
+        if token.used_by == c.host and member is not None and member.state == "admitted":
+            # The same host asks again: its first answer was lost on the way. Once it has arrived
+            # it has its answer, and whoever shows the token then is somebody else.
             return t.Result()
         if token.used_by:
             return _refuse(errno.EACCES, f"the join token was used by {token.used_by}")
@@ -128,6 +155,8 @@ class Control:
             return _refuse(errno.EACCES, "the join token has expired")
         if c.host in s.members:
             return _refuse(errno.EEXIST, f"a host named {c.host} is in the network already")
+        if len(s.members) >= MEMBERS_MAX:
+            return _refuse(errno.ENOSPC, f"the network has {MEMBERS_MAX} hosts already")
         s.tokens[c.secret_hash] = t.JoinToken(token.expires_ns, used_by=c.host)
         s.members[c.host] = t.Member(c.host, c.facts, Incarnation(0), "admitted", c.now_ns)
         return t.Result()
@@ -240,6 +269,8 @@ class Control:
         member = s.members.get(c.host)
         if member is None or member.incarnation != c.incarnation or member.state != "alive":
             return _refuse(errno.ESTALE, f"that incarnation of {c.host} is over")
+        if len(s.sessions) >= SESSIONS_MAX:
+            return _refuse(errno.ENOSPC, f"{SESSIONS_MAX} sessions are open already")
         sid = SessionId(s.next_sid)
         s.next_sid += 1
         s.sessions[sid] = t.Session(sid, c.user, c.host, c.incarnation, c.now_ns)
@@ -328,6 +359,10 @@ class Control:
         """Who runs a service, or None while nobody does."""
         placed = self.state.placements.get(ServiceName(service))
         return placed if placed and placed.host else None
+
+    def _is_alive(self, host: str) -> bool:
+        member = self.state.members.get(host)
+        return member is not None and member.state == "alive"
 
     def alive(self) -> list[t.Member]:
         """The live members, by name."""
