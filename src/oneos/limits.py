@@ -470,3 +470,6 @@ MEMBERS_MAX = 512
 
 SESSIONS_MAX = 4096
 """Logins at one time in the whole network."""
+
+FOLLOW_RETRY_S = 1.0
+"""Before a log that could not be read is read again."""

@@ -20,11 +20,23 @@ from typing import Any
 
 import msgspec
 
-from oneos.engine.log import Log
+from oneos.engine.log import Compacted, Log
 from oneos.engine.snapshots import Snapshots
-from oneos.errors import FileError, NetworkError, OneOSError, Unknown, UserError
+from oneos.errors import (
+    FileError,
+    InternalError,
+    NetworkError,
+    OneOSError,
+    Unknown,
+    UserError,
+)
 from oneos.ids import HostName
-from oneos.limits import CALL_TIMEOUT_S, GROWTH_TIMEOUT_S, SNAPSHOT_EVERY_RECORDS
+from oneos.limits import (
+    CALL_TIMEOUT_S,
+    FOLLOW_RETRY_S,
+    GROWTH_TIMEOUT_S,
+    SNAPSHOT_EVERY_RECORDS,
+)
 from oneos.state import control_types as t
 from oneos.state.control import Control, ControlState
 
@@ -59,6 +71,9 @@ class ControlLog:
         self._settled = asyncio.Event()
         self._settled.set()
         self._watchers: list[Watcher] = []
+        self.broken: Callable[[OneOSError], None] | None = None
+        """Called when this copy cannot go on: the Runtime must start anew, from a snapshot."""
+        self._started = False
         # Ids must not repeat after a restart, when the counter starts again.
         self._prefix = f"{host}.{os.urandom(6).hex()}"
         self._count = 0
@@ -80,12 +95,17 @@ class ControlLog:
     async def start(self, control: Log, snapshots: Snapshots) -> None:
         """Catch up with the log as it is now, and follow it from then on."""
         self._log, self._snapshots = control, snapshots
-        latest = await snapshots.latest(control.name)
-        if latest is not None and latest[0] > self.applied:
-            self.applied, self.machine = latest[0], Control.load(latest[1])
+        await self._load()
         goal = await control.last_seq()
         self._follower = asyncio.create_task(self._follow(control), name="control log")
         await self.wait_for(lambda: self.applied >= goal)
+        self._started = True
+
+    async def _load(self) -> None:
+        assert self._log is not None and self._snapshots is not None
+        latest = await self._snapshots.latest(self._log.name)
+        if latest is not None and latest[0] > self.applied:
+            self.applied, self.machine = latest[0], Control.load(latest[1])
 
     def moved(self, generation: int) -> None:
         """The engine's connection leads to the servers of this generation: go on."""
@@ -115,9 +135,37 @@ class ControlLog:
                         if not self._settled.is_set():
                             # What the old servers have behind this place is not in the log.
                             break
+            except Compacted as error:
+                await self._fell_behind(error)
             except OneOSError as error:
                 log.warning("the control log cannot be read: %s; trying again", error)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(FOLLOW_RETRY_S)
+            except msgspec.MsgspecError as error:
+                self._break(
+                    InternalError(
+                        f"record {self.applied} of the control log cannot be read: {error}",
+                        hint="are all hosts on the same version of OneOS?",
+                    )
+                )
+                return
+
+    async def _fell_behind(self, error: Compacted) -> None:
+        """The next record is no longer there; what it said is in a snapshot."""
+        if self._started:
+            # Watchers have acted on each record, and would miss those.
+            self._break(error)
+        else:
+            try:
+                # One that was put since we looked; the log was shortened after it.
+                await self._load()
+            except OneOSError as failed:
+                log.warning("no snapshot of the control log: %s; trying again", failed)
+        await asyncio.sleep(FOLLOW_RETRY_S)
+
+    def _break(self, error: OneOSError) -> None:
+        log.error("the copy of the control log cannot go on: %s", error)
+        if self.broken is not None:
+            self.broken(error)
 
     def _take(self, seq: int, author: str, data: bytes) -> None:
         if seq <= self.applied or not self._settled.is_set():
@@ -153,7 +201,10 @@ class ControlLog:
             assert self._snapshots is not None and self._log is not None
             try:
                 await self._snapshots.put(self._log.name, seq, data)
-                await self._log.purge_through(seq)
+                # The records before it stay until the next one, for followers that are a little
+                # behind: they need no snapshot then.
+                if seq > SNAPSHOT_EVERY_RECORDS:
+                    await self._log.purge_through(seq - SNAPSHOT_EVERY_RECORDS)
             except OneOSError as error:
                 log.warning("the control log was not compacted: %s", error)
 
@@ -213,12 +264,21 @@ class ControlLog:
         applied: asyncio.Future[t.Result] = asyncio.get_running_loop().create_future()
         self._waiting[record_id] = applied
         data = _encode(record)
+        sent = False
+        last: OneOSError = NetworkError("the control log was not reached", errno=errno.ETIMEDOUT)
         try:
             while True:
                 left = deadline - clock()
                 if left > 0 and not self._settled.is_set():
-                    await asyncio.wait((asyncio.ensure_future(self._settled.wait()),), timeout=left)
+                    try:
+                        async with asyncio.timeout(left):
+                            await self._settled.wait()
+                    except TimeoutError:
+                        pass
                     continue
+                if left <= 0 and not sent:
+                    assert isinstance(last, NetworkError)
+                    raise last
                 if left <= 0:
                     raise Unknown(
                         "the control log did not answer in time; the change may still happen",
@@ -228,12 +288,15 @@ class ControlLog:
                 assert self._log is not None
                 try:
                     seq = await self._log.append(data, msg_id=record_id, timeout_s=min(left, 3.0))
-                except (Unknown, NetworkError):
+                except (Unknown, NetworkError) as error:
                     # Unknown, not failed: it may have been taken, so look before repeating.
+                    last = error
+                    sent = sent or isinstance(error, Unknown)
                     done, _ = await asyncio.wait((applied,), timeout=0.2)
                     if done:
                         return applied.result()
                     continue
+                sent = True
                 if seq == self.applied + 1:
                     # Nobody was in between, so our own record is the next to apply: this saves
                     # the way from the server back to us.

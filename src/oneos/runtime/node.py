@@ -19,7 +19,7 @@ from typing import Any
 from oneos.actor.supervisor import Supervisor
 from oneos.config import RuntimeConfig
 from oneos.engine.log import Log
-from oneos.errors import OneOSError
+from oneos.errors import InternalError, OneOSError
 from oneos.files.copies import Copies
 from oneos.files.devfs import DeviceFiles
 from oneos.files.devices import Devices
@@ -94,6 +94,7 @@ class Node:
         config, directory = self.config, self.directory
         self.routes = Routes()
         self.control = ControlLog(self.host)
+        self.control.broken = self._copy_broken
         self.peers = Peers(self.host, self.control)
         self.routes.members = self.peers
         self.streams = Streams(lambda: self.identity, self.peers.resolve)
@@ -313,6 +314,11 @@ class Node:
         """Have `over` end in good order."""
         if not self.over.done():
             self.over.set_result(None)
+
+    def _copy_broken(self, error: OneOSError) -> None:
+        # Starting anew gets a host that fell behind a snapshot; a record that cannot be read stays
+        # one.
+        self.fail(error if isinstance(error, InternalError) else Deposed(error.message))
 
     def fail(self, error: OneOSError) -> None:
         """Have `over` end with an error."""
