@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from oneos.config import default_directory
 from oneos.local.address import default_socket
 from oneos.local.client import Client
 
@@ -50,11 +49,17 @@ def directory_option(function: F) -> F:
         "--dir",
         "directory",
         metavar="DIR",
-        default=default_directory,
+        default=_default_directory,
         type=click.Path(path_type=Path),
         callback=lambda _ctx, _param, value: value.absolute(),
         help="Where the Runtime keeps its data. Default: $ONEOS_DIR, else ~/.oneos.",
     )(function)
+
+
+def _default_directory() -> Path:
+    from oneos.config import default_directory  # What reads TOML is not needed to ask a Runtime.
+
+    return default_directory()
 
 
 def login_name() -> str:
