@@ -4,21 +4,22 @@ A store that began alone cannot become a member of a cluster: the server would d
 So a new set of servers is started beside the old one, and what the old one holds is copied: each
 log record for record, with its number, author and headers. Whoever calls must have stopped all
 writers before, and move everybody afterwards. The copy is compared before it counts, and copying
-may be repeated after any failure, since each record goes to its own place or nowhere.
+may be repeated after any failure, since each record goes to its own place or nowhere. Topics keep
+their numbers too, by which subscribers know what they have; their publishers are stopped here,
+and try again until they find an open stream.
 """
 
 import asyncio
 import hashlib
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from oneos.engine import log, streams, subjects
+from oneos.engine import log, streams, subjects, topics
 from oneos.engine.client import Engine
 from oneos.engine.snapshots import Snapshots
 from oneos.engine.streams import ApiError, Stored
-from oneos.engine.topics import Topics
 from oneos.errors import InternalError, NetworkError, Unknown
 from oneos.limits import (
     ENGINE_API_RETRY_S,
@@ -53,10 +54,10 @@ class Copied:
 
 
 async def replay(old: Engine, new: Engine, names: Sequence[str], replicas: int) -> list[Copied]:
-    """Copy the logs `names`, with their snapshots, into new servers; create the topics there.
+    """Copy the logs `names`, with their snapshots, and the topics into new servers.
 
-    Both connections are a core host's. Topics are streams of the moment: their records stay
-    behind. The copies take no records yet: `finish` opens them.
+    Both connections are a core host's. The copies take no records yet: `finish` opens them. The
+    old topics take none any more; if nothing comes of it, `Topics.ensure` opens them again.
 
     Args:
         old, new: the servers that hold the logs, and those that shall hold them.
@@ -69,7 +70,6 @@ async def replay(old: Engine, new: Engine, names: Sequence[str], replicas: int) 
     await wait_for_voters(new, replicas)
     before, after = Snapshots(old), Snapshots(new)
     await after.ensure(replicas)
-    await Topics(new).ensure(replicas)
     copied = []
     for name in names:
         copied.append(await _copy_log(old, new, name, replicas))
@@ -78,6 +78,8 @@ async def replay(old: Engine, new: Engine, names: Sequence[str], replicas: int) 
             await after.put(name, *snapshot)
             if await after.latest(name) != snapshot:
                 raise InternalError(f"the copy of the snapshot of {name} differs from it")
+    # Last, since whoever publishes waits from here on.
+    await _copy_topics(old, new, replicas)
     return copied
 
 
@@ -99,6 +101,7 @@ async def finish(old: Engine, new: Engine, ends: Mapping[str, int], replicas: in
         copied.append(await _copy_log(old, new, name, replicas, last))
         settings = log.config(name, replicas, copied[-1].first_seq)
         await streams.call(new, f"STREAM.UPDATE.{settings['name']}", settings)
+    await streams.call(new, f"STREAM.UPDATE.{subjects.TOPIC_STREAM}", topics.config(replicas))
     return copied
 
 
@@ -113,7 +116,7 @@ async def wait_for_voters(engine: Engine, replicas: int) -> None:
     while True:
         try:
             # The smallest thing that needs all of them; its stream is one we want anyway.
-            await Topics(engine).ensure(replicas)
+            await Snapshots(engine).ensure(replicas)
             return
         except (ApiError, Unknown):
             if asyncio.get_running_loop().time() > deadline:
@@ -153,24 +156,60 @@ async def _copy_log(
             hint="stop them, remove their store, and begin again",
         )
     if target.last_seq < last:
-        await _copy_records(old, new, name, replayed, target.last_seq, last)
+
+        def place(subject: str) -> str:
+            return f"{replayed}.{subject.rpartition('.')[2]}"
+
+        await _copy_records(old, new, settings["name"], place, target.last_seq, last)
     return await _compare(old, new, name, source.first_seq, last)
 
 
+async def _copy_topics(old: Engine, new: Engine, replicas: int) -> None:
+    """Stop the publishers, and copy what the voters keep of the topics, under its numbers."""
+    stream = subjects.TOPIC_STREAM
+    copied = f"{subjects.REPLAY}.{stream}"
+    settings = topics.config(replicas)
+    closed = {
+        **settings,
+        "subjects": [f"{copied}.>"],
+        "subject_transform": {"src": f"{copied}.>", "dest": f"{subjects.TOPIC}.>"},
+    }
+    try:
+        source = await streams.info(old, stream)
+    except ApiError as error:
+        if error.code != streams.STREAM_NOT_FOUND:
+            raise
+        await streams.ensure(new, closed)
+        return
+    # A stream without the subject takes nothing on it; and nothing expires while it is copied.
+    sealed = {**source.config, "subjects": [f"{subjects.REPLAY}.SEALED"], "max_age": 0}
+    await streams.call(old, f"STREAM.UPDATE.{stream}", sealed)
+    source = await streams.info(old, stream)
+    await streams.ensure(new, {**closed, "first_seq": source.first_seq})
+    target = await streams.info(new, stream)
+
+    def place(subject: str) -> str:
+        return copied + subject.removeprefix(subjects.TOPIC)
+
+    await _copy_records(old, new, stream, place, target.last_seq, source.last_seq)
+
+
 async def _copy_records(
-    old: Engine, new: Engine, name: str, replayed: str, position: int, last: int
+    old: Engine, new: Engine, stream: str, place: Callable[[str], str], position: int, last: int
 ) -> None:
-    """Copy the records after `position`, many under way, each fenced to its own number."""
+    """Copy the records after `position`, many under way, each fenced to its own number.
+
+    Args:
+        place: the subject on which the copy takes what the original has under a subject.
+    """
     under_way: deque[asyncio.Task[None]] = deque()
     try:
-        async for stored in _stored(old, name, position, last):
+        async for stored in _stored(old, stream, position, last):
             while len(under_way) >= REPLAY_IN_FLIGHT:
                 await under_way[0]
                 under_way.popleft()
-            host = stored.subject.rpartition(".")[2]
-            under_way.append(
-                asyncio.create_task(_copy_one(new, name, f"{replayed}.{host}", stored))
-            )
+            work = _copy_one(new, stream, place(stored.subject), stored)
+            under_way.append(asyncio.create_task(work))
         while under_way:
             await under_way[0]
             under_way.popleft()
@@ -181,7 +220,7 @@ async def _copy_records(
             await asyncio.wait(under_way)
 
 
-async def _copy_one(new: Engine, name: str, subject: str, stored: Stored) -> None:
+async def _copy_one(new: Engine, stream: str, subject: str, stored: Stored) -> None:
     headers = _own_headers(stored) | {"Nats-Expected-Last-Sequence": str(stored.seq - 1)}
     for _ in range(REPLAY_ATTEMPTS_MAX):
         try:
@@ -199,10 +238,10 @@ async def _copy_one(new: Engine, name: str, subject: str, stored: Stored) -> Non
         if refusal.code not in streams.WRONG_LAST_SEQUENCE:
             raise refusal
         # The one before may still be under way, or our own earlier attempt stands there.
-        if (await streams.info(new, subjects.log_stream(name))).last_seq >= stored.seq:
+        if (await streams.info(new, stream)).last_seq >= stored.seq:
             return
         await asyncio.sleep(ENGINE_API_RETRY_S)
-    raise Unknown(f"record {stored.seq} of {name} could not be copied")
+    raise Unknown(f"record {stored.seq} of {stream} could not be copied")
 
 
 async def _compare(old: Engine, new: Engine, name: str, first: int, last: int) -> Copied:
@@ -220,7 +259,7 @@ async def _compare(old: Engine, new: Engine, name: str, first: int, last: int) -
 
 async def _hash(engine: Engine, name: str, first: int, last: int) -> str:
     digest = hashlib.sha256()
-    async for stored in _stored(engine, name, first - 1, last):
+    async for stored in _stored(engine, subjects.log_stream(name), first - 1, last):
         headers = {key: value for key, value in _own_headers(stored).items() if key != _ID}
         about = json.dumps([stored.seq, stored.subject, sorted(headers.items()), len(stored.data)])
         digest.update(about.encode())
@@ -228,9 +267,8 @@ async def _hash(engine: Engine, name: str, first: int, last: int) -> str:
     return digest.hexdigest()
 
 
-async def _stored(engine: Engine, name: str, position: int, last: int) -> AsyncIterator[Stored]:
+async def _stored(engine: Engine, stream: str, position: int, last: int) -> AsyncIterator[Stored]:
     """The records after `position` up to `last`, each exactly once."""
-    stream = subjects.log_stream(name)
     attempts = 0
     while position < last:
         try:
@@ -241,13 +279,13 @@ async def _stored(engine: Engine, name: str, position: int, last: int) -> AsyncI
             # A replica that is behind, or a lost connection.
             attempts += 1
             if attempts > REPLAY_ATTEMPTS_MAX:
-                raise NetworkError(f"{name} cannot be read from record {position + 1}")
+                raise NetworkError(f"{stream} cannot be read from record {position + 1}")
             await asyncio.sleep(ENGINE_API_RETRY_S)
             continue
         attempts = 0
         for stored in found:
             if stored.seq != position + 1:
-                raise InternalError(f"{name} has no record {position + 1}")
+                raise InternalError(f"{stream} has no record {position + 1}")
             position = stored.seq
             yield stored
             if position == last:

@@ -11,7 +11,7 @@ import asyncio
 import errno
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,8 +175,15 @@ async def present(engine: Engine, stream: str, *, timeout_s: float = CALL_TIMEOU
         await asyncio.sleep(ENGINE_API_RETRY_S)
 
 
-async def ensure(engine: Engine, config: Mapping[str, Any]) -> None:
-    """Create a stream, or set the number of replicas of one that exists. For core hosts."""
+async def ensure(
+    engine: Engine, config: Mapping[str, Any], settings: Sequence[str] = ("num_replicas",)
+) -> None:
+    """Create a stream, or change some settings of one that exists. For core hosts.
+
+    Args:
+        config: the stream as it should be.
+        settings: what of it is changed where the stream exists.
+    """
     name = config["name"]
     try:
         present = await info(engine, name)
@@ -185,9 +192,9 @@ async def ensure(engine: Engine, config: Mapping[str, Any]) -> None:
             raise
         await call(engine, f"STREAM.CREATE.{name}", config)
         return
-    if present.config["num_replicas"] != config["num_replicas"]:
-        changed = {**present.config, "num_replicas": config["num_replicas"]}
-        await call(engine, f"STREAM.UPDATE.{name}", changed)
+    changes = {key: config[key] for key in settings if present.config[key] != config[key]}
+    if changes:
+        await call(engine, f"STREAM.UPDATE.{name}", {**present.config, **changes})
 
 
 async def purge(engine: Engine, stream: str, **what: Any) -> int:

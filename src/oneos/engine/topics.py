@@ -11,6 +11,7 @@ import json
 import os
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -37,6 +38,22 @@ _FROM = "Oneos-From"
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[bytes]).decode
+
+
+def config(replicas: int) -> dict[str, Any]:
+    """How the stream of the topics is set up."""
+    return {
+        "name": subjects.TOPIC_STREAM,
+        "subjects": [f"{subjects.TOPIC}.>"],
+        "storage": "memory",
+        "num_replicas": replicas,
+        "allow_direct": True,
+        "discard": "old",
+        "max_bytes": TOPIC_BYTES_MAX,
+        "max_age": int(TOPIC_AGE_S * 1e9),
+        "duplicate_window": int(TOPIC_DUPLICATE_WINDOW_S * 1e9),
+        "republish": {"src": f"{subjects.TOPIC}.>", "dest": f"{subjects.PUBLISHED}.>"},
+    }
 
 
 class Subscription:
@@ -112,22 +129,9 @@ class Topics:
         self._lines: OrderedDict[str, _Line] = OrderedDict()
 
     async def ensure(self, replicas: int) -> None:
-        """Create the stream of the topics, or change its number of replicas. For core hosts."""
-        await streams.ensure(
-            self._engine,
-            {
-                "name": subjects.TOPIC_STREAM,
-                "subjects": [f"{subjects.TOPIC}.>"],
-                "storage": "memory",
-                "num_replicas": replicas,
-                "allow_direct": True,
-                "discard": "old",
-                "max_bytes": TOPIC_BYTES_MAX,
-                "max_age": int(TOPIC_AGE_S * 1e9),
-                "duplicate_window": int(TOPIC_DUPLICATE_WINDOW_S * 1e9),
-                "republish": {"src": f"{subjects.TOPIC}.>", "dest": f"{subjects.PUBLISHED}.>"},
-            },
-        )
+        """Create the stream of the topics, or open it and set its replicas. For core hosts."""
+        settings = ("num_replicas", "subjects", "max_age")
+        await streams.ensure(self._engine, config(replicas), settings)
 
     async def publish(self, topic: str, records: Sequence[bytes]) -> None:
         """Publish records in their order; returns when most voters have them.
@@ -202,6 +206,11 @@ class Topics:
                 error: NetworkError | Unknown = refusal
             except Unknown as unknown:
                 error = unknown
+            except ApiError:
+                raise
+            except NetworkError as away:
+                # The connection ended just now: the voters change, or one was lost.
+                error = away
             # The same id again: the engine takes it once at most.
             if deadline - loop.time() < ENGINE_API_RETRY_S:
                 raise error

@@ -169,9 +169,8 @@ class Attached:
         await self._control.start(Log(self.engine, CONTROL_LOG, self._host), Snapshots(self.engine))
         await self._control.barrier()
         self._remember()
-        if self._config.core:
-            # Topics live in memory: a single voter that was stopped has none any more.
-            await self.topics.ensure(max(len(self._control.state.engine.voters), 1))
+        if not self._control.state.frozen_by:
+            await self._open_topics()
         if self._control.state.frozen_by == self._host:
             # A change of voters that this host began was cut off before it counted.
             thaw = t.Thaw(self._control.state.frozen_generation, None)
@@ -195,6 +194,14 @@ class Attached:
             and self._control.state.engine.generation > self._control.generation
         ):
             self._start_task(self._move())
+        elif isinstance(command, t.Thaw) and command.engine is None:
+            # The voters stay as they are, and the topics were stopped for the copy.
+            self._start_task(self._open_topics())
+
+    async def _open_topics(self) -> None:
+        if self._config.core:
+            # Topics live in memory: a single voter that was stopped has none any more.
+            await self.topics.ensure(max(len(self._control.state.engine.voters), 1))
 
     def _remember(self) -> None:
         state = self._control.state

@@ -70,6 +70,55 @@ async def test_growth_from_one_voter_to_three_loses_nothing(bench: Bench) -> Non
     assert (await streams.info(hub, "LOG_files")).replicas_current == 3
 
 
+async def test_subscribers_and_publishers_of_topics_survive_the_growth(bench: Bench) -> None:
+    old = await bench.start()
+    hub, pi = await bench.connect(old), await bench.connect(old, host="pi1")
+    await Topics(hub).ensure(1)
+    await Log(hub, "files", "hub").ensure(1)
+    await Snapshots(hub).ensure(1)
+    # Far into the old stream, so that its numbers would hide those of one that begins anew.
+    for number in range(50):
+        await Topics(pi).publish("other", [b"%d" % number])
+    fast, slow = Topics(hub), Topics(pi)
+    eager, late = await fast.subscribe("a/b"), await slow.subscribe("a/b")
+    await fast.publish("a/b", [b"0"])
+    assert await anext(eager) == b"0"
+
+    new = await bench.start_three(generation=2)
+    bridge = await bench.connect(*new)
+    await growth.replay(hub, bridge, ["files"], 3)
+    publishing = asyncio.create_task(slow.publish("a/b", [b"1"]))
+    await growth.finish(hub, bridge, {"files": 0}, 3)
+    assert not publishing.done(), "a sealed topic took a record"
+    for engine in (hub, pi):
+        engine.set_addresses(addresses(*new), CORES)
+    async with asyncio.timeout(15):
+        await publishing
+        await fast.publish("a/b", [b"2"])
+        assert [await anext(eager), await anext(eager)] == [b"1", b"2"]
+        # It had read nothing before the change.
+        assert [await anext(late) for _ in range(3)] == [b"0", b"1", b"2"]
+    assert (eager.lost, late.lost) == (0, 0)
+    await eager.close()
+    await late.close()
+
+
+async def test_topics_take_records_again_when_the_voters_stay(bench: Bench) -> None:
+    old = await bench.start()
+    hub = await bench.connect(old)
+    await Topics(hub).ensure(1)
+    bridge = await bench.connect(*await bench.start_three(generation=2))
+    await growth.replay(hub, bridge, [], 3)
+
+    await Topics(hub).ensure(1)
+
+    subscription = await Topics(hub).subscribe("a")
+    await Topics(hub).publish("a", [b"still here"])
+    async with asyncio.timeout(5):
+        assert await anext(subscription) == b"still here"
+    await subscription.close()
+
+
 async def test_acknowledged_appends_survive_kill_of_the_leader_of_three(bench: Bench) -> None:
     servers = await bench.start_three()
     hub = await bench.connect(*servers)
@@ -77,6 +126,7 @@ async def test_acknowledged_appends_survive_kill_of_the_leader_of_three(bench: B
     log = Log(hub, "files", "hub")
     await log.ensure(3)
     topics = Topics(hub)
+    await topics.ensure(3)
     pi = await bench.connect(*reversed(servers), host="pi1")
     subscription = await Topics(pi).subscribe("weather")
     entries: list[Entry] = []
