@@ -473,3 +473,10 @@ SESSIONS_MAX = 4096
 
 FOLLOW_RETRY_S = 1.0
 """Before a log that could not be read is read again."""
+
+LAUNCH_TIMEOUT_S = 20.0
+"""For a host to start its part of a pipeline: CALL_TIMEOUT_S, in which it waits for a file in use
+elsewhere, and some more; below the time after which it ends what nobody launched."""
+
+CHILDREN_KEPT_MAX = 4096
+"""Programs whose statuses a host keeps for those who launched them and have not asked yet."""

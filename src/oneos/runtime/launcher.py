@@ -9,45 +9,27 @@ and from programs elsewhere; `wait` returns when the last byte has come out of t
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import secrets
 import stat
 from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec import Struct
-
-from oneos.errors import OneOSError, UserError
+from oneos.errors import OneOSError
 from oneos.files.handles import Caller
 from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.services import Services
-from oneos.limits import STAGES_MAX
+from oneos.limits import LAUNCH_TIMEOUT_S
 from oneos.net.links import Links
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agents import Agents
+from oneos.runtime.children import Children
 from oneos.runtime.commands import NOT_EXECUTABLE, CommandError, resolve
-from oneos.runtime.plumbing import Plumbing, Pump
-
-
-class StageSpec(Struct, frozen=True):
-    """One program of a `spawn` request, as the local protocol has it."""
-
-    argv: list[bytes]
-    cwd: bytes
-    io: dict[int, list[Any]]
-    env: dict[bytes, bytes] = {}
-    on: list[str] = []
-
-
-class SpawnSpec(Struct, frozen=True):
-    """A `spawn` request."""
-
-    sid: int
-    stages: list[StageSpec]
+from oneos.runtime.pipeline_spec import SpawnSpec, StageSpec, check
+from oneos.runtime.plumbing import Plumbing
 
 
 @dataclass(slots=True)
@@ -91,7 +73,7 @@ class Launcher:
         self._plumbing = plumbing
         self._agents = agents
         self._control = control
-        self._outputs: dict[int, list[Pump]] = {}
+        self.children = Children(control)
 
     async def spawn(
         self, spec: SpawnSpec, fds: list[int], user: str, ppid: int
@@ -105,11 +87,11 @@ class Launcher:
             ppid: the asking program's PID, or 0.
         """
         try:
-            _check(spec, len(fds))
+            check(spec, len(fds))
             stages = [_Stage(stage) for stage in spec.stages]
             await asyncio.gather(*(self._resolve(stage, user) for stage in stages))
             await self._place(spec, stages, user, ppid)
-            self._join(stages, fds)
+            self._join_all(stages, fds)
         finally:
             for fd in fds:
                 os.close(fd)
@@ -156,8 +138,19 @@ class Launcher:
         # The record was applied where the Scheduler runs; whoever waits for a program reads here.
         newest = max(stage.pid for stage in able)
         await self._control.wait_for(lambda: self._control.state.next_pid > newest)
+        self.children.add([stage.pid for stage in able if stage.pid])
 
     # --- joining the ends -----------------------------------------------------------------------
+    def _join_all(self, stages: list[_Stage], fds: list[int]) -> None:
+        try:
+            self._join(stages, fds)
+        except BaseException:
+            # Nobody launches these any more; their hosts note it after a while.
+            for stage in stages:
+                self._agents.ends.drop_held(stage.ends)
+                self.children.drop_output(stage.pid)
+            raise
+
     def _join(self, stages: list[_Stage], fds: list[int]) -> None:
         readers = {x.spec.io[0][1]: x for x in stages if x.spec.io.get(0, [""])[0] == "pipe"}
         writers = {
@@ -206,7 +199,7 @@ class Launcher:
                 self._plumbing.send(fd, host, key)
             else:
                 pump = self._plumbing.receive(host, key, fd)
-                self._outputs.setdefault(stage.pid, []).append(pump)
+                self.children.add_output(stage.pid, pump)
             return m.End("stream", key=key, host=self.host)
         if kind == "file":
             return m.End("file", path=end[1], flags=end[2], mode=end[3])
@@ -238,12 +231,17 @@ class Launcher:
         launch = m.Launch(secrets.token_bytes(8), starts)
         try:
             started = await self._links.call(
-                HostName(host), "agent.launch", launch, list[m.Started]
+                HostName(host),
+                "agent.launch",
+                launch,
+                list[m.Started],
+                # Its files may be in use elsewhere, which is waited for there.
+                timeout_s=LAUNCH_TIMEOUT_S,
             )
         except OneOSError as error:
             for stage in stages:
                 stage.failure = _failure(error, NOT_EXECUTABLE)
-                self._drop_outputs(stage.pid)
+                self.children.drop_output(stage.pid)
             return
         for stage, outcome in zip(stages, started, strict=True):
             if outcome.errno:
@@ -253,44 +251,7 @@ class Launcher:
                     "hint": outcome.hint,
                     "status": outcome.status,
                 }
-                self._drop_outputs(stage.pid)
-
-    def _drop_outputs(self, pid: int) -> None:
-        for pump in self._outputs.pop(pid, []):
-            pump.cancel()
-
-    # --- waiting --------------------------------------------------------------------------------
-    def poll(self, pids: list[int]) -> list[int | None]:
-        """The status of each process that has ended, None of the others."""
-        return [self._status(pid) for pid in pids]
-
-    def _status(self, pid: int) -> int | None:
-        process = self._control.state.processes.get(pid)
-        if process is None:
-            raise UserError(f"no process {pid}", errno=errno.ECHILD)
-        return process.status
-
-    async def wait(self, pids: list[int]) -> list[int]:
-        """The statuses, when all have ended and their output has come through."""
-        statuses = []
-        for pid in pids:
-            while (status := self._status(pid)) is None:
-                await self._control.changed()
-            statuses.append(status)
-        for pid in pids:
-            pumps = self._outputs.pop(pid, [])
-            if pumps:
-                await asyncio.wait(pumps)
-        return statuses
-
-
-def _check(spec: SpawnSpec, fds: int) -> None:
-    if not 0 < len(spec.stages) <= STAGES_MAX:
-        raise UserError(f"a pipeline has 1 to {STAGES_MAX} programs", errno=errno.E2BIG)
-    for stage in spec.stages:
-        for end in stage.io.values():
-            if end and end[0] == "fd" and not 0 <= end[1] < fds:
-                raise UserError(f"descriptor {end[1]} did not come with the request")
+                self.children.drop_output(stage.pid)
 
 
 def _is_null(fd: int) -> bool:

@@ -24,8 +24,9 @@ from oneos.ids import HostName
 from oneos.limits import CLIENT_HANDLES_MAX
 from oneos.runtime.agents import Agent, Agents
 from oneos.runtime.commands import which
-from oneos.runtime.launcher import Launcher, SpawnSpec
+from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
+from oneos.runtime.pipeline_spec import SpawnSpec
 from oneos.runtime.system import System
 
 
@@ -264,10 +265,10 @@ class Operations:
         return await self._launcher.spawn(request, fds, who.caller.user, who.caller.pid)
 
     async def _op_wait(self, who: Who, pids: list[int]) -> list[int]:
-        return await self._launcher.wait(pids)
+        return await self._launcher.children.wait(pids)
 
     async def _op_poll(self, who: Who, pids: list[int]) -> list[int | None]:
-        return self._launcher.poll(pids)
+        return [self._launcher.children.status(pid) for pid in pids]
 
     async def _op_which(self, who: Who, name: bytes, cwd: bytes) -> bytes:
         return await which(self._tree, name, cwd, who.caller)
