@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import logging
 from collections.abc import Iterable
 
@@ -122,7 +123,10 @@ class Copies:
     async def content(self, digest: bytes, holders: Iterable[str]) -> bytes:
         """A chunk's content, from this host's disk or else from a holder, and then kept here."""
         if not self._chunks.missing([digest]):
-            return await asyncio.to_thread(self._chunks.get, digest)
+            try:
+                return await asyncio.to_thread(self._chunks.get, digest)
+            except FileError as error:
+                log.error("chunk %s is damaged here: %s", digest.hex()[:12], error)
         content = await self.fetch(digest, holders)
         await asyncio.to_thread(self._chunks.put, content)
         return content
@@ -150,7 +154,9 @@ class Copies:
                     timeout_s=CHUNK_TIMEOUT_S,
                     bulk=True,
                 )
-                return content
+                if await asyncio.to_thread(_digest, content) == digest:
+                    return content
+                log.error("%s gave something else for chunk %s", name, digest.hex()[:12])
             except FileError as error:
                 log.error("%s cannot give chunk %s: %s", name, digest.hex()[:12], error)
             except OneOSError as error:
@@ -185,3 +191,7 @@ class Copies:
             content = await self.fetch(digest, [message.source])
             await asyncio.to_thread(self._chunks.put, content)
         return len(missing)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

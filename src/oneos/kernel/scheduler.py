@@ -12,7 +12,7 @@ import errno
 from collections import Counter
 
 from oneos.actor.actor import Actor, Address
-from oneos.errors import NetworkError, OneOSError, UserError
+from oneos.errors import Fenced, NetworkError, OneOSError, UserError
 from oneos.ids import HostName, Pid, SessionId
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
@@ -44,6 +44,10 @@ class Scheduler(Actor):
                 if error.errno != errno.ESTALE:
                     raise
                 await self._control.barrier()
+                placed = self._control.machine.holder("scheduler")
+                if placed is None or placed.epoch != self.address.epoch:
+                    # Whoever asked asks the new one.
+                    raise Fenced("the Scheduler has moved") from error
         raise NetworkError("the network changes too fast to place programs", errno=errno.EAGAIN)
 
     async def _try(self, message: m.Schedule) -> list[m.Placed]:

@@ -63,22 +63,30 @@ class Storage(Actor):
         self._control.watch(self._control_changed)
         self._look.set()
         self._task = asyncio.create_task(self._repair_all(), name="storage repair")
+        self._task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
         self._control.unwatch(self._control_changed)
         if self._task is not None:
             self._task.cancel()
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
     def receive(self, message: m.StorageMessage, sender: HostName) -> object:
         if isinstance(message, m.Health):
-            return len(self._under_replicated())
+            return self._health()
         return [x.name for x in self._control.machine.alive() if x.name != message.home]
 
     def _control_changed(self, command: t.Command, result: t.Result) -> None:
         if isinstance(command, t.Arrive | t.Depart | t.DeclareDead):
             self._look.set()
 
-    def _under_replicated(self) -> list[Inode]:
+    async def _health(self) -> int:
+        return len(await self._under_replicated())
+
+    async def _under_replicated(self) -> list[Inode]:
         alive = {member.name for member in self._control.machine.alive()}
         goal = min(self._wanted, len(alive))
         found = []
@@ -90,6 +98,8 @@ class Storage(Actor):
                 if inode.chunks and len(alive.intersection(inode.copies)) < goal
             ]
             after = batch[-1].ino
+            # A large index is a long look: everybody else gets a turn in between.
+            await asyncio.sleep(0)
         return found
 
     async def _repair_all(self) -> None:
@@ -100,7 +110,7 @@ class Storage(Actor):
             except TimeoutError:
                 pass
             self._look.clear()
-            for inode in self._under_replicated():
+            for inode in await self._under_replicated():
                 try:
                     await self._repair(inode)
                 except OneOSError as error:
@@ -113,7 +123,8 @@ class Storage(Actor):
             # Nothing can be copied until a host that holds it returns.
             return
         spare = [name for name in alive if name not in inode.copies]
-        copies = list(inode.copies)
+        # Those that were struck off hold nothing any more; the list must not grow for ever.
+        copies = [name for name in inode.copies if name in self._control.state.members]
         missing = min(self._wanted, len(alive)) - len(sources)
         for name in spare[:missing]:
             for start in range(0, len(inode.chunks), REPAIR_CHUNKS_PER_CALL):
