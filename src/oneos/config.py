@@ -72,12 +72,13 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
             force_setattr(self, "cluster_port", self.port + 2)
 
 
-def load_config(path: str | os.PathLike[str]) -> RuntimeConfig:
+def load_config(path: str | os.PathLike[str], directory: Path | None = None) -> RuntimeConfig:
     """Read a configuration file.
 
     Args:
         path: the file. Relative paths in it start at its own directory, or at what its key
             `relative_to` says.
+        directory: where the Runtime's data lies unless the file says it; None means the default.
 
     Raises:
         ConfigError: it cannot be read, or is wrong; the message names the file and the line or
@@ -91,16 +92,19 @@ def load_config(path: str | os.PathLike[str]) -> RuntimeConfig:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigError(f"{source}: line {line}: not UTF-8 text") from None
-    return parse_config(text, source, Path(path).resolve().parent)
+    return parse_config(text, source, Path(path).resolve().parent, directory)
 
 
-def parse_config(text: str, source: str, base: Path) -> RuntimeConfig:
+def parse_config(
+    text: str, source: str, base: Path, directory: Path | None = None
+) -> RuntimeConfig:
     """The configuration in a TOML text.
 
     Args:
         text: the whole file.
         source: its name, for messages.
         base: where relative paths in it start.
+        directory: as for `load_config`.
 
     Raises:
         ConfigError: it is wrong; the message names the source and the line or key.
@@ -113,11 +117,12 @@ def parse_config(text: str, source: str, base: Path) -> RuntimeConfig:
     name = table.string("name", default_name())
     if not _NAME.fullmatch(name):
         raise table.error("name", f'"{name}" cannot name a host', _NAME_HINT)
-    directory = table.string("directory", "")
+    own = table.string("directory", "")
+    data = base / os.path.expanduser(own) if own else directory or default_directory()
     port = table.integer("port", PORT_DEFAULT, 1, PORT_MAX)
     config = RuntimeConfig(
         name=HostName(name),
-        directory=base / os.path.expanduser(directory) if directory else default_directory(),
+        directory=data,
         listen=table.string("listen", "0.0.0.0"),
         port=port,
         advertise=table.string("advertise", "") or None,

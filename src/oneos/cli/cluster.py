@@ -7,11 +7,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from oneos.cli.display import print_json
+from oneos.cli.options import json_option
+from oneos.config import PORT_MAX
 from oneos.errors import UserError
 from oneos.limits import PORT_DEFAULT
+from oneos.local.starting import is_up
+
+if TYPE_CHECKING:
+    from oneos.runtime.cluster import Host
 
 
 @click.command("cluster")
@@ -19,11 +27,19 @@ from oneos.limits import PORT_DEFAULT
 @click.option(
     "--dir",
     "directory",
+    metavar="DIR",
     type=click.Path(path_type=Path),
     default=lambda: Path(os.environ.get("ONEOS_CLUSTER_DIR") or "~/.oneos-cluster").expanduser(),
     help="Where the cluster lives. Default: $ONEOS_CLUSTER_DIR, else ~/.oneos-cluster.",
 )
-@click.option("--port", default=PORT_DEFAULT, show_default=True, help="The first host's port.")
+@click.option(
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(1, PORT_MAX),
+    default=PORT_DEFAULT,
+    show_default=True,
+    help="The first host's port; the next host has one that is 10 higher.",
+)
 @click.option(
     "--with",
     "extra",
@@ -32,8 +48,9 @@ from oneos.limits import PORT_DEFAULT
     help="Add a file's text (tags, devices) to a new host's configuration; repeatable.",
 )
 @click.option("--shell", is_flag=True, help="Open a shell, and stop the cluster at its end.")
+@json_option
 def command(
-    action: str, directory: Path, port: int, extra: tuple[str, ...], shell: bool
+    action: str, directory: Path, port: int, extra: tuple[str, ...], shell: bool, as_json: bool
 ) -> int | None:
     """Run N Runtimes on this machine, each a host of its own: host1, host2, ...
 
@@ -43,9 +60,10 @@ def command(
     Examples:
       oneos cluster 3
       oneos cluster 3 --with host2=devices.toml
+      oneos cluster status
       oneos cluster stop
+      oneos cluster rm                # stops it and removes its data
     """
-    from oneos.local.starting import is_up
     from oneos.runtime import cluster
 
     directory = directory.absolute()
@@ -54,6 +72,9 @@ def command(
         cluster.start(hosts, lambda text: click.echo(text, err=True))
         if shell:
             return _shell(directory)
+        if as_json:
+            _print_json(hosts)
+            return None
         click.echo(f"use it:  export ONEOS_DIR={hosts[0].directory}  and  oneos sh")
         click.echo(f"stop it: oneos cluster stop{_at(directory)}")
         return None
@@ -63,6 +84,9 @@ def command(
     if not hosts:
         raise UserError(f"there is no cluster in {directory}", hint="make one: oneos cluster 3")
     if action == "status":
+        if as_json:
+            _print_json(hosts)
+            return None
         for host in hosts:
             state = "up" if is_up(host.directory) else "down"
             click.echo(f"{host.name}  {state}  127.0.0.1:{host.port}  {host.directory}")
@@ -71,8 +95,24 @@ def command(
     if action == "rm":
         for host in hosts:
             shutil.rmtree(host.directory)
-        click.echo(f"removed {len(hosts)} hosts from {directory}")
+        click.echo(f"removed {len(hosts)} hosts from {directory}", err=True)
+    if as_json:
+        _print_json([] if action == "rm" else hosts)
     return None
+
+
+def _print_json(hosts: list[Host]) -> None:
+    print_json(
+        [
+            {
+                "name": host.name,
+                "state": "up" if is_up(host.directory) else "down",
+                "address": f"127.0.0.1:{host.port}",
+                "directory": os.fspath(host.directory),
+            }
+            for host in hosts
+        ]
+    )
 
 
 def _shell(directory: Path) -> int:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import click
 
-from oneos.cli.configure import configuration_options, is_member, write_config
-from oneos.cli.options import directory_option
+from oneos.cli.configure import Directory, configuration_options, is_member, write_config
+from oneos.cli.display import print_json
+from oneos.cli.options import ask, directory_option, json_option
 from oneos.errors import UserError
 from oneos.limits import PORT_DEFAULT
-from oneos.local.starting import launch, wait_until_up
+from oneos.local.starting import launch, socket_of, wait_until_up
 
 
 @click.command("join")
@@ -25,7 +27,10 @@ from oneos.local.starting import launch, wait_until_up
 )
 @directory_option
 @configuration_options
-def command(address: str, token_file: str, directory: Path, **settings: object) -> None:
+@json_option
+def command(
+    address: str, token_file: str, directory: Path, as_json: bool, **settings: object
+) -> None:
     """Bring this host into the network that answers at ADDRESS (HOST or HOST:PORT).
 
     The token is printed by `oneos up` or `oneos token` on a host of the network; it is good once.
@@ -47,15 +52,21 @@ def command(address: str, token_file: str, directory: Path, **settings: object) 
 
     where = parse_address(address)
     token = read_token_file(token_file)
-    config = write_config(directory, settings)
+    making = Directory(directory)
     try:
+        config = write_config(directory, settings)
         asyncio.run(join(where, token, config.name, facts_of(config, [], {}, ""), directory))
     except BaseException:
-        # A second try must find the host as the first did.
-        (directory / "oneos.toml").unlink(missing_ok=True)
+        making.undo()
         raise
     wait_until_up(directory, launch(directory))
+    if as_json:
+        network = ask(socket_of(directory), "status")["network"]
+        print_json({"host": config.name, "network": network, "directory": os.fspath(directory)})
+        return
     click.echo(f"{config.name} is up; see who is there: oneos status")
+    if directory != Path("~/.oneos").expanduser():
+        click.echo(f"here:  export ONEOS_DIR={directory}")
 
 
 def parse_address(text: str) -> tuple[str, int]:

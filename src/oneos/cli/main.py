@@ -89,6 +89,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
+    subcommand_metavar="VERB [ARGUMENT]...",
     epilog="Help on one verb, with an example: oneos VERB --help",
 )
 @click.option(

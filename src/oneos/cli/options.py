@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,4 +70,4 @@ def login_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return "root"
+        return f"uid{os.getuid()}"

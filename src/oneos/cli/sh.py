@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from typing import TYPE_CHECKING
 
 import click
 
-from oneos.cli.options import socket_option
+from oneos.cli.options import login_name, socket_option
 
 if TYPE_CHECKING:
     from oneos.shell.main import Source
@@ -53,7 +51,7 @@ def command(
 
     source = _source(command_text, standard_input, arguments)
     letters = "e" * errexit + "u" * nounset + "x" * xtrace
-    return run(socket_path, source, user=user or _login_name(), options=letters)
+    return run(socket_path, source, user=user or login_name(), options=letters)
 
 
 sh = command
@@ -70,10 +68,3 @@ def _source(command_text: bool, standard_input: bool, arguments: tuple[str, ...]
     if standard_input or not arguments:
         return Source(arguments=arguments)
     return Source(script=arguments[0], name=arguments[0], arguments=arguments[1:])
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid{os.getuid()}"

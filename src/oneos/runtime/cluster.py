@@ -7,13 +7,15 @@ network, the others join it by tokens, and from three on three of them carry the
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from oneos.errors import UserError
+from oneos.config import PORT_MAX, load_config, parse_config
+from oneos.errors import ConfigError, UserError
 from oneos.limits import CLUSTER_HOSTS_MAX
 from oneos.local import starting
 from oneos.local.client import Client
@@ -79,28 +81,40 @@ def plan(directory: Path, count: int, port: int, extra: dict[str, Path]) -> list
         if name not in names:
             raise UserError(f"--with {name}=...: there is no such host", hint=", ".join(names))
     base = present[0].port if present else port
+    if base + count * PORTS_EACH > PORT_MAX:
+        raise UserError(f"{count} hosts do not fit behind port {base}", hint="a lower --port")
     hosts = [Host(name, directory / name, base + at * PORTS_EACH) for at, name in enumerate(names)]
+    texts = {}
     for host in hosts:
-        path = host.directory / "oneos.toml"
-        if not path.exists():
-            host.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.write_text(_config(host, extra.get(host.name)), encoding="utf-8")
+        if not (host.directory / "oneos.toml").exists():
+            texts[host] = _config(host, extra.get(host.name))
+    # All are written only after none was found wrong.
+    for host, text in texts.items():
+        host.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (host.directory / "oneos.toml").write_text(text, encoding="utf-8")
     return hosts
 
 
 def _config(host: Host, extra: Path | None) -> str:
-    more = extra.read_text(encoding="utf-8") if extra else ""
-    return (
-        f'name = "{host.name}"\n'
-        f'directory = "."\n'
-        f'listen = "127.0.0.1"\n'
-        f'advertise = "127.0.0.1"\n'
-        f"port = {host.port}\n" + (f"\n{more}" if more else "")
+    own = (
+        f'name = "{host.name}"\nlisten = "127.0.0.1"\nadvertise = "127.0.0.1"\nport = {host.port}\n'
     )
+    if extra is None:
+        return own
+    more = extra.read_text(encoding="utf-8")
+    parse_config(more, str(extra), extra.resolve().parent)
+    # Its paths mean the same in the copy.
+    own += f"relative_to = {json.dumps(str(extra.resolve().parent))}\n"
+    for key in tomllib.loads(own):
+        if key in tomllib.loads(more):
+            raise ConfigError(
+                f"{extra}: {key}: a cluster's host has its own", hint="leave the key out"
+            )
+    return f"{own}\n{more}"
 
 
 def _port_in(path: Path) -> int:
-    return int(tomllib.loads(path.read_text(encoding="utf-8"))["port"])
+    return load_config(path).port
 
 
 def start(hosts: list[Host], say: Say) -> None:
@@ -129,22 +143,19 @@ def start(hosts: list[Host], say: Say) -> None:
 
 def _found(host: Host) -> None:
     if not host.made:
-        from oneos.config import load_config  # Only a new cluster pays for these imports.
-        from oneos.net.pki import create_network
+        from oneos.net.pki import create_network  # Only a new cluster pays for these imports.
 
-        load_config(host.directory / "oneos.toml")
         create_network(host.directory / "identity", "cluster", host.name)
 
 
 def _join(host: Host, first: Host) -> None:
     import asyncio
 
-    from oneos.config import load_config
     from oneos.net.token import Token
     from oneos.runtime.facts import facts_of
     from oneos.runtime.joining import join
 
-    config = load_config(host.directory / "oneos.toml")
+    config = load_config(host.directory / "oneos.toml", host.directory)
     with Client(first.socket) as client:
         token = Token.parse(client.call("token")["token"])
     facts = facts_of(config, [], {}, "")

@@ -39,7 +39,7 @@ def config_of(directory: Path) -> RuntimeConfig:
             errno=2,
             hint="make one: oneos up (a new network) or oneos join (an existing one)",
         )
-    return load_config(path)
+    return load_config(path, directory)
 
 
 def serve(directory: Path, *, to_file: bool) -> int:
@@ -52,7 +52,6 @@ def serve(directory: Path, *, to_file: bool) -> int:
     _log(directory, to_file)
     try:
         config = config_of(directory)
-        # The configuration says what the host is; where its data lies, the directory does.
         return _loop(_serve(config))
     except Deposed as error:
         log.warning("%s; starting anew", error)

@@ -223,7 +223,7 @@ def test_manifest_check_names_file_and_fault(oneos: Oneos, tmp_path: Path) -> No
     outcome = oneos("manifest", "--check", str(file))
     assert outcome.status == 1
     assert outcome.err.startswith(
-        f"oneos: {file}: service.pubsub.hosts: service pubsub may run on no host\n"
+        f"oneos: {file}: service.pubsub.hosts: service pubsub may run on no host (line 11)\n"
     )
     file.write_text(default_manifest().text)
     assert oneos("manifest", "--check", str(file)).out == f"{file}: 5 services, nothing wrong\n"
