@@ -76,7 +76,9 @@ class AskServer:
         if request[0] == "hello":
             return [0, {"host": "hub", "network": "home"}]
         self.requests.append(request)
-        answer = self.answers.get(tuple(request), self.answers.get(request[0]))
+        # Compared, not looked up: arguments may be lists and maps.
+        whole = [answer for key, answer in self.answers.items() if key == tuple(request)]
+        answer = whole[0] if whole else self.answers.get(request[0])
         if isinstance(answer, Refusal):
             return answer.reply
         return [0, answer]

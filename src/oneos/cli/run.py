@@ -2,50 +2,63 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import stat
 import sys
 from types import FrameType
+from typing import Any
 
 import click
 
 from oneos.cli.options import login_name, socket_option
+from oneos.errors import FileError, UserError
+from oneos.local.client import Client
+
+NOT_FOUND = 127
 
 
-@click.command(
-    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.option(
+    "--on",
+    "on",
+    multiple=True,
+    metavar="WHERE",
+    help="Where to run it: host:NAME, tag:NAME or device:NAME; all have to fit. Default: here.",
 )
-@click.option("--on", "on", multiple=True, metavar="host:NAME|tag:NAME", help="Where to run it.")
-@click.option("--cwd", default=None, help="Its working directory in the tree. Default: home.")
-@click.option("--user", default=None, help="In whose name. Default: who you are here.")
+@click.option("--cwd", metavar="PATH", help="Its working directory in the tree. Default: home.")
+@click.option("--user", metavar="NAME", help="In whose name. Default: your login name.")
 @socket_option
-@click.argument("words", nargs=-1, required=True, metavar="COMMAND [ARGUMENT]...")
+@click.argument(
+    "words", nargs=-1, required=True, metavar="COMMAND [ARGUMENT]...", type=click.UNPROCESSED
+)
 def command(
     on: tuple[str, ...], cwd: str | None, user: str | None, socket_path: str, words: tuple[str, ...]
 ) -> int:
     """Run one program of the network; its standard streams are this command's.
+
+    Ends with the program's exit status, 128 and the signal's number if a signal ended it, 127 if
+    there is none of that name.
 
     \b
     Examples:
       oneos run --on host:pi1 python3 /home/alice/read.py
       oneos run cat /dev/sensor/1 > here.log
     """
-    from oneos.local.client import Client
-
     with Client(socket_path) as client:
         session = client.call("session", {"user": user or login_name()})
         stage = {
             "argv": [os.fsencode(word) for word in words],
             "env": {k.encode(): v.encode() for k, v in session["env"].items()},
-            "cwd": os.fsencode(cwd) if cwd else session["home"],
+            "cwd": _directory(client, cwd, session["home"]),
             "on": list(on),
             "io": {0: ["fd", 0], 1: ["fd", 1], 2: ["fd", 2]},
         }
         spec = {"sid": session["sid"], "stages": [stage]}
         (answer,) = client.call("spawn", spec, fds=(0, 1, 2))
         if "errno" in answer:
-            hint = f"\n       {answer['hint']}" if answer.get("hint") else ""
-            click.echo(f"oneos: {words[0]}: {answer['message']}{hint}", err=True)
+            print(_refusal(words[0], answer).lines(), file=sys.stderr)
             return int(answer["status"])
         pid = answer["pid"]
 
@@ -58,3 +71,23 @@ def command(
         (status,) = client.call("wait", [pid])
     sys.stdout.flush()
     return int(status)
+
+
+def _directory(client: Client, cwd: str | None, home: bytes) -> bytes:
+    """The working directory; a relative one starts at home. Raises UserError."""
+    path = os.path.join(home, os.fsencode(cwd or ""))
+    try:
+        mode = client.call("stat", path, True)[0]
+    except FileError as error:
+        raise UserError(f"--cwd: {error.message}", errno=error.errno, hint=error.hint) from None
+    if not stat.S_ISDIR(mode):
+        raise UserError(f"--cwd: {os.fsdecode(path)}: Not a directory", errno=errno.ENOTDIR)
+    return path.rstrip(b"/") or b"/"
+
+
+def _refusal(name: str, answer: dict[str, Any]) -> UserError:
+    if answer["status"] == NOT_FOUND:
+        return UserError(f"{name}: not found", hint="see what there is: oneos run ls /bin")
+    # The Runtime may name the command, too.
+    message = answer["message"].removeprefix(f"{name}: ")
+    return UserError(f"{name}: {message}", hint=answer.get("hint", ""))
