@@ -41,7 +41,7 @@ async def grow(
     control: ControlLog,
     links: Links,
 ) -> dict[str, Any]:
-    """Make `count` hosts carry the logs.
+    """Make `count` live hosts carry the logs; voters that are dead are replaced.
 
     Raises:
         UserError: that number cannot be: not 1, 3 or 5, or there are not so many live core hosts.
@@ -128,9 +128,10 @@ def _plan(count: int, control: ControlLog) -> t.EngineView | None:
             hint="1, 3 or 5: an even number tolerates no more losses than the odd one below it",
         )
     engine = control.state.engine
-    if len(engine.voters) == count:
-        return None
     core = [member for member in control.machine.alive() if member.facts.core]
+    lost = [x.name for x in engine.voters if x.name not in {member.name for member in core}]
+    if len(engine.voters) == count and not lost:
+        return None
     if len(core) < count:
         raise UserError(
             f"{count} voters need {count} live core hosts; there are {len(core)}: "

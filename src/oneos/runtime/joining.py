@@ -90,6 +90,12 @@ class NameServer:
                 raise AuthError(
                     error.message, hint="print a new one at a host of the network: oneos token"
                 ) from error
+            if error.errno == errno.EEXIST:
+                raise UserError(
+                    error.message,
+                    errno=error.errno,
+                    hint=f"choose another: --name; or, if it is gone: oneos forget {request.host}",
+                ) from error
             raise
         return m.Joined(certificate, self.record())
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from oneos.errors import FileError, NetworkError, OneOSError, UserError
 from oneos.files.proc import iso
-from oneos.ids import HostName
+from oneos.ids import Epoch, HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.services import Services
@@ -119,11 +119,17 @@ class System:
                     if placed.host == self.host
                     else ("running" if placed.host else "none"),
                 }
-                for placed in state.placements.values()
+                for placed in self._placements()
             ],
             "voters": voters,
             "under_replicated": await self._under_replicated(),
         }
+
+    def _placements(self) -> list[t.Placement]:
+        """Where each service of the manifest runs; also those that never found a host."""
+        state = self._control.state
+        nowhere = (t.Placement(rule.name, HostName(""), Epoch(0)) for rule in state.rules)
+        return [state.placements.get(none.service, none) for none in nowhere]
 
     async def _under_replicated(self) -> int | None:
         try:
@@ -209,7 +215,16 @@ class System:
 
     async def forget(self, host: str) -> None:
         """Strike off a host that left or died."""
-        await self._control.submit(t.Forget(HostName(host), now_ns()))
+        try:
+            await self._control.submit(t.Forget(HostName(host), now_ns()))
+        except UserError as error:
+            hint = "see who is there: oneos status"
+            if error.errno == errno.EBUSY:
+                hint = "there: oneos down"
+                voters = [voter.name for voter in self._control.state.engine.voters]
+                if host in voters:
+                    hint = f"another takes its place by: oneos voters {len(voters)}"
+            raise UserError(error.message, errno=error.errno, hint=error.hint or hint) from error
 
     def stop(self) -> None:
         """End this Runtime, once the answer is out."""
