@@ -69,8 +69,9 @@ class Command:
         except OSError as error:
             os.close(outlet)
             os.close(inlet)
-            what = words[0] if os.path.isdir(directory or ".") else directory
-            raise unusable(error, what, shown) from None
+            if not os.path.isdir(directory or "."):
+                raise unusable(error, directory, shown) from None
+            raise unusable(error, words[0], shown, "is it installed") from None
         self = cls(shown, process, inlet if write else outlet)
         if write:
             os.close(outlet)

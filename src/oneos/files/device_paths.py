@@ -100,10 +100,12 @@ def _is_fifo(path: str) -> bool:
         return False
 
 
-def unusable(error: OSError, path: str, shown: str) -> FileError:
+def unusable(
+    error: OSError, path: str, shown: str, question: str = "is it plugged in"
+) -> FileError:
     """Why the thing behind a device cannot be used, as its opener is to read it."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return FileError(errno.ENXIO, shown, hint=f"its host has no {path}: is it plugged in?")
+        return FileError(errno.ENXIO, shown, hint=f"its host has no {path}: {question}?")
     if error.errno in (errno.EACCES, errno.EPERM):
         return FileError(
             errno.EACCES, shown, hint=f"the Runtime of its host has no right to open {path}"

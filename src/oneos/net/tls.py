@@ -7,6 +7,7 @@ it meant. The one unverified context is `stranger_context()`, by which a joining
 CA it then compares with its token; no secret may be sent over it.
 """
 
+import os
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -151,8 +152,9 @@ def dial_error(who: str, where: str, error: BaseException) -> NetworkError:
             f"what answers at {where} is not OneOS", hint="check the address and the port"
         )
     why = ""
-    if isinstance(error, OSError) and error.strerror:
-        why = f" ({error.strerror})"
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        # Not `strerror` of the exception: asyncio puts the address there once more.
+        why = f" ({os.strerror(error.errno)})"
     return NetworkError(
         f"{who} does not answer at {where}{why}", hint="is it running, and is the port open?"
     )

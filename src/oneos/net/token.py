@@ -98,6 +98,7 @@ def read_token_file(path: str) -> Token:
         raise UserError(
             f"cannot read the token file {path}: {os.strerror(error.errno or 5)}",
             errno=error.errno,
+            hint=f"write the token into it, or give it on standard input: --token-file -; {_HINT}",
         ) from None
     return Token.parse(raw.decode("ascii", "replace"))
 

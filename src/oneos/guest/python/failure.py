@@ -58,6 +58,9 @@ def os_error(number: int, *names: object, message: str = "", hint: str = "") -> 
         hint: what a person can do about it.
     """
     text = posix.strerror(number)
+    if message.endswith(f": {text}"):
+        # The name in front of it is the exception's own business.
+        message = text
     if message and number not in PLAIN:
         text = f"{message} ({hint})" if hint else message
     if len(names) == 2:
