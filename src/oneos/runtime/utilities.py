@@ -1,8 +1,14 @@
-"""What the package brings for the tree: the programs of /bin, and the shell as a program."""
+"""What the package brings for the tree: the programs of /bin, /etc/group, and the shell.
+
+There is no /etc/passwd: all programs of a Runtime share its user's number, whatever their session
+is called, so a table by number would name the wrong one. Programs are told by the session instead.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import grp
 import hashlib
 import os
 import shutil
@@ -11,7 +17,7 @@ from pathlib import Path
 
 from oneos.errors import FileError
 from oneos.files.binaries import utilities
-from oneos.files.handles import Caller
+from oneos.files.handles import Caller, Handle
 from oneos.files.regular import RegularFiles
 from oneos.files.tree import Tree
 from oneos.storage.disk import write_all
@@ -19,6 +25,8 @@ from oneos.storage.disk import write_all
 
 async def install(tree: Tree, regular: RegularFiles) -> None:
     """Make /bin hold the utilities of this version; what is the same is left alone.
+
+    /etc/group is made where there is none, for the names that `ls -l` shows.
 
     Raises:
         OneOSError: the File System or the disk refuses; calling again goes on.
@@ -34,12 +42,30 @@ async def install(tree: Tree, regular: RegularFiles) -> None:
             if error.errno != errno.ENOENT:
                 raise
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        handle = await tree.open(path, flags, 0o755, caller)
-        try:
-            if handle.fd >= 0:
-                write_all(handle.fd, content, 0)
-        finally:
-            await handle.close()
+        await _write(await tree.open(path, flags, 0o755, caller), content)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        await _write(await tree.open(b"/etc/group", flags, 0o644, caller), _groups())
+    except FileError as error:
+        # What is there may have been changed by people; it is theirs.
+        if error.errno != errno.EEXIST:
+            raise
+
+
+async def _write(handle: Handle, content: bytes) -> None:
+    try:
+        if handle.fd >= 0:
+            write_all(handle.fd, content, 0)
+    finally:
+        await handle.close()
+
+
+def _groups() -> bytes:
+    """The groups that files of the tree can have here: root's, and that of this Runtime."""
+    names = {0: "root"}
+    with contextlib.suppress(KeyError):
+        names[os.getgid()] = grp.getgrgid(os.getgid()).gr_name
+    return "".join(f"{name}:x:{number}:\n" for number, name in names.items()).encode()
 
 
 def shell_command(directory: Path) -> list[str]:
