@@ -303,7 +303,8 @@ class Agents:
         for number, wait_s in ((signal.SIGTERM, KILL_GRACE_S), (signal.SIGKILL, CALL_TIMEOUT_S)):
             for pid in list(self._agents):
                 try:
-                    self.signal(pid, number)
+                    # With all that it started: nobody would end those later.
+                    os.killpg(self.os_pid(pid), number)
                 except (FileError, ProcessLookupError):
                     pass
             if self._tasks:

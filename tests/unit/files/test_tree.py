@@ -1,0 +1,254 @@
+"""The tree: which part serves a path, what the parts made of facts show, and their errnos."""
+
+import errno
+import os
+import stat
+from collections.abc import Awaitable
+
+import pytest
+
+from oneos.errors import FileError
+from oneos.files.devfs import DeviceFiles
+from oneos.files.handles import Caller, Handle, Plain
+from oneos.files.hosts import Runtimes
+from oneos.files.proc import Proc
+from oneos.files.tree import Tree, canonical, split
+from oneos.ids import HostName, Pid, SessionId
+from oneos.kernel.control_log import ControlLog
+from oneos.state import control_types as t
+from tests.unit.files.support import Network
+from tests.unit.kernel.support import HUB, LAB, World
+
+ROOT = Caller()
+
+
+async def opened(*about: object) -> Handle:
+    """A device or descriptor as some host opens it; its name tells which."""
+    return Plain(os.memfd_create("/".join(str(x) for x in about)))
+
+
+class Bench:
+    def __init__(self, network: Network, control: ControlLog) -> None:
+        self.control = control
+        self.asked: list[tuple[object, ...]] = []
+        self.tree = Tree(
+            network.hosts[0].files,
+            {
+                b"dev": DeviceFiles(control, self._device),
+                b"proc": Proc(control, self._descriptor),
+                b"runtime": Runtimes(control, {"hub": 0.5}.get),
+            },
+        )
+
+    async def _device(self, member: t.Member, name: str, flags: int) -> Handle:
+        self.asked.append((member.name, name, flags))
+        return await opened(member.name, name)
+
+    async def _descriptor(self, process: t.Process, number: int, flags: int) -> Handle:
+        self.asked.append((process.pid, number, flags))
+        return await opened(process.pid, number)
+
+    async def names(self, path: bytes, caller: Caller = ROOT) -> list[bytes]:
+        return [entry.name for entry in await self.tree.list(path, caller)]
+
+    async def text(self, path: bytes, caller: Caller = ROOT) -> str:
+        handle = await self.tree.open(path, os.O_RDONLY, 0, caller)
+        try:
+            return os.pread(handle.fd, 10_000, 0).decode()
+        finally:
+            await handle.close()
+
+
+@pytest.fixture
+async def bench(network: Network) -> Bench:
+    hub, _ = await network.start(HUB, LAB)
+    return Bench(network, hub.control)
+
+
+async def arrive_with(bench: Bench, network: Network, host: HostName, *devices: t.Device) -> None:
+    facts = t.Facts("127.0.0.1", 1, 2, 3, True, ["strong"], devices=list(devices))
+    control = next(x.control for x in network.hosts if x.host == host)
+    await control.submit(t.Arrive(host, facts, 3))
+    await bench.control.barrier()
+
+
+async def failure(work: Awaitable[object]) -> str:
+    with pytest.raises(FileError) as raised:
+        await work
+    return errno.errorcode[raised.value.errno]
+
+
+# --- paths ------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        (b"/", b"/"),
+        (b"//a///b/", b"/a/b"),
+        (b"/a/./b/../c", b"/a/c"),
+        (b"/../../a", b"/a"),
+        (b"/...", b"/..."),
+        (b"/\xff\xfe", b"/\xff\xfe"),
+    ],
+)
+def test_path_is_resolved_by_its_text(raw: bytes, clean: bytes) -> None:
+    assert canonical(raw) == clean
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [(b"", "ENOENT"), (b"a", "EINVAL"), (b"/a\0", "EINVAL"), (b"/" + b"a" * 4096, "ENAMETOOLONG")],
+)
+def test_what_is_no_path_is_refused(path: bytes, code: str) -> None:
+    with pytest.raises(FileError) as raised:
+        split(path)
+    assert errno.errorcode[raised.value.errno] == code
+
+
+# --- the whole --------------------------------------------------------------------------------
+async def test_parts_cannot_be_changed_by_a_program(bench: Bench) -> None:
+    tree = bench.tree
+    assert await failure(tree.mkdir(b"/proc/x", 0o755, ROOT)) == "EPERM"
+    assert await failure(tree.mkdir(b"/proc", 0o755, ROOT)) == "EEXIST"
+    assert await failure(tree.unlink(b"/dev/null")) == "EPERM"
+    assert await failure(tree.rmdir(b"/")) == "EBUSY"
+    assert await failure(tree.rename(b"/d", b"/proc/d")) == "EXDEV"
+    assert await failure(tree.open(b"/proc", os.O_WRONLY, 0, ROOT)) == "EISDIR"
+    assert await failure(tree.open(b"/proc/none", os.O_RDONLY, 0, ROOT)) == "ENOENT"
+    assert await failure(tree.stat(b"/runtime/hub/cores/x", ROOT)) == "ENOTDIR"
+    assert await failure(tree.open(b"/runtime/hub/cores", os.O_WRONLY, 0, ROOT)) == "EACCES"
+    assert await failure(tree.list(b"/runtime/hub/cores", ROOT)) == "ENOTDIR"
+
+
+async def test_realpath_names_what_is_there(bench: Bench) -> None:
+    assert await bench.tree.realpath(b"/d/../proc/./", ROOT) == b"/proc"
+    assert await failure(bench.tree.realpath(b"/runtime/hub/cores/", ROOT)) == "ENOTDIR"
+    assert await failure(bench.tree.realpath(b"/nothing", ROOT)) == "ENOENT"
+
+
+async def test_truncation_is_committed(bench: Bench, network: Network) -> None:
+    hub = network.hosts[0]
+    handle = await bench.tree.open(b"/d/f", os.O_WRONLY | os.O_CREAT, 0o644, ROOT)
+    os.write(handle.fd, b"hello")
+    await handle.close()
+    await bench.tree.truncate(b"/d/f", 2, ROOT)
+    assert (await hub.names.inode(b"/d/f")).size == 2
+    assert await failure(bench.tree.truncate(b"/d", 0, ROOT)) == "EISDIR"
+    assert await failure(bench.tree.truncate(b"/dev/null", 0, ROOT)) == "EINVAL"
+
+
+async def test_place_is_the_same_inode_on_every_look(bench: Bench) -> None:
+    first = await bench.tree.stat(b"/runtime//hub/./cores", ROOT)
+    listed = {e.name: e.ino for e in await bench.tree.list(b"/runtime/hub", ROOT)}
+    assert first.ino == listed[b"cores"]
+    assert first.ino != (await bench.tree.stat(b"/runtime/lab/cores", ROOT)).ino
+
+
+# --- /proc and /runtime -----------------------------------------------------------------------
+async def spawn(bench: Bench, world: World, host: HostName) -> int:
+    program = t.NewProcess(host, world.incarnations[host], [b"/bin/cat", b"a\nState:\tX"], b"/")
+    epoch = world.epoch(bench.control, "scheduler")
+    [pid] = await bench.control.submit(
+        t.Spawn(epoch, SessionId(1), Pid(0), "ann", [program], 10**18)
+    )
+    return int(pid)
+
+
+async def test_process_shows_as_in_proc(bench: Bench, world: World) -> None:
+    pid = await spawn(bench, world, HUB)
+    place = b"/proc/%d" % pid
+    assert await bench.text(place + b"/cmdline") == "/bin/cat\0a\nState:\tX\0"
+    status = await bench.text(place + b"/status")
+    # An argument cannot fake a line.
+    assert [line for line in status.splitlines() if line.startswith("State:")] == [
+        "State:\tR (running)"
+    ]
+    assert "Name:\tcat\n" in status
+    assert await bench.text(place + b"/host") == "hub\n"
+    assert await bench.names(place + b"/fd") == [b"0", b"1", b"2"]
+    handle = await bench.tree.open(place + b"/fd/1", os.O_WRONLY, 0, ROOT)
+    await handle.close()
+    assert bench.asked == [(pid, 1, os.O_WRONLY)]
+    assert await failure(bench.tree.stat(place + b"/fd/3", ROOT)) == "ENOENT"
+    assert await failure(bench.tree.stat(place + b"/status/x", ROOT)) == "ENOTDIR"
+    ended = t.Ended(HUB, world.incarnations[HUB], [(Pid(pid), 3)], 10**18)
+    await bench.control.submit(ended)
+    assert "ExitStatus:\t3\n" in await bench.text(place + b"/status")
+    assert b"fd" not in await bench.names(place)
+
+
+async def test_self_is_the_asking_process(bench: Bench, world: World) -> None:
+    pid = await spawn(bench, world, HUB)
+    caller = Caller(pid=pid)
+    assert b"self" in await bench.names(b"/proc", caller)
+    assert b"self" not in await bench.names(b"/proc")
+    text = await bench.text(b"/proc/self/stat", caller)
+    assert text.startswith(f"{pid} (cat) R ")
+    assert await failure(bench.tree.stat(b"/proc/self", ROOT)) == "ENOENT"
+
+
+async def test_runtime_shows_what_a_host_is(
+    bench: Bench,
+    network: Network,
+    world: World,
+) -> None:
+    await spawn(bench, world, HUB)
+    assert await bench.names(b"/runtime") == [b"hub", b"lab"]
+    assert await bench.text(b"/runtime/hub/load") == "0.50\n"
+    assert await bench.text(b"/runtime/hub/agents") == "1\n"
+    assert "scheduler" in await bench.text(b"/runtime/hub/services")
+    await arrive_with(bench, network, LAB)
+    assert await bench.text(b"/runtime/lab/tags") == "strong\n"
+    assert await bench.text(b"/runtime/lab/load") == "\n"
+    assert await failure(bench.tree.stat(b"/runtime/nobody/cores", ROOT)) == "ENOENT"
+
+
+# --- /dev -------------------------------------------------------------------------------------
+async def test_devices_stand_where_their_names_say(bench: Bench, network: Network) -> None:
+    await arrive_with(
+        bench, network, LAB, t.Device("sensor/1", "file", "r"), t.Device("led", "fifo", "w")
+    )
+    assert {b"led", b"null", b"sensor"} <= set(await bench.names(b"/dev"))
+    assert await bench.names(b"/dev/sensor") == [b"1"]
+    mode = (await bench.tree.stat(b"/dev/sensor/1", ROOT)).mode
+    assert stat.S_ISCHR(mode) and stat.S_IMODE(mode) == 0o444
+    handle = await bench.tree.open(b"/dev/sensor/1", os.O_RDONLY, 0, ROOT)
+    # What was opened is shown, not the pipe that brings it.
+    assert stat.S_ISCHR((await handle.stat()).mode)
+    await handle.close()
+    assert bench.asked == [(LAB, "sensor/1", os.O_RDONLY)]
+    assert await failure(bench.tree.open(b"/dev/sensor/1", os.O_WRONLY, 0, ROOT)) == "EACCES"
+    assert await failure(bench.tree.open(b"/dev/led", os.O_RDWR, 0, ROOT)) == "EACCES"
+    assert await failure(bench.tree.stat(b"/dev/sensor/2", ROOT)) == "ENOENT"
+    assert await failure(bench.tree.stat(b"/dev/led/x", ROOT)) == "ENOTDIR"
+
+
+async def test_live_host_serves_a_name_that_two_declare(bench: Bench, network: Network) -> None:
+    device = t.Device("sensor/1", "file", "r")
+    await arrive_with(bench, network, HUB, device)
+    await arrive_with(bench, network, LAB, device)
+    await (await bench.tree.open(b"/dev/sensor/1", os.O_RDONLY, 0, ROOT)).close()
+    members = bench.control.state.members
+    lab = next(host for host in network.hosts if host.host == LAB)
+    await lab.control.submit(t.DeclareDead(HUB, members["hub"].incarnation, "x", 4))
+    await bench.control.wait_for(lambda: bench.control.state.members["hub"].state == "dead")
+    await (await bench.tree.open(b"/dev/sensor/1", os.O_RDONLY, 0, ROOT)).close()
+    assert [asked[0] for asked in bench.asked] == [HUB, LAB]
+
+
+async def test_device_of_a_host_that_is_away_says_so_at_once(
+    bench: Bench, network: Network
+) -> None:
+    await arrive_with(bench, network, LAB, t.Device("led", "fifo", "w"))
+    incarnation = bench.control.state.members["lab"].incarnation
+    await bench.control.submit(t.DeclareDead(LAB, incarnation, "x", 4))
+    with pytest.raises(FileError) as raised:
+        await bench.tree.open(b"/dev/led", os.O_WRONLY, 0, ROOT)
+    assert raised.value.errno == errno.EHOSTDOWN
+    assert "lab is dead" in raised.value.hint
+
+
+async def test_nodes_every_host_has_are_opened_by_the_program(bench: Bench) -> None:
+    handle = await bench.tree.open(b"/dev/null", os.O_WRONLY, 0, ROOT)
+    assert (handle.kind, handle.path) == ("host", "/dev/null")
+    null = await bench.tree.stat(b"/dev/null", ROOT)
+    assert null.rdev == os.stat("/dev/null").st_rdev
