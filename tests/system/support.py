@@ -242,7 +242,7 @@ class Host:
         runtime.send_signal(signal.SIGKILL)
         servers = [x for x in children if _name(x) == "nats-server"]
         psutil.wait_procs([runtime, *servers], timeout=10)
-        left = [x for x in children if x.is_running() and _alive(x)]
+        left = [x for x in children if alive(x)]
         assert not [x for x in left if x in servers], "a server outlived its Runtime"
         return left
 
@@ -270,9 +270,10 @@ def _name(process: psutil.Process) -> str:
         return ""
 
 
-def _alive(process: psutil.Process) -> bool:
+def alive(process: psutil.Process) -> bool:
+    """Whether a process is there, and no zombie."""
     try:
-        return process.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from tests.system.support import HOME, Cluster, Host, reachable, read_line, wait_until
+from tests.system.support import HOME, Cluster, Host, alive, reachable, read_line, wait_until
 from tests.system.support_programs import CHECK_FILES, WRITE_FILES
 
 FAIL_OVER_S = 40.0
@@ -83,7 +83,8 @@ def test_programs_of_a_killed_host_end_with_137(three: Cluster) -> None:
             assert out == b"ended 137\n"
         finally:
             for orphan in orphans:
-                orphan.kill()
+                if alive(orphan):
+                    orphan.kill()
 
     ended = next(p for p in far.processes() if p["pid"] == process["pid"])
     assert (ended["state"], ended["status"]) == ("ended", 137)
@@ -96,25 +97,23 @@ def test_programs_of_a_killed_host_end_with_137(three: Cluster) -> None:
     assert victim.sh("echo $HOST").ok() == "host3\n"
 
 
-def test_no_program_outlives_its_runtime(three: Cluster) -> None:
-    """A program that its network counts as ended must not go on working unseen."""
+def test_programs_of_a_killed_runtime_are_ended_by_its_next_start(three: Cluster) -> None:
+    """A program that the network counts as ended must not go on working unseen."""
     wait_until(lambda: all(reachable(h) for h in three.hosts), FAIL_OVER_S, "all hosts are up")
     with three[1].shell("on host:host3 sleep 1001"):
         wait_until(lambda: three[3].running("sleep 1001"), 15, "it runs")
-
         orphans = three[3].kill()
-
         try:
+            three[3].start()
+
             wait_until(
-                lambda: not [x for x in orphans if x.is_running() and x.status() != "zombie"],
-                FAIL_OVER_S,
-                "its programs end",
+                lambda: not [x for x in orphans if alive(x)], FAIL_OVER_S, "its programs end"
             )
         finally:
             for orphan in orphans:
-                if orphan.is_running():
+                if alive(orphan):
                     orphan.kill()
-    three[3].start()
+    wait_until(lambda: not three[1].running("sleep 1001"), FAIL_OVER_S, "the table says so")
 
 
 def test_a_device_and_a_file_of_a_dead_host_are_refused_in_time(three: Cluster) -> None:
