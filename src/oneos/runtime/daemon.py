@@ -57,7 +57,8 @@ def serve(directory: Path, *, to_file: bool) -> int:
         log.warning("%s; starting anew", error)
         os.execv(sys.executable, [sys.executable, "-m", "oneos.cli.main", *sys.argv[1:]])
     except OneOSError as error:
-        log.error("%s", error.message)
+        if to_file:
+            log.error("%s", error.message)
         print(error.lines(), file=sys.stderr, flush=True)
         return 1
 

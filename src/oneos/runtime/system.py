@@ -220,10 +220,10 @@ class System:
         except UserError as error:
             hint = "see who is there: oneos status"
             if error.errno == errno.EBUSY:
-                hint = "there: oneos down"
-                voters = [voter.name for voter in self._control.state.engine.voters]
-                if host in voters:
-                    hint = f"another takes its place by: oneos voters {len(voters)}"
+                alive = host in [member.name for member in self._control.machine.alive()]
+                count = len(self._control.state.engine.voters)
+                hint = f"another takes its place by: oneos voters {count}"
+                hint = f"at {host}: oneos down" if alive else hint
             raise UserError(error.message, errno=error.errno, hint=error.hint or hint) from error
 
     def stop(self) -> None:
