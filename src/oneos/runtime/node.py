@@ -88,6 +88,7 @@ class Node:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._growing = asyncio.Lock()
         self._wire()
 
     def _wire(self) -> None:
@@ -294,9 +295,12 @@ class Node:
         return await self.services.ask("pubsub", m.Topics(), list[str])
 
     async def _grow(self, count: int) -> dict[str, Any]:
-        return await asyncio.shield(
-            asyncio.ensure_future(growth.grow(count, self.identity, self.control, self.links))
-        )
+        return await asyncio.shield(asyncio.ensure_future(self._grow_alone(count)))
+
+    async def _grow_alone(self, count: int) -> dict[str, Any]:
+        # Two at once would want the same ports, and one could thaw what the other froze.
+        async with self._growing:
+            return await growth.grow(count, self.identity, self.control, self.links)
 
     # --- ending ---------------------------------------------------------------------------------
     def start_task(self, work: Coroutine[Any, Any, Any]) -> None:
