@@ -29,6 +29,7 @@ from oneos.net.routes import Peer, Routes
 from oneos.runtime.ends import Ends, Pipes, Standard
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.orphans import RunRecords
+from oneos.runtime.plumbing import StreamFile
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Agent:
     handles: dict[int, Handle] = field(default_factory=dict)
     complaints: int = -1
     over: bool = False
+    dropped: Callable[[], None] = lambda: None
     _last_handle: int = 0
 
     def keep(self, handle: Handle) -> int:
@@ -65,6 +67,8 @@ class Agent:
             raise FileError(errno.EBADF)
         if len(self.handles) >= AGENT_HANDLES_MAX:
             raise FileError(errno.EMFILE)
+        if isinstance(handle, StreamFile):
+            handle.line.listen(self.dropped)
         self._last_handle += 1
         self.handles[self._last_handle] = handle
         return self._last_handle
@@ -146,6 +150,7 @@ class Agents:
         caller = Caller(start.user, os.getuid(), os.getgid(), start.pid)
         stage = os.path.join(self._directory, str(start.pid))
         agent = Agent(start, secrets.token_hex(16), caller, stage)
+        agent.dropped = lambda: self._line_dropped(agent)
         standard = agent.standard
         self._agents[start.pid] = agent
         try:
@@ -153,9 +158,7 @@ class Agents:
                 raise NetworkError(f"{self.host} is stopping", errno=errno.EAGAIN)
             if len(self._agents) > AGENTS_MAX:
                 raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
-            await self.ends.open(
-                standard, start.ends, caller, pipes, asker, lambda: self._line_dropped(agent)
-            )
+            await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
             os.makedirs(stage, mode=0o700)
             self._spawn(agent, standard.fds)
         except Exception as error:

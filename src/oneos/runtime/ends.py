@@ -19,7 +19,7 @@ from oneos.files.piped import piped
 from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.kernel import messages as m
-from oneos.runtime.plumbing import Plumbing, Pump, pipe
+from oneos.runtime.plumbing import Plumbing, Pump, StreamFile, pipe
 
 
 @dataclass(slots=True)
@@ -187,6 +187,8 @@ class Ends:
             except BaseException:
                 await handle.close()
                 raise
+        if isinstance(handle, StreamFile):
+            handle.line.listen(dropped)
         standard.streams.append(handle)
         fd, handle.fd = handle.fd, -1
         return fd

@@ -20,7 +20,7 @@ from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agents import Agents
-from oneos.runtime.plumbing import Plumbing, Pump, StreamFile, pipe
+from oneos.runtime.plumbing import Line, Plumbing, Pump, StreamFile, pipe
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -73,11 +73,12 @@ class RemoteFiles:
         writing = access == os.O_WRONLY
         read, write = pipe()
         pump: Pump | None = None
+        line = Line()
         try:
             if not writing:
                 # `write` is the pump's from here on, whatever happens.
                 ours, write = write, -1
-                pump = self._plumbing.receive(host, key, ours)
+                pump = self._plumbing.receive(host, key, ours, line)
             await self._links.call(host, method, request, None)
         except BaseException as error:
             os.close(read)
@@ -90,7 +91,7 @@ class RemoteFiles:
             raise
         if pump is None:
             return StreamFile(write, self._plumbing.send(read, host, key), writing=True)
-        return StreamFile(read, pump, writing=False)
+        return StreamFile(read, pump, writing=False, line=line)
 
     # --- for other hosts ------------------------------------------------------------------------
     async def _on_device(self, peer: Peer, request: m.DeviceOpen) -> None:

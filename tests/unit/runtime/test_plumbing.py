@@ -11,7 +11,7 @@ from oneos.files.pipes import read_some, write_all
 from oneos.ids import HostName
 from oneos.net.pump import Ended
 from oneos.net.streams import new_stream_id
-from oneos.runtime.plumbing import Plumbing, StreamFile
+from oneos.runtime.plumbing import Line, Plumbing, StreamFile
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import Host, Network
@@ -150,4 +150,20 @@ async def test_writer_learns_from_close_that_not_all_has_arrived(ends: Ends) -> 
     with pytest.raises(FileError):
         await file.close()
     os.close(read)
+    await ends.nothing_left()
+
+
+async def test_reader_who_is_known_later_is_told_of_a_line_that_broke(ends: Ends) -> None:
+    read, ours = pipe()
+    line = Line()
+    pump = ends.here.receive(LAB, new_stream_id(), ours, line)
+    file = StreamFile(read, pump, writing=False, line=line)
+    assert await pump is None
+    told: list[bool] = []
+    file.line.listen(lambda: told.append(True))
+    assert told == [True]
+    # One who has closed it is not.
+    await file.close()
+    line()
+    assert told == [True]
     await ends.nothing_left()
