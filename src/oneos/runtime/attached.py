@@ -76,6 +76,7 @@ class Attached:
         self._fail = fail
         self._record = stored_record(Path(config.directory), identity)
         self._connected = False
+        self._caught_up = False
 
     async def start(self) -> None:
         """Start the own server and connect. Raises OneOSError."""
@@ -168,7 +169,11 @@ class Attached:
         self._control.watch(self._changed)
         await self._control.start(Log(self.engine, CONTROL_LOG, self._host), Snapshots(self.engine))
         await self._control.barrier()
+        self._caught_up = True
         self._remember()
+        if self._control.state.members:
+            # Who came or went while this host was away. A new network has nobody in its log yet.
+            await self._voters.reload(self._users())
         if not self._control.state.frozen_by:
             await self._open_topics()
         if self._control.state.frozen_by == self._host:
@@ -186,7 +191,8 @@ class Attached:
     def _changed(self, command: t.Command, result: t.Result) -> None:
         if result.errno:
             return
-        if isinstance(command, t.Admit | t.Forget | t.Arrive):
+        if self._caught_up and isinstance(command, t.Admit | t.Forget | t.Arrive):
+            # Not while old records are read: the server would shut out who came later.
             self._remember()
             self._start_task(self._voters.reload(self._users()))
         if (
