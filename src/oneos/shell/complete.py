@@ -16,6 +16,7 @@ from oneos.errors import OneOSError
 from oneos.local.client import Client
 from oneos.shell import expand
 from oneos.shell.builtins import BUILTINS
+from oneos.shell.pipeline import PLACES
 from oneos.shell.state import Shell, decode
 
 _WORDS = re.compile(
@@ -75,9 +76,9 @@ class TreeCompleter(Completer):
             return
         if constraints or command_expected(before):
             if constraints:
-                for kind in ("host:", "tag:"):
+                for kind in PLACES:
                     if kind.startswith(word):
-                        yield Completion(kind, -len(word))
+                        yield Completion(f"{kind}:", -len(word))
             if "/" not in word:
                 yield from self._commands(word)
                 return
@@ -96,7 +97,8 @@ class TreeCompleter(Completer):
         if kind == "host":
             names = {member["name"] for member in members}
         else:
-            names = {tag for member in members for tag in member.get("tags", ())}
+            key = {"tag": "tags", "device": "devices"}.get(kind, "")
+            names = {name for member in members for name in member.get(key, ())}
         for name in names:
             if name.startswith(start):
                 yield Completion(f"{kind}:{name} ", -len(word), display=name)
@@ -131,7 +133,7 @@ def split_line(line: str) -> tuple[list[str], str]:
 def constraints_before(words: list[str]) -> bool:
     """Whether the next word stands right after `on` or a constraint of it."""
     at = len(words)
-    while at and re.fullmatch(r"(host|tag):.+", words[at - 1]):
+    while at and re.fullmatch(r"(host|tag|device):.+", words[at - 1]):
         at -= 1
     return at > 0 and words[at - 1] == "on" and command_expected(words[: at - 1])
 

@@ -41,6 +41,10 @@ class Started:
     status: int = 0
 
 
+PLACES = ("host", "tag", "device")
+"""What a program can be placed by: a host's name, a tag, or a device that hangs on the host."""
+
+
 def split_on(arguments: list[str]) -> tuple[list[str], list[str]]:
     """`on host:pi1 tag:x cmd ...` as its constraints and the command.
 
@@ -51,13 +55,13 @@ def split_on(arguments: list[str]) -> tuple[list[str], list[str]]:
     constraints = []
     while at < len(arguments) and ":" in arguments[at]:
         kind, _, name = arguments[at].partition(":")
-        if kind not in ("host", "tag") or not name:
+        if kind not in PLACES or not name:
             break
         constraints.append(arguments[at])
         at += 1
     if not constraints:
         given = f"'{arguments[at]}'" if at < len(arguments) else "nothing"
-        raise ShellError(f"on: host:NAME or tag:NAME comes first, not {given}")
+        raise ShellError(f"on: host:NAME, tag:NAME or device:NAME comes first, not {given}")
     if at == len(arguments):
         raise ShellError(f"on: no command after {constraints[-1]}")
     return constraints, arguments[at:]

@@ -32,20 +32,22 @@ def test_shared_file_is_opened_once(ours: Runner, runtime: LocalSpawner) -> None
 
 
 def test_on_places_a_program(ours: Runner, runtime: LocalSpawner) -> None:
-    outcome = ours("X=1 on host:here tag:hub echo a | on tag:camera cat; on host:here ls /nosuch")
+    outcome = ours(
+        "X=1 on host:here tag:hub device:s echo a | on tag:camera cat; on host:here ls /nosuch"
+    )
     assert outcome.output == "a\n"
     first, second = runtime.spawned[0]["stages"]
-    assert first["on"] == ["host:here", "tag:hub"] and second["on"] == ["tag:camera"]
+    assert first["on"] == ["host:here", "tag:hub", "device:s"] and second["on"] == ["tag:camera"]
     assert first["argv"] == [b"echo", b"a"] and first["env"][b"X"] == b"1"
 
 
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("on", "on: host:NAME or tag:NAME comes first, not nothing"),
-        ("on pi1 ls", "on: host:NAME or tag:NAME comes first, not 'pi1'"),
+        ("on", "on: host:NAME, tag:NAME or device:NAME comes first, not nothing"),
+        ("on pi1 ls", "on: host:NAME, tag:NAME or device:NAME comes first, not 'pi1'"),
         ("on host:pi1", "on: no command after host:pi1"),
-        ("on host: ls", "on: host:NAME or tag:NAME comes first, not 'host:'"),
+        ("on host: ls", "on: host:NAME, tag:NAME or device:NAME comes first, not 'host:'"),
         ("on host:pi1 cd /", "on: cd is part of this shell and runs here only"),
         ("f() { :; }; on host:pi1 f", "on: f is part of this shell and runs here only"),
     ],
