@@ -385,7 +385,7 @@ def reachable(host: Host) -> bool:
         status = host.status()
     except OneOSError:
         return False
-    return any(m["name"] == host.name and m["state"] == "alive" for m in status["members"])
+    return bool(status["ready"])
 
 
 def local_sh(script: str, directory: Path, stdin: bytes = b"") -> bytes:
