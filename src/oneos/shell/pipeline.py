@@ -6,6 +6,7 @@ What only the shell can run (builtins, functions, loops), or can expand only whi
 runs (`$(...)` reads the pipe), runs in a thread of the shell on a pipe of this process.
 """
 
+import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ class Started:
 
 PLACES = ("host", "tag", "device")
 """What a program can be placed by: a host's name, a tag, or a device that hangs on the host."""
+
+
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def split_on(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -191,6 +195,10 @@ def run(shell: Shell, stages: Sequence[nodes.Node], tested: bool) -> int:
     ordered = [
         next(of_threads).status if program is None else next(of_programs) for program in planned
     ]
+    if shell.foreground.interrupted and INTERRUPTED in ordered:
+        # Ctrl-C reaches one program after the other: what stands behind one that it ended may
+        # see the end of its input first, and end in peace.
+        return INTERRUPTED
     if "P" in shell.options:
         return next((status for status in reversed(ordered) if status), 0)
     return ordered[-1]
