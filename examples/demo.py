@@ -8,6 +8,7 @@ run by plain `sh` on this machine. It ends with 0 only when they are equal.
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ONEOS = [sys.executable, "-m", "oneos.cli.main"]
+HOME = f"/home/{getpass.getuser()}"
 PROGRAMS = ("to_celsius.py", "average.js")
 
 DEVICES = f"""
@@ -90,7 +92,7 @@ class Session:
 
     def shell(self, line: str) -> None:
         """Run a line in OneOS's shell, showing it as its prompt would."""
-        print(f"oneos:~$ {line}", flush=True)
+        print(f"cluster:{HOME}$ {line}", flush=True)
         subprocess.run([*ONEOS, "sh", "-c", line], env=self._environment, check=True)
 
     def put(self, path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ import click
 
 from oneos.config import PORT_MAX, RuntimeConfig, load_config, parse_config, ports_of
 from oneos.errors import UserError
+from oneos.net.ports import require_free
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -125,7 +125,8 @@ def write_config(directory: Path, settings: dict[str, Any]) -> RuntimeConfig:
             f"the configuration says directory = {config.directory}, not {directory}",
             hint=f"leave the key out, or give --dir {config.directory}",
         )
-    _require_ports(config)
+    # An edge host carries no log, and has no server of the engine.
+    require_free(config.listen, ports_of(config) if config.core else [config.port])
     if text:
         path.write_text(text, encoding="utf-8")
     return config
@@ -136,33 +137,6 @@ def copied_config(text: str, source: Path) -> str:
     if "relative_to" in text:
         return text
     return f"relative_to = {json.dumps(str(source.parent))}\n{text}"
-
-
-def _require_ports(config: RuntimeConfig) -> None:
-    """Refuse ports that another program has, before a token is used up or a network made."""
-    # An edge host carries no log, and has no server of the engine.
-    for port in ports_of(config) if config.core else [config.port]:
-        try:
-            (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
-                config.listen, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-        except socket.gaierror:
-            raise UserError(
-                f"listen: {config.listen!r} is no address", hint="write one of this host's"
-            ) from None
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(address)
-            except OSError as error:
-                what = f"cannot listen at port {port} of {config.listen}: {error.strerror}"
-                if error.errno == errno.EADDRINUSE:
-                    what = f"port {port} of {config.listen} is in use"
-                raise UserError(
-                    what,
-                    errno=error.errno,
-                    hint=f"choose others by --port; who has it: ss -ltnp 'sport = :{port}'",
-                ) from None
 
 
 def _config_text(directory: Path, settings: dict[str, Any]) -> str:

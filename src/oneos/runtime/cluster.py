@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from oneos.config import PORT_MAX, load_config, parse_config
+from oneos.config import PORT_MAX, load_config, parse_config, ports_of
 from oneos.errors import ConfigError, UserError
 from oneos.limits import CLUSTER_HOSTS_MAX
 from oneos.local import starting
 from oneos.local.client import Client
+from oneos.net.ports import require_free
 
 PORTS_EACH = 10
 """Between the ports of one host and the next: each uses five (see docs/operations.md)."""
@@ -66,7 +67,9 @@ def plan(directory: Path, count: int, port: int, extra: dict[str, Path]) -> list
         extra: host names to files whose text is added to that host's configuration.
 
     Raises:
-        UserError: the count does not fit what is there, or a host of `extra` is not one of it.
+        UserError: the count does not fit what is there, a host of `extra` is not one of it, or a
+            port of a new host is in use.
+        ConfigError: a file of `extra` is wrong.
     """
     if not 1 <= count <= CLUSTER_HOSTS_MAX:
         raise UserError(f"a cluster has 1 to {CLUSTER_HOSTS_MAX} hosts, not {count}")
@@ -88,6 +91,7 @@ def plan(directory: Path, count: int, port: int, extra: dict[str, Path]) -> list
     for host in hosts:
         if not (host.directory / "oneos.toml").exists():
             texts[host] = _config(host, extra.get(host.name))
+            require_free("127.0.0.1", ports_of(parse_config(texts[host], host.name, directory)))
     # All are written only after none was found wrong.
     for host, text in texts.items():
         host.directory.mkdir(mode=0o700, parents=True, exist_ok=True)

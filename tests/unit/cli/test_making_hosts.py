@@ -115,6 +115,14 @@ def test_a_cluster_is_not_half_made_of_a_broken_file(oneos: Oneos, tmp_path: Pat
     assert not (tmp_path / "c").exists()
 
 
+def test_a_cluster_may_be_tried_again_with_other_ports(
+    oneos: Oneos, tmp_path: Path, taken: int
+) -> None:
+    outcome = oneos("cluster", "2", "--dir", str(tmp_path / "c"), "--port", str(taken - 10))
+    assert outcome.err.startswith(f"oneos: port {taken} of 127.0.0.1 is in use\n")
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_cluster_that_is_not_there_is_named(oneos: Oneos, tmp_path: Path) -> None:
     for action in ("stop", "status", "rm"):
         outcome = oneos("cluster", action, "--dir", str(tmp_path))
