@@ -91,7 +91,8 @@ def plan(directory: Path, count: int, port: int, extra: dict[str, Path]) -> list
     for host in hosts:
         if not (host.directory / "oneos.toml").exists():
             texts[host] = _config(host, extra.get(host.name))
-            require_free("127.0.0.1", ports_of(parse_config(texts[host], host.name, directory)))
+    for host, text in texts.items():
+        require_free("127.0.0.1", ports_of(parse_config(text, host.name, directory)))
     # All are written only after none was found wrong.
     for host, text in texts.items():
         host.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
