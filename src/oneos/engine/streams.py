@@ -109,6 +109,11 @@ async def call(
             failure = refusal
         except Unknown as error:
             failure = error
+        except NetworkError as error:
+            # A connection that ended is made again; a refusal or a stranger is not.
+            if type(error) is not NetworkError:
+                raise
+            failure = error
         if deadline - loop.time() < ENGINE_API_RETRY_S:
             raise failure
         await asyncio.sleep(ENGINE_API_RETRY_S)
@@ -169,8 +174,10 @@ async def present(engine: Engine, stream: str, *, timeout_s: float = CALL_TIMEOU
         try:
             await info(engine, stream, timeout_s=max(deadline - loop.time(), 0.001))
             return
-        except ApiError as error:
-            if error.code != STREAM_NOT_FOUND or loop.time() > deadline:
+        except (NetworkError, Unknown) as error:
+            # Voters that come up one after the other also end connections they have just taken.
+            lasting = isinstance(error, ApiError) and error.code != STREAM_NOT_FOUND
+            if lasting or loop.time() > deadline:
                 raise
         await asyncio.sleep(ENGINE_API_RETRY_S)
 

@@ -15,7 +15,14 @@ from tests.support.askserver import AskServer, Refusal
 from tests.unit.cli.conftest import Outcome
 
 Oneos = Callable[..., Outcome]
-EARLIER = (datetime.now(UTC) - timedelta(minutes=5, seconds=2)).isoformat()
+
+
+def minutes_ago(minutes: int) -> str:
+    """A moment somewhat more than so many minutes ago."""
+    return (datetime.now(UTC) - timedelta(minutes=minutes, seconds=2)).isoformat()
+
+
+EARLIER = minutes_ago(5)
 
 STATUS = {
     "network": "home",
@@ -82,7 +89,9 @@ PROCESSES = [
 
 
 def test_status_shows_hosts_services_and_voters(server: AskServer, oneos: Oneos) -> None:
-    server.answers["status"] = STATUS
+    # Made now: the tests before this one may have taken minutes.
+    members = [member | {"since": minutes_ago(5)} for member in STATUS["members"]]
+    server.answers["status"] = STATUS | {"members": members}
     outcome = oneos("status")
     assert outcome.status == 0
     assert server.requests == [["status"]]
