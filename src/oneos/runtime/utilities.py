@@ -1,7 +1,8 @@
-"""What the package brings for the tree: the programs of /bin, /etc/group, and the shell.
+"""What the package brings for the tree: the programs of /bin, tables of names, and the shell.
 
-There is no /etc/passwd: all programs of a Runtime share its user's number, whatever their session
-is called, so a table by number would name the wrong one. Programs are told by the session instead.
+/etc/passwd does not name the Runtime's own user: all programs of a Runtime share its number,
+whatever their session is called, so the table would name the wrong one. Programs are told by the
+session instead.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from oneos.storage.disk import write_all
 async def install(tree: Tree, regular: RegularFiles) -> None:
     """Make /bin hold the utilities of this version; what is the same is left alone.
 
-    /etc/group is made where there is none, for the names that `ls -l` shows.
+    /etc/passwd and /etc/group are made where there are none, for the names that `ls -l` shows.
 
     Raises:
         OneOSError: the File System or the disk refuses; calling again goes on.
@@ -43,13 +44,14 @@ async def install(tree: Tree, regular: RegularFiles) -> None:
                 raise
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         await _write(await tree.open(path, flags, 0o755, caller), content)
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        await _write(await tree.open(b"/etc/group", flags, 0o644, caller), _groups())
-    except FileError as error:
-        # What is there may have been changed by people; it is theirs.
-        if error.errno != errno.EEXIST:
-            raise
+    for table, rows in ((b"passwd", _users()), (b"group", _groups())):
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            await _write(await tree.open(b"/etc/" + table, flags, 0o644, caller), rows)
+        except FileError as error:
+            # What is there may have been changed by people; it is theirs.
+            if error.errno != errno.EEXIST:
+                raise
 
 
 async def _write(handle: Handle, content: bytes) -> None:
@@ -58,6 +60,11 @@ async def _write(handle: Handle, content: bytes) -> None:
             write_all(handle.fd, content, 0)
     finally:
         await handle.close()
+
+
+def _users() -> bytes:
+    """Who owns what no session's user does: devices, /proc, /bin."""
+    return b"root:x:0:0:root:/:/bin/sh\n" if os.getuid() else b""
 
 
 def _groups() -> bytes:
