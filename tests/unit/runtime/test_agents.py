@@ -20,15 +20,12 @@ from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.plumbing import Plumbing
 from oneos.state import control_types as t
+from tests.support.descriptors import open_ends
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import ROOT, Network
 from tests.unit.kernel.conftest import world  # noqa: F401
 from tests.unit.kernel.support import HUB, World
-
-
-def open_fds() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -90,11 +87,11 @@ async def bench_(
     here = Bench(network, world, tmp_path)
     await here.launch(("true", [NULL, NULL, NULL]))
     await until(lambda: not here.agents.pids())
-    before = open_fds()
+    before = open_ends()
     yield here
     await here.agents.close()
     # Nothing of any program is left, whatever became of it.
-    await until(lambda: open_fds() == before)
+    await until(lambda: open_ends() <= before)
     assert here.agents.pids() == []
     assert list(here.records.iterdir()) == []
     assert list(here.stage.iterdir()) == []
