@@ -125,6 +125,10 @@ LOCAL_CONNECTIONS_MAX = 4096
 CLIENT_HANDLES_MAX = 1024
 """Files one client has open in the tree."""
 
+SHARED_HANDLES_MAX = 65_536
+"""Files that the file process has open for all programs of a name space; each is a descriptor of
+its own, of which a process may have as many as its hard limit says."""
+
 LOCAL_FDS_MAX = 32
 """Descriptors with one request: a pipeline of ten stages with streams of its own."""
 
@@ -168,6 +172,10 @@ STAGES_MAX = 64
 
 INTERPRETER_PROBE_S = 20.0
 """For an interpreter to say its version: a cold start from an SD card takes seconds."""
+
+NAMESPACE_START_S = 20.0
+"""For the file process to start and mount all there is: 0.3 s here, seconds from an SD card; also
+for it to end."""
 
 AGENTS_PER_CORE = 8
 """Agents a core of one's own host takes before programs go to other hosts."""

@@ -34,11 +34,17 @@ class Interpreter:
 
 
 class Interpreters:
-    """See the module. Empty until `find` has run."""
+    """See the module. Empty until `find` has run.
 
-    def __init__(self, sh: Sequence[str]) -> None:
+    Args:
+        sh: how this host runs a shell script of the tree.
+        native: the kind of machine whose own programs run here, or empty.
+    """
+
+    def __init__(self, sh: Sequence[str], native: str) -> None:
         self._found: dict[str, Interpreter] = {}
         self._sh = list(sh)
+        self._native = native
 
     async def find(self, python: str | None, node: str | None) -> None:
         """Look for the interpreters.
@@ -65,7 +71,18 @@ class Interpreters:
 
     def versions(self) -> dict[str, str]:
         """Kind to version, of all that were found; the shell is always there."""
-        return {kind: found.version for kind, found in self._found.items()} | {"sh": "1"}
+        found = {kind: found.version for kind, found in self._found.items()} | {"sh": "1"}
+        return found | {"native": self._native} if self._native else found
+
+    def prefixes(self) -> list[str]:
+        """The directories that the interpreters lie in, and what they are links to."""
+        found: list[str] = []
+        for interpreter in self._found.values():
+            for path in (interpreter.path, os.path.realpath(interpreter.path)):
+                prefix = os.path.dirname(os.path.dirname(path))
+                if prefix not in ("/", *found):
+                    found.append(prefix)
+        return found
 
     def command(
         self, kind: str, arguments: list[bytes]

@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
-from oneos.files.handles import Caller, Directory, Handle
+from oneos.files.handles import Caller, Directory, Handle, Text
 from oneos.files.opened import RemoteFile
 from oneos.files.tree import Tree
 from oneos.ids import HostName
-from oneos.limits import CLIENT_HANDLES_MAX
+from oneos.limits import CLIENT_HANDLES_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agents import Agent, Agents
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
@@ -32,17 +32,22 @@ from oneos.runtime.system import System
 
 @dataclass(slots=True)
 class Client:
-    """A person's or tool's connection: sessions and handles end with it."""
+    """A person's or tool's connection: sessions and handles end with it.
+
+    Several `connections` that name the same secret are one client, which ends with the last.
+    """
 
     caller: Caller
+    shared: str = ""
+    connections: int = 1
     handles: dict[int, Handle] = field(default_factory=dict)
     sessions: dict[int, str] = field(default_factory=dict)
     _last_handle: int = 0
 
     def keep(self, handle: Handle) -> int:
         """Enter an opened file; returns its number."""
-        if len(self.handles) >= CLIENT_HANDLES_MAX:
-            raise FileError(errno.EMFILE)
+        if len(self.handles) >= (SHARED_HANDLES_MAX if self.shared else CLIENT_HANDLES_MAX):
+            raise FileError(errno.ENFILE if self.shared else errno.EMFILE)
         self._last_handle += 1
         self.handles[self._last_handle] = handle
         return self._last_handle
@@ -76,6 +81,7 @@ class Operations:
         self._agents = agents
         self._launcher = launcher
         self._system = system
+        self._shared: dict[str, Client] = {}
         both = "stat list mkdir rmdir unlink rename chmod chown utime truncate realpath open opened"
         both += " close sync fstat pread pwrite ftruncate kill ps"
         client = "session spawn wait poll which status voters manifest token stop forget"
@@ -113,7 +119,9 @@ class Operations:
                     hint=f"use it as user {os.getuid()}, or start one of your own",
                 )
             caller = Caller("root", os.getuid(), os.getgid())
-            connection.caller = Who(Client(caller), caller, fds)
+            connection.caller = Who(
+                self._client(caller, str(claims.get("shared", ""))), caller, fds
+            )
             return {"host": self.host, "network": self._system.network}
         agent = self._agents.find(int(claims.get("pid", 0)), str(claims.get("token", "")))
         connection.caller = Who(agent, agent.caller, fds)
@@ -124,11 +132,26 @@ class Operations:
             "gid": agent.caller.gid,
         }
 
+    def _client(self, caller: Caller, shared: str) -> Client:
+        """Whose connection this is: a client's of its own, or one more of several."""
+        if not shared:
+            return Client(caller)
+        client = self._shared.get(shared)
+        if client is None:
+            client = self._shared[shared] = Client(caller, shared)
+        else:
+            client.connections += 1
+        return client
+
     async def ended(self, connection: Connection) -> None:
         """A connection is over: what a client had open ends with it."""
         who = connection.caller
         if not isinstance(who.owner, Client):
             return
+        who.owner.connections -= 1
+        if who.owner.connections:
+            return
+        self._shared.pop(who.owner.shared, None)
         for handle in who.owner.handles.values():
             try:
                 await handle.close()
@@ -192,6 +215,8 @@ class Operations:
             return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
         path_here = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
         answer = {"k": "fd", "h": number, "path": path_here}
+        if isinstance(handle, Text):
+            answer["text"] = True
         if not who.fds:
             return answer
         # From here on the program's copy is the only one: the end of a pipe is its end.
@@ -271,7 +296,7 @@ class Operations:
         return [self._launcher.children.status(pid) for pid in pids]
 
     async def _op_which(self, who: Who, name: bytes, cwd: bytes) -> bytes:
-        return await which(self._tree, name, cwd, who.caller)
+        return await which(self._tree, name, cwd, who.caller, self._launcher.on_host)
 
     # --- the network ----------------------------------------------------------------------------
     async def _op_status(self, who: Who) -> dict[str, Any]:

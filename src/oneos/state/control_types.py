@@ -66,6 +66,11 @@ class ServiceRule(Struct, frozen=True):
     hosts: str | list[str]
 
 
+CONTEXT_DEFAULT = "instrumented"
+"""How a program is made to see the tree: so, or by a "namespace". Records before there were two
+say nothing."""
+
+
 class Process(Struct, frozen=True):
     """An entry of the process table. `state` is "running" or "ended"; `status` as in sh."""
 
@@ -82,6 +87,7 @@ class Process(Struct, frozen=True):
     status: int | None = None
     ended_ns: int = 0
     reason: str = ""
+    context: str = CONTEXT_DEFAULT
 
 
 class Session(Struct, frozen=True):
@@ -208,6 +214,7 @@ class NewProcess(Struct, frozen=True):
     incarnation: Incarnation
     argv: list[bytes]
     cwd: bytes
+    context: str = CONTEXT_DEFAULT
 
 
 class Spawn(Struct, frozen=True, tag="spawn"):
