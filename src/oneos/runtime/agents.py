@@ -163,10 +163,11 @@ class Agents:
             if len(self._agents) > AGENTS_MAX:
                 raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
             await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
-            if start.interpreter == "native":
+            inside = self._interpreters.inside(start.interpreter, start.arguments)
+            if inside is not None:
                 await self._namespace.ready()
             os.makedirs(stage, mode=0o700)
-            self._spawn(agent, standard.fds)
+            self._spawn(agent, standard.fds, inside)
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
             failure = _failure(error)
@@ -182,10 +183,10 @@ class Agents:
             standard.close_fds()
         return m.Started(start.pid)
 
-    def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
+    def _spawn(self, agent: Agent, fds: dict[int, int], inside: list[bytes] | None) -> None:
         start = agent.start
-        if start.interpreter == "native":
-            argv = self._namespace.command(start.cwd, start.arguments)
+        if inside is not None:
+            argv = self._namespace.command(start.cwd, inside)
             environment = self._namespace.environment(start.env)
         else:
             argv, environment = self._interpreters.command(start.interpreter, start.arguments)

@@ -47,6 +47,7 @@ class NameSpace:
         directory: the Runtime's own.
         socket_path: where the file process reaches this Runtime.
         interpreters: directories of the host that interpreters need.
+        context: what the configuration says of it.
     """
 
     def __init__(
@@ -55,24 +56,28 @@ class NameSpace:
         directory: str,
         socket_path: str,
         interpreters: Callable[[], Sequence[str]],
+        context: str,
     ) -> None:
         self._host = host
         self._directory = directory
         self._socket_path = socket_path
         self._interpreters = interpreters
+        self._context = context
         self._enter = shutil.which("nsenter") or "nsenter"
         self._made: _Made | None = None
         self._making = asyncio.Lock()
         self._dropping: asyncio.Future[None] | None = None
 
     @staticmethod
-    def kind() -> str:
+    def kind(context: str) -> str:
         """The kind of machine whose programs can run here; empty: none, and `why` says why."""
-        return "" if NameSpace.why() else platform.machine()
+        return "" if NameSpace.why(context) else platform.machine()
 
     @staticmethod
-    def why() -> str:
-        """What is missing for native programs on this host; empty: nothing that can be seen."""
+    def why(context: str = "auto") -> str:
+        """What is missing for a name space on this host; empty: nothing that can be seen."""
+        if context == "instrumented":
+            return 'its configuration has context = "instrumented"'
         if sys.platform != "linux":
             return "it takes Linux"
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
@@ -108,8 +113,8 @@ class NameSpace:
                 if self._made.process.poll() is None:
                     return
                 await self._drop()
-            if why := self.why():
-                raise UserError(f"native programs cannot run on {self._host}: {why}", errno=8)
+            if why := self.why(self._context):
+                raise UserError(f"there is no name space on {self._host}: {why}", errno=8)
             self._made = made = await asyncio.to_thread(self._make)
             made.control.setblocking(False)
             loop = asyncio.get_running_loop()
@@ -137,9 +142,9 @@ class NameSpace:
         process.wait()
         why = data[1:].decode("utf-8", "replace") or "the file process failed; see the log"
         raise UserError(
-            f"native programs cannot run on {self._host}: {why}",
+            f"there is no name space on {self._host}: {why}",
             errno=8,
-            hint="Python, JavaScript and shell programs run without it",
+            hint='Python, JavaScript and sh run without: context = "instrumented"',
         )
 
     def _ended(self, made: _Made, loop: asyncio.AbstractEventLoop) -> None:

@@ -125,7 +125,9 @@ class Node:
         self.index = (
             Index(os.fspath(directory / "index.sqlite"), self.host) if config.core else None
         )
-        self.interpreters = Interpreters(utilities.shell_command(directory), NameSpace.kind())
+        self.interpreters = Interpreters(
+            utilities.shell_command(directory), NameSpace.kind(config.context), config.context
+        )
         self.supervisor = Supervisor(lambda name, error: self.placed.gave_up(name, error))
         self._wire_programs()
         self.placed = Placed(self)
@@ -164,6 +166,7 @@ class Node:
             os.fspath(self.directory),
             os.fspath(socket_path),
             self.interpreters.prefixes,
+            self.config.context,
         )
         self.agents = Agents(
             self.host,
@@ -185,7 +188,7 @@ class Node:
             self.plumbing,
             self.agents,
             self.control,
-            NameSpace.finds if NameSpace.kind() else nowhere,
+            NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
         )
         self.name_server = NameServer(self.identity, self.control, self.links)
         self.system = System(
