@@ -78,6 +78,16 @@ NAME_BYTES_MAX = 255
 PATH_BYTES_MAX = 4096
 """As Linux: NAME_MAX and PATH_MAX."""
 
+LINK_TARGET_BYTES_MAX = PATH_BYTES_MAX - 1
+"""What a symbolic link may say: a path, without the byte 0 that PATH_MAX counts."""
+
+LINKS_FOLLOWED_MAX = 40
+"""Symbolic links followed on the way of one path, as Linux's MAXSYMLINKS; one more is ELOOP."""
+
+FILE_NAMES_MAX = 65_000
+"""Names that one file may have, as ext4: beyond it link is EMLINK. It bounds nothing of ours; a
+program that makes more has lost its way."""
+
 # --- log and membership ---------------------------------------------------------------------
 BATCH_COMMANDS_MAX = 256
 """Commands in one log record: keeps a record well below the engine's 1 MiB message."""

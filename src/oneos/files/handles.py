@@ -112,7 +112,7 @@ class Plain:
 
 
 class Directory(Plain):
-    """An opened directory."""
+    """An opened directory; `name` is its canonical path."""
 
     kind = "dir"
 

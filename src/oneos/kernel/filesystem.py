@@ -29,17 +29,23 @@ from oneos.limits import (
 )
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
-from oneos.state.names_types import Result
+from oneos.state.names_types import WALK, Result, Walk
 
 log = logging.getLogger(__name__)
 
 
 class StatPath(Struct, frozen=True, tag="stat", array_like=True):
+    """Answers Found."""
+
     path: bytes
+    walk: Walk = WALK
 
 
 class ListPath(Struct, frozen=True, tag="list", array_like=True):
+    """Answers Found with entries."""
+
     path: bytes
+    walk: Walk = WALK
 
 
 class GetInode(Struct, frozen=True, tag="inode", array_like=True):
@@ -106,9 +112,9 @@ class FileSystem(Actor):
     def _read(self, message: StatPath | ListPath | GetInode) -> object:
         names = self._index.names.names
         if isinstance(message, StatPath):
-            return names.lookup(message.path)
+            return names.find(message.path, message.walk)
         if isinstance(message, ListPath):
-            return names.list(message.path)
+            return names.find(message.path, message.walk, entries=True)
         return names.inode(Ino(message.ino))
 
     async def _read_later(self, message: StatPath | ListPath | GetInode) -> object:
@@ -207,7 +213,7 @@ class FileSystem(Actor):
 
 def _weight(command: n.AnyCommand) -> int:
     """About how many bytes a command takes in a record: hashes and paths, and the rest."""
-    paths = sum(len(getattr(command, name, b"")) for name in ("path", "old", "new"))
+    paths = sum(len(getattr(command, name, b"")) for name in ("path", "old", "new", "target"))
     return 256 + paths + 34 * len(getattr(command, "chunks", ()))
 
 

@@ -26,8 +26,9 @@ from oneos.files.devices import Devices
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
 from oneos.files.hosts import Runtimes
+from oneos.files.names import Names
 from oneos.files.proc import Proc
-from oneos.files.regular import Names, RegularFiles
+from oneos.files.regular import RegularFiles
 from oneos.files.topics import TopicFiles
 from oneos.files.tree import Tree
 from oneos.ids import Incarnation
@@ -116,7 +117,7 @@ class Node:
         self.backing = BackingStore(os.fspath(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, self.control, self.links, config.copies)
         self.names = Names(self.host, lambda: self.incarnation, self.services)
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.change)
+        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.home_calls = HomeCalls(self.homes)
         self.regular = RegularFiles(
             self.host, lambda: self.incarnation, self.names, self.homes, self.control, self.links

@@ -100,7 +100,7 @@ class Placed:
         if placed.service == "filesystem":
             return lambda: FileSystem(address, index, control)
         return lambda: Storage(
-            address, control, index, node.links, node.names.change, node.config.copies
+            address, control, index, node.links, node.names.ask, node.config.copies
         )
 
     def gave_up(self, name: str, error: BaseException | None) -> None:
@@ -124,7 +124,7 @@ class Placed:
 
     async def _make_home(self, path: bytes) -> None:
         caller = Caller("root", os.getuid(), os.getgid())
-        await self._node.regular.mkdir(path, 0o755, caller)
+        await self._node.names.mkdir(path, 0o755, caller)
 
     async def _install_utilities(self) -> None:
         while True:

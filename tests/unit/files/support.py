@@ -9,7 +9,8 @@ from oneos.files.copies import Copies
 from oneos.files.handles import Caller
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
-from oneos.files.regular import Names, RegularFiles
+from oneos.files.names import Names
+from oneos.files.regular import RegularFiles
 from oneos.ids import HostName, Incarnation, ServiceName
 from oneos.kernel import filesystem as fs
 from oneos.kernel import services
@@ -47,7 +48,7 @@ class Host:
         self.backing = BackingStore(str(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, control, self.links, 2)
         self.names = Names(self.host, lambda: self.incarnation, self.services)
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.change)
+        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.calls = HomeCalls(self.homes)
         self.files = RegularFiles(
             self.host, lambda: self.incarnation, self.names, self.homes, control, self.links
@@ -111,7 +112,7 @@ class Network:
 
         self._closers.append(stop)
         host.agents[ServiceName("filesystem")] = agent
-        await host.files.mkdir(b"/d", 0o755, ROOT)
+        await host.names.mkdir(b"/d", 0o755, ROOT)
 
     async def close(self) -> None:
         for closer in reversed(self._closers):
