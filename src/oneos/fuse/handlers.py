@@ -149,9 +149,9 @@ class Handlers:
             if valid & (wire.SET_UID | wire.SET_GID):
                 owner = uid if valid & wire.SET_UID else -1
                 group = gid if valid & wire.SET_GID else -1
-                client.call("chown", path, owner, group)
+                client.call("chown", path, owner, group, False)
             if valid & wire.SET_MODE:
-                client.call("chmod", path, stat.S_IMODE(mode))
+                client.call("chmod", path, stat.S_IMODE(mode), False)
             if valid & (wire.SET_ATIME | wire.SET_MTIME):
                 now = time.time_ns()
                 before = client.call("stat", path, False)
@@ -162,7 +162,7 @@ class Handlers:
                 if valid & wire.SET_MTIME:
                     at = mtime * wire.NANO + mtime_ns
                     times[1] = now if valid & wire.SET_MTIME_NOW else at
-                client.call("utime", path, *times)
+                client.call("utime", path, *times, False)
         found, _ = self._attributes(node)
         return wire.ATTR_HEAD.pack(0, 0, 0) + wire.pack_attr(found)
 

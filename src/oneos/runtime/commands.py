@@ -101,7 +101,7 @@ async def _find(
         attributes = await tree.stat(path, caller)
     except FileError as error:
         known = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        if known and on_host(canonical(path) if b"/" in name else name):
+        if known and on_host(os.path.normpath(path) if b"/" in name else name):
             return None
         raise CommandError(
             error.errno, name, NOT_FOUND if known else NOT_EXECUTABLE, error.hint
