@@ -39,14 +39,16 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     runtime = socket.socket(fileno=os.dup(0))
-    view = view_of(given.interpreter)
+    shared = secrets.token_hex(16)
+    with Client(given.socket) as client:
+        tree = [os.fsdecode(name) for name, *_ in client.call("list", b"/")]
+    view = view_of(given.interpreter, tree)
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
         _build_in_child(view, given.mountpoint, given.hostname, theirs)
     theirs.close()
     server, failure = None, "the kernel refuses a name space"
-    shared = secrets.token_hex(16)
     while True:
         data, fds, _, _ = socket.recv_fds(ours, MESSAGE_BYTES_MAX, len(KINDS))
         if data == b"f":
