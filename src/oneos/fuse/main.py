@@ -17,12 +17,23 @@ import socket
 import sys
 import threading
 
+import msgspec
+
 from oneos.fuse.namespace import KINDS, build
 from oneos.fuse.server import FuseServer
 from oneos.fuse.view import View, view_of
 from oneos.local.client import Client
 
 MESSAGE_BYTES_MAX = 1024
+RECALL_BYTES_MAX = 256 * 1024
+"""A batch of the index touches a few inodes a command."""
+
+
+class Recall(msgspec.Struct):
+    """As the Runtime has it."""
+
+    inos: list[int]
+    everything: bool = False
 
 
 def main() -> int:
@@ -91,12 +102,15 @@ def _build_in_child(view: View, mountpoint: str, hostname: str, to: socket.socke
 
 
 def _watch(runtime: socket.socket, server: FuseServer) -> None:
+    """Do the recalls that the Runtime passes on, until it ends."""
     while True:
         try:
-            if not runtime.recv(1):
+            data = runtime.recv(RECALL_BYTES_MAX)
+            if not data:
                 break
-        except InterruptedError:
-            continue
+            number, recall = msgspec.msgpack.decode(data, type=tuple[int, Recall])
+            server.cache.recall(recall.inos, recall.everything)
+            runtime.sendall(msgspec.msgpack.encode(number))
         except OSError:
             break
     server.over.set()

@@ -40,7 +40,11 @@ REMOVEXATTR, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, FSYNCDIR = 24, 25, 26, 2
 CREATE, INTERRUPT, DESTROY, POLL, BATCH_FORGET, FALLOCATE = 35, 36, 38, 40, 42, 43
 RENAME2, LSEEK = 45, 46
 
-NOTIFY_POLL = 1
+NOTIFY_POLL, NOTIFY_INVAL_INODE, NOTIFY_INC_EPOCH = 1, 2, 8
+INC_EPOCH_SINCE = 44
+"""The protocol's minor version (Linux 6.16) that can drop all names without taking a lock. The
+older way locks the directory, and two hosts that change one at the same time would wait for each
+other: there names are not kept at all."""
 
 # --- flags of INIT ----------------------------------------------------------------------------
 ASYNC_READ = 1 << 0
@@ -110,9 +114,14 @@ def pack_attr(a: Attributes) -> bytes:
     )
 
 
-def pack_entry(node_id: int, a: Attributes, valid_s: int = 0) -> bytes:
-    """`struct fuse_entry_out`; `valid_s` is how long the kernel may go without asking again."""
-    return ENTRY.pack(node_id, 0, valid_s, valid_s, 0, 0) + pack_attr(a)
+def pack_entry(node_id: int, a: Attributes, name_s: int = 0, attributes_s: int = 0) -> bytes:
+    """`struct fuse_entry_out`; `name_s` and `attributes_s`: how long the kernel may keep these."""
+    return ENTRY.pack(node_id, 0, name_s, attributes_s, 0, 0) + pack_attr(a)
+
+
+def pack_nothing(name_s: int) -> bytes:
+    """The entry that says that there is nothing of that name, and for how long."""
+    return ENTRY.pack(0, 0, name_s, 0, 0, 0) + bytes(ATTR.size)
 
 
 def pack_dirent(ino: int, offset: int, kind: int, name: bytes) -> bytes:

@@ -17,10 +17,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import msgspec
 
 from oneos.errors import UserError
-from oneos.limits import NAMESPACE_START_S
+from oneos.kernel import messages as m
+from oneos.limits import NAMESPACE_RECALL_S, NAMESPACE_START_S
+from oneos.net.routes import Peer, Routes
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,8 @@ class _Made:
     process: subprocess.Popen[bytes]
     control: socket.socket
     fds: list[int]
+    last_recall: int = 0
+    recalls: dict[int, asyncio.Future[None]] = field(default_factory=dict)
 
 
 class NameSpace:
@@ -102,6 +108,31 @@ class NameSpace:
         path += [part for part in HOST_PATH.encode().split(b":") if part not in path]
         return given | {b"PATH": b":".join(path)}
 
+    def serve(self, routes: Routes) -> None:
+        """Answer the File System's `cache.recall`."""
+        routes.add("cache.recall", self._on_recall, m.Recall, finish=True)
+
+    async def _on_recall(self, peer: Peer, recall: m.Recall) -> None:
+        """Have the kernel drop what it keeps. Returns when it has, or keeps nothing any more."""
+        made = self._made
+        if made is None:
+            return
+        made.last_recall += 1
+        number = made.last_recall
+        done = made.recalls[number] = asyncio.get_running_loop().create_future()
+        try:
+            body = msgspec.msgpack.encode((number, recall))
+            await asyncio.get_running_loop().sock_sendall(made.control, body)
+            async with asyncio.timeout(NAMESPACE_RECALL_S):
+                await done
+        except (TimeoutError, OSError) as error:
+            # What it shows may be old: rather nothing at all.
+            log.error("the file process does not drop what it keeps (%s): it is ended", error)
+            made.process.kill()
+            await asyncio.to_thread(made.process.wait)
+        finally:
+            made.recalls.pop(number, None)
+
     async def ready(self) -> None:
         """Return when there is a name space.
 
@@ -118,12 +149,12 @@ class NameSpace:
             self._made = made = await asyncio.to_thread(self._make)
             made.control.setblocking(False)
             loop = asyncio.get_running_loop()
-            loop.add_reader(made.control, self._ended, made, loop)
+            loop.add_reader(made.control, self._heard, made, loop)
 
     def _make(self) -> _Made:
         mountpoint = os.path.join(self._directory, "run", "tree")
         os.makedirs(mountpoint, exist_ok=True)
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "oneos.fuse.main", "--socket", self._socket_path]
         command += ["--mountpoint", mountpoint, "--hostname", self._host]
         for path in self._interpreters():
@@ -147,9 +178,23 @@ class NameSpace:
             hint='Python, JavaScript and sh run without: context = "instrumented"',
         )
 
-    def _ended(self, made: _Made, loop: asyncio.AbstractEventLoop) -> None:
-        """The file process is gone, and with it what its programs see."""
+    def _heard(self, made: _Made, loop: asyncio.AbstractEventLoop) -> None:
+        """The file process has done a recall; or it is gone, and with it what its programs see."""
+        try:
+            data = made.control.recv(64)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            done = made.recalls.get(msgspec.msgpack.decode(data, type=int))
+            if done is not None and not done.done():
+                done.set_result(None)
+            return
         loop.remove_reader(made.control)
+        for done in made.recalls.values():
+            if not done.done():
+                done.set_result(None)
         if self._made is made:
             log.warning("the file process ended; programs of its name space get errors")
             self._dropping = asyncio.ensure_future(self.close())

@@ -139,6 +139,7 @@ class Node:
             self.copies,
             self.home_calls,
             self.name_server,
+            self.namespace,
             self.remote,
             self.voters,
         ):

@@ -17,6 +17,7 @@ import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller, Directory, Handle, Text
+from oneos.files.names import BY_KERNEL
 from oneos.files.opened import RemoteFile
 from oneos.files.tree import Tree
 from oneos.ids import HostName
@@ -83,7 +84,7 @@ class Operations:
         self._shared: dict[str, Client] = {}
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
-        client = "session spawn wait poll which status voters manifest token stop forget"
+        client = "look session spawn wait poll which status voters manifest token stop forget"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in (both + " " + client).split()
         }
@@ -101,6 +102,8 @@ class Operations:
             raise UserError(f"there is no request {name!r}", errno=errno.ENOSYS)
         if name in self._for_clients and not isinstance(who.owner, Client):
             raise UserError(f"a program may not ask for {name!r}", errno=errno.EPERM)
+        if isinstance(who.owner, Client) and who.owner.shared:
+            BY_KERNEL.set(True)
         if name == "spawn":
             return await self._op_spawn(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
@@ -162,6 +165,11 @@ class Operations:
     # --- names ----------------------------------------------------------------------------------
     async def _op_stat(self, who: Who, path: bytes, follow: bool = True) -> list[int]:
         return (await self._tree.stat(path, who.caller, follow)).wire()
+
+    async def _op_look(self, who: Who, path: bytes) -> list[Any]:
+        look = await self._tree.look(path, who.caller)
+        found = look.attributes.wire() if look.attributes is not None else None
+        return [found, look.name_kept, look.attributes_kept]
 
     async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
         return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
