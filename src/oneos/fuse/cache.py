@@ -87,9 +87,11 @@ class Cache:
         return self._nodes.of_inode(ino)
 
     def _drop(self, node: Node) -> bool:
-        """Drop a node's attributes; False if the kernel does not know it."""
-        # A negative offset: the attributes only.
-        return self._notify(wire.NOTIFY_INVAL_INODE, struct.pack("<Qqq", node.id, -1, 0))
+        """Drop a node's attributes, and a directory's names; False: the kernel does not know it.
+
+        The content of files is not kept by this mount: they are read through their own files.
+        """
+        return self._notify(wire.NOTIFY_INVAL_INODE, struct.pack("<Qqq", node.id, 0, 0))
 
     def _notify(self, code: int, body: bytes) -> bool:
         head = wire.OUT_HEADER.pack(wire.OUT_HEADER.size + len(body), code, 0)

@@ -25,6 +25,10 @@ from oneos.limits import CACHE_VALID_S, NAME_BYTES_MAX
 from oneos.local.client import Client
 
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
+_NOT_OF_THE_INDEX = 1 << 56
+"""Numbers from here on are those of facts such as /proc, whose names change without a notice, and
+of what is made up here."""
+
 _STARTED_NS = time.time_ns()
 
 
@@ -329,7 +333,10 @@ class Handlers:
     def opendir(self, node_id: int, body: memoryview) -> bytes:
         number = next(self._numbers)
         self._listed[number] = []
-        return wire.OPEN_OUT.pack(number, 0, 0)
+        flags = 0
+        if self.cache.names and self.nodes.get(node_id).ino < _NOT_OF_THE_INDEX:
+            flags = wire.FOPEN_CACHE_DIR | wire.FOPEN_KEEP_CACHE
+        return wire.OPEN_OUT.pack(number, flags, 0)
 
     def readdir(self, node_id: int, body: memoryview) -> bytes:
         number, offset, size = struct.unpack_from("<QQI", body)

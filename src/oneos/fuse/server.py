@@ -187,7 +187,7 @@ class FuseServer:
         if major != wire.VERSION_MAJOR or minor < wire.VERSION_MINOR_OLDEST:
             raise OSError(errno.EPROTO, "")
         wanted = wire.ASYNC_READ | wire.ATOMIC_O_TRUNC | wire.BIG_WRITES | wire.PARALLEL_DIROPS
-        wanted |= wire.MAX_PAGES | wire.HANDLE_KILLPRIV_V2 | wire.INIT_EXT
+        wanted |= wire.AUTO_INVAL_DATA | wire.MAX_PAGES | wire.HANDLE_KILLPRIV_V2 | wire.INIT_EXT
         wanted2 = 0
         if flags & wire.INIT_EXT:
             wanted2 = flags2 & (wire.DIRECT_IO_ALLOW_MMAP | wire.PASSTHROUGH)

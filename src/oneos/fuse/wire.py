@@ -49,6 +49,8 @@ other: there names are not kept at all."""
 # --- flags of INIT ----------------------------------------------------------------------------
 ASYNC_READ = 1 << 0
 ATOMIC_O_TRUNC = 1 << 3
+AUTO_INVAL_DATA = 1 << 12
+"""What is kept of a directory's names is compared with its time before it is used again."""
 BIG_WRITES = 1 << 5
 PARALLEL_DIROPS = 1 << 18
 MAX_PAGES = 1 << 22
@@ -61,6 +63,8 @@ PASSTHROUGH = 1 << 5
 
 # --- flags of an opened file ------------------------------------------------------------------
 FOPEN_DIRECT_IO = 1 << 0
+FOPEN_KEEP_CACHE = 1 << 1
+FOPEN_CACHE_DIR = 1 << 3
 FOPEN_NONSEEKABLE = 1 << 2
 FOPEN_STREAM = 1 << 4
 FOPEN_NOFLUSH = 1 << 5
