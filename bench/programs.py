@@ -110,7 +110,8 @@ def scan():
     with os.scandir(directory) as entries:
         for entry in entries:
             entry.stat()
-opened = open(path, "r+b", buffering=0)
+other = f"{directory}/written"
+opened = open(other, "w+b", buffering=0)
 calls = {
     "listdir": (5, 2, lambda: os.listdir(directory)),
     "scan": (5, 1, scan),

@@ -32,6 +32,8 @@ class Kept:
     attributes: wire.Attributes | None
     name_s: int
     attributes_s: int
+    until_s: float = 0.0
+    recalls: int = 0
 
 
 class Cache:
@@ -59,7 +61,29 @@ class Cache:
             found,
             CACHE_VALID_S if name and self.names else 0,
             CACHE_VALID_S if attributes else 0,
+            began_s + CACHE_VALID_S,
+            recalls,
         )
+
+    def keep(self, node: Node, look: Kept) -> None:
+        """Remember an answer for as long as the kernel may."""
+        if look.attributes_s and look.until_s:
+            node.kept = look
+
+    def kept(self, node: Node) -> tuple[wire.Attributes, float] | None:
+        """The attributes of a node that may be given without asking, and for how long still."""
+        look: Kept | None = node.kept
+        if look is None or look.attributes is None:
+            return None
+        left_s = look.until_s - time.monotonic()
+        if look.recalls != self._recalls or left_s <= 0:
+            node.kept = None
+            return None
+        return look.attributes, left_s
+
+    def changed_names(self) -> None:
+        """This kernel has changed a directory: it knows what it did, and not the new time."""
+        self._recalls += 1
 
     def recall(self, inos: Iterable[int], everything: bool) -> None:
         """Drop all names, and the attributes of these inodes; returns when the kernel has."""
@@ -91,6 +115,7 @@ class Cache:
 
         The content of files is not kept by this mount: they are read through their own files.
         """
+        node.kept = None
         return self._notify(wire.NOTIFY_INVAL_INODE, struct.pack("<Qqq", node.id, 0, 0))
 
     def _notify(self, code: int, body: bytes) -> bool:

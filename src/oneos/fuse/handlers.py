@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
 import stat
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from oneos.errors import FileError
+from oneos.errors import FileError, OneOSError
 from oneos.fuse import wire
 from oneos.fuse.cache import Cache, Kept
+from oneos.fuse.idle import IdleFiles
 from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.opened import Backings, HomeFile, OpenFile, StreamFile, opened_file
 from oneos.fuse.streams import Streams
@@ -25,6 +27,8 @@ from oneos.limits import CACHE_VALID_S, NAME_BYTES_MAX
 from oneos.local.client import Client
 
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
+log = logging.getLogger(__name__)
+
 _NOT_OF_THE_INDEX = 1 << 56
 """Numbers from here on are those of facts such as /proc, whose names change without a notice, and
 of what is made up here."""
@@ -63,6 +67,7 @@ class Handlers:
         self.open_files: dict[int, tuple[Node, OpenFile]] = {}
         self._listed: dict[int, list[tuple[bytes, int, int]]] = {}
         self._numbers = itertools.count(1)
+        self._idle = IdleFiles(self._close)
 
     # --- looking up -----------------------------------------------------------------------------
     def lookup(self, node_id: int, body: memoryview) -> bytes:
@@ -77,6 +82,7 @@ class Handlers:
                 return wire.pack_nothing(look.name_s)
             raise OSError(errno.ENOENT, "")
         node = self.nodes.looked_up(parent, name, look.attributes[1])
+        self.cache.keep(node, look)
         return wire.pack_entry(node.id, look.attributes, look.name_s, look.attributes_s)
 
     def _look(self, path: bytes) -> Kept:
@@ -101,7 +107,7 @@ class Handlers:
         directory, _, name = path.rpartition(b"/")
         return self._view.stand_in(directory or b"/", name)
 
-    def _attributes(self, node: Node) -> tuple[wire.Attributes, int]:
+    def _attributes(self, node: Node) -> tuple[wire.Attributes, float]:
         """Attributes of a node, and how long they may be kept."""
         if node.detached:
             for number in list(node.handles):
@@ -112,17 +118,23 @@ class Handlers:
         if look.attributes is None or look.attributes[1] != node.ino:
             # Somebody has put another file there; the kernel looks the name up again.
             raise OSError(errno.ESTALE, "")
+        self.cache.keep(node, look)
         return look.attributes, look.attributes_s
 
     def getattr(self, node_id: int, body: memoryview) -> bytes:
         flags, _, number = struct.unpack_from("<IIQ", body)
         node = self.nodes.get(node_id)
-        valid_s = 0
-        if flags & wire.GETATTR_FH and number in self.open_files:
+        valid_s: float = 0
+        kept = self.cache.kept(node)
+        if kept is not None:
+            # The kernel asks again after each read, for the time of the last access: which the
+            # tree does not keep.
+            found, valid_s = kept
+        elif flags & wire.GETATTR_FH and number in self.open_files:
             found = self.open_files[number][1].attributes()
         else:
             found, valid_s = self._attributes(node)
-        return wire.ATTR_HEAD.pack(valid_s, 0, 0) + wire.pack_attr(found)
+        return wire.pack_attr_out(found, valid_s)
 
     def readlink(self, node_id: int, body: memoryview) -> bytes:
         path = self.nodes.path(self.nodes.get(node_id))
@@ -168,7 +180,7 @@ class Handlers:
         # Its other names show the same inode.
         self.cache.changed(node.ino)
         found, _ = self._attributes(node)
-        return wire.ATTR_HEAD.pack(0, 0, 0) + wire.pack_attr(found)
+        return wire.pack_attr_out(found, 0)
 
     def _truncate(self, node: Node, number: int, size: int) -> None:
         for candidate in (number, *node.handles):
@@ -201,24 +213,28 @@ class Handlers:
         node = Node(0, None, b"", 0)
         opened = self._client().open(path, flags, stat.S_IMODE(mode))
         opened_file(self._client, opened, node, flags, Backings(-1, False)).close()
+        self.cache.changed_names()
         return self._entry(parent, name)
 
     def mkdir(self, node_id: int, body: memoryview) -> bytes:
         mode = struct.unpack_from("<I", body)[0]
         parent, path = self._new(node_id, name := wire.names(body, 8)[0])
         self._client().call("mkdir", path, stat.S_IMODE(mode))
+        self.cache.changed_names()
         return self._entry(parent, name)
 
     def symlink(self, node_id: int, body: memoryview) -> bytes:
         name, target = wire.names(body, 0)[:2]
         parent, path = self._new(node_id, name)
         self._client().call("symlink", target, path)
+        self.cache.changed_names()
         return self._entry(parent, name)
 
     def link(self, node_id: int, body: memoryview) -> bytes:
         node = self.nodes.get(struct.unpack_from("<Q", body)[0])
         parent, path = self._new(node_id, name := wire.names(body, 8)[0])
         self._client().call("link", self._own(self.nodes.path(node)), path, False)
+        self.cache.changed_names()
         self.cache.changed(node.ino)
         return self._entry(parent, name)
 
@@ -236,7 +252,9 @@ class Handlers:
 
     def _gone(self, node: Node | None) -> None:
         """A name was taken from an inode, which may have others."""
+        self.cache.changed_names()
         if node is not None:
+            self._idle.drop(node)
             self.cache.changed(node.ino)
 
     def rename(self, node_id: int, body: memoryview) -> bytes:
@@ -265,24 +283,32 @@ class Handlers:
         path = self.nodes.path(node)
         if self._view.kind(path):
             raise OSError(errno.EACCES, "")
+        if flags & (os.O_ACCMODE | os.O_TRUNC) == os.O_RDONLY:
+            kept = self._idle.take(node)
+            if kept is not None:
+                return self._enter(node, kept)
         return self._opened(node, self._client().open(path, flags & ~_ONCE, 0), flags)
 
     def create(self, node_id: int, body: memoryview) -> bytes:
         flags, mode = struct.unpack_from("<II", body)
         parent, path = self._new(node_id, name := wire.names(body, 16)[0])
         opened = self._client().open(path, flags | os.O_CREAT, stat.S_IMODE(mode))
+        self.cache.changed_names()
         entry = self._entry(parent, name)
         node = self.nodes.get(struct.unpack_from("<Q", entry)[0])
         return entry + self._opened(node, opened, flags)
 
     def _opened(self, node: Node, opened: object, flags: int) -> bytes:
         file = opened_file(self._client, opened, node, flags, self._backings)  # type: ignore[arg-type]
-        number = next(self._numbers)
-        self.open_files[number] = node, file
-        node.handles.add(number)
         if file.writing:
             # From now on its size is asked for, also by its other names.
             self.cache.changed(node.ino)
+        return self._enter(node, file)
+
+    def _enter(self, node: Node, file: OpenFile) -> bytes:
+        number = next(self._numbers)
+        self.open_files[number] = node, file
+        node.handles.add(number)
         return wire.OPEN_OUT.pack(number, file.flags, file.backing)
 
     def file(self, number: int) -> OpenFile:
@@ -307,12 +333,28 @@ class Handlers:
             raise OSError(errno.EBADF, "")
         node, file = found
         node.handles.discard(number)
-        if file.backing:
-            self._backings.give_back(node)
+        if isinstance(file, HomeFile) and not file.writing and not node.detached:
+            self._idle.put(node, file)
+            return b""
         if isinstance(file, StreamFile):
             self._streams.closed(file)
-        file.close()
+        self._close(node, file)
         return b""
+
+    def drop_idle(self, inos: Iterable[int]) -> None:
+        """Close what is kept open of these inodes and nobody uses."""
+        for ino in inos:
+            for node in self.nodes.of_inode(ino):
+                self._idle.drop(node)
+
+    def _close(self, node: Node, file: OpenFile) -> None:
+        if file.backing:
+            self._backings.give_back(node)
+        try:
+            file.close()
+        except (OneOSError, OSError) as error:
+            # Programs learn of it from close(2), which came before; here nobody listens.
+            log.warning("a file was not closed in order: %s", error)
 
     def fallocate(self, node_id: int, body: memoryview) -> bytes:
         number, offset, length, mode = struct.unpack_from("<QQQI", body)

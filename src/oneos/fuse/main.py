@@ -34,6 +34,7 @@ class Recall(msgspec.Struct):
 
     inos: list[int]
     everything: bool = False
+    idle: bool = False
 
 
 def main() -> int:
@@ -109,7 +110,10 @@ def _watch(runtime: socket.socket, server: FuseServer) -> None:
             if not data:
                 break
             number, recall = msgspec.msgpack.decode(data, type=tuple[int, Recall])
-            server.cache.recall(recall.inos, recall.everything)
+            if recall.idle:
+                server.handlers.drop_idle(recall.inos)
+            else:
+                server.cache.recall(recall.inos, recall.everything)
             runtime.sendall(msgspec.msgpack.encode(number))
         except OSError:
             break

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 ROOT_ID = 1
 
@@ -19,7 +20,7 @@ ROOT_ID = 1
 class Node:
     """A name the kernel knows. `ino` is the inode it stood for when last looked up.
 
-    `handles` are the openings of it, the kernel's numbers for them.
+    `handles` are the openings of it, the kernel's numbers for them; `kept` is the cache's.
     """
 
     id: int
@@ -29,6 +30,7 @@ class Node:
     lookups: int = 0
     detached: bool = False
     handles: set[int] = field(default_factory=set)
+    kept: Any = None
 
 
 class Nodes:

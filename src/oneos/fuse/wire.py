@@ -118,6 +118,11 @@ def pack_attr(a: Attributes) -> bytes:
     )
 
 
+def pack_attr_out(a: Attributes, valid_s: float) -> bytes:
+    """`struct fuse_attr_out`; `valid_s` is how long the kernel may keep them."""
+    return ATTR_HEAD.pack(int(valid_s), int(valid_s % 1 * NANO), 0) + pack_attr(a)
+
+
 def pack_entry(node_id: int, a: Attributes, name_s: int = 0, attributes_s: int = 0) -> bytes:
     """`struct fuse_entry_out`; `name_s` and `attributes_s`: how long the kernel may keep these."""
     return ENTRY.pack(node_id, 0, name_s, attributes_s, 0, 0) + pack_attr(a)

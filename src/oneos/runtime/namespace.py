@@ -113,7 +113,14 @@ class NameSpace:
         routes.add("cache.recall", self._on_recall, m.Recall, finish=True)
 
     async def _on_recall(self, peer: Peer, recall: m.Recall) -> None:
-        """Have the kernel drop what it keeps. Returns when it has, or keeps nothing any more."""
+        await self._tell(recall)
+
+    async def drop_idle(self, ino: int) -> None:
+        """Have a file closed that the file process keeps open for whoever opens it next."""
+        await self._tell(m.Recall([ino], idle=True))
+
+    async def _tell(self, recall: m.Recall) -> None:
+        """Have the file process do it. Returns when it has, or keeps nothing any more."""
         made = self._made
         if made is None:
             return

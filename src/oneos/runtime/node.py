@@ -182,6 +182,7 @@ class Node:
             os.fspath(socket_path),
         )
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
+        self.homes.drop_idle = self.namespace.drop_idle
         self.launcher = Launcher(
             self.host,
             self.tree,
