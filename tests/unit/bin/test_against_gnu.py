@@ -111,17 +111,21 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
 @pytest.mark.parametrize("option", ["-f", "-e", "-m", "-fz", "-en", "-fe"])
 @pytest.mark.parametrize(
     "path",
-    [
-        "link",
-        "dangling",
-        "loop",
-        "dirlink/../a.txt",
-        "dirlink/up",
-        "dir/nope/x",
-        "dir/nope",
-        "nope/",
-    ]
-    + ["a.txt/", "a.txt/..", "/", "//dev//null", "dir//./sub/", "..", ".", "", "link/x"],
+    (
+        *("link", "dangling", "loop", "dirlink/../a.txt", "dirlink/up", "dir/nope/x"),
+        *(
+            "nope/",
+            "a.txt/",
+            "a.txt/..",
+            "/",
+            "//dev//null",
+            "dir//./sub/",
+            "..",
+            ".",
+            "",
+            "link/x",
+        ),
+    ),
 )
 def test_readlink_finds_the_whole_name_as_gnu_does(
     runner: Runner, shared: tuple[Path, Path], option: str, path: str
