@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import itertools
 from collections.abc import Callable
+from contextvars import ContextVar
 
 from msgspec.structs import replace
 
@@ -25,6 +26,11 @@ from oneos.state.names_walk import Leaves
 
 Make = Callable[[tuple[str, int], int], n.AnyCommand]
 """Makes a command of its request id and the time now, in nanoseconds."""
+
+
+BY_KERNEL: ContextVar[bool] = ContextVar("by_kernel", default=False)
+"""Whether what is being done here was asked by this host's kernel, on behalf of a program of the
+name space: then the kernel has the change in its cache, and is not called back for it."""
 
 
 class Names:
@@ -48,7 +54,8 @@ class Names:
         """Send a command; asked again after a fail-over, it is still done once."""
         number = (self._incarnation() << 32) + next(self._count)
         command = make((self._host, number), now_ns())
-        return await self._services.ask("filesystem", fs.Change(command), Result)
+        change = fs.Change(command, BY_KERNEL.get())
+        return await self._services.ask("filesystem", change, Result)
 
     async def change(self, path: bytes, make: Make) -> Value:
         """Send a command about `path`; the value of its answer.
@@ -76,6 +83,18 @@ class Names:
         if found.inode is None:
             raise Leaves(path, found.path, found.links)
         return found.path, found.inode
+
+    async def look(self, path: bytes, walk: Walk) -> tuple[Inode | None, bool]:
+        """What stands at a path, None for nothing, and whether it may be kept until called back.
+
+        Raises as `find`, but for ENOENT.
+        """
+        looked: fs.Looked = await self._services.ask("filesystem", fs.Look(path, walk), fs.Looked)
+        if looked.found is None:
+            return None, looked.granted
+        if looked.found.inode is None:
+            raise Leaves(path, looked.found.path, looked.found.links)
+        return looked.found.inode, looked.granted
 
     async def inode(self, path: bytes, walk: Walk = WALK) -> Inode:
         """The inode a path leads to. Raises as `find`."""

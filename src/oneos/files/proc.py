@@ -88,7 +88,7 @@ def _stat(process: t.Process) -> bytes:
 
 _TEXTS: dict[bytes, Callable[[t.Process], bytes]] = {
     b"cmdline": lambda p: b"".join(word + b"\0" for word in p.argv),
-    b"context": lambda p: b"instrumented\n",
+    b"context": lambda p: p.context.encode() + b"\n",
     b"host": lambda p: p.host.encode() + b"\n",
     b"stat": _stat,
     b"status": _status,

@@ -18,7 +18,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
-from oneos.files.handles import Attributes, Caller, Directory, Handle, wants_to_write
+from oneos.files.handles import Attributes, Caller, Directory, Handle, Look, wants_to_write
 from oneos.files.home_calls import INCARNATION_SHIFT
 from oneos.files.homes import Homes
 from oneos.files.names import Names
@@ -75,6 +75,15 @@ class RegularFiles:
         """Attributes with the size as it is now, also while some host writes the file."""
         inode = await self.names.inode(path, walk)
         return attributes(inode, await self._live(inode))
+
+    async def look(self, path: bytes, walk: Walk) -> Look:
+        """As `stat`, for a kernel that may keep the answer."""
+        inode, granted = await self.names.look(path, walk)
+        if inode is None:
+            return Look(None, granted, False)
+        # The size of what is being written changes at its home, and nobody is told.
+        live = await self._live(inode)
+        return Look(attributes(inode, live), granted, granted and not inode.writing)
 
     async def _live(self, inode: Inode) -> m.HomeStat | None:
         if not inode.writing or not inode.home:

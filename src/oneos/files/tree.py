@@ -16,7 +16,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from oneos.errors import FileError
-from oneos.files.handles import Attributes, Caller, Handle, HostPath
+from oneos.files.handles import Attributes, Caller, Handle, HostPath, Look
 from oneos.files.places import Places, Virtual, check_slash
 from oneos.files.regular import RegularFiles
 from oneos.files.virtual import (
@@ -60,6 +60,21 @@ class Tree:
             caller,
             virtual,
             lambda p, walk: self.regular.stat(p, replace(walk, follow=follow)),
+        )
+
+    async def look(self, path: bytes, caller: Caller) -> Look:
+        """What a name stands for, of a link itself, for a kernel that may keep the answer."""
+
+        async def virtual(at: Virtual) -> Look:
+            await check_slash(at, caller)
+            # Facts of the network change without notice.
+            return Look(await stat_virtual(at.facts, at.path, at.place, caller))
+
+        return await self._at(
+            path,
+            caller,
+            virtual,
+            lambda p, walk: self.regular.look(p, replace(walk, follow=False)),
         )
 
     async def open(self, path: bytes, flags: int, mode: int, caller: Caller) -> Handle:

@@ -64,7 +64,13 @@ class Scheduler(Actor):
             except OneOSError as error:
                 chosen.append(error)
         programs = [
-            t.NewProcess(member.name, member.incarnation, wish.argv, wish.cwd)
+            t.NewProcess(
+                member.name,
+                member.incarnation,
+                wish.argv,
+                wish.cwd,
+                t.context_of(wish.interpreter, member.facts.context),
+            )
             for wish, member in zip(message.wishes, chosen, strict=True)
             if isinstance(member, t.Member)
         ]
@@ -110,6 +116,12 @@ def choose(
     with_interpreter = [x for x in able if wish.interpreter in x.facts.interpreters]
     if not with_interpreter:
         where = " ".join(wish.on) or "any live host"
+        if wish.interpreter == "native":
+            raise UserError(
+                f"native programs cannot run on {where}",
+                errno=errno.ENOEXEC,
+                hint="they take Linux, /dev/fuse and nsenter there; docs/context.md says more",
+            )
         raise UserError(
             f"there is no {wish.interpreter} on {where}",
             errno=errno.ENOENT,
@@ -139,9 +151,20 @@ def _fulfils(member: t.Member, constraint: str) -> bool:
         return value in member.facts.tags
     if kind == "device":
         return any(value.removeprefix("/dev/") == device.name for device in member.facts.devices)
+    if kind == "machine":
+        return _runs(member.facts.interpreters.get("native", ""), value)
     raise UserError(
-        f"on: {constraint!r} is no constraint", hint="host:NAME, tag:NAME or device:NAME"
+        f"on: {constraint!r} is no constraint",
+        hint="host:NAME, tag:NAME, device:NAME or machine:KIND",
     )
+
+
+def _runs(machine: str, program: str) -> bool:
+    """Whether a kind of machine, as uname(1) names it, runs native programs for another."""
+    if machine.startswith("armv"):
+        machine = "arm"
+    # Every x86-64 kernel of a distribution runs the programs of its predecessor.
+    return machine == program or (machine, program) == ("x86_64", "i686")
 
 
 def _unfulfilled(constraint: str, alive: list[t.Member]) -> UserError:
@@ -152,6 +175,12 @@ def _unfulfilled(constraint: str, alive: list[t.Member]) -> UserError:
             f"on {constraint}: host {value} is not up",
             errno=errno.EHOSTDOWN,
             hint=f"live hosts: {names}",
+        )
+    if kind == "machine":
+        return UserError(
+            f"native programs for {value} cannot run on any live host",
+            errno=errno.ENOEXEC,
+            hint="what each host runs: cat /runtime/*/versions",
         )
     return UserError(
         f"on {constraint}: no live host has that {kind}",

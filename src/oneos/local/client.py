@@ -32,11 +32,13 @@ class OpenFd:
     """A file of the tree, opened as a real descriptor, which the caller owns and closes.
 
     `handle` is None where the Runtime keeps no account of it (`/dev/null` and its kind);
-    else `Client.close(handle)` after closing the descriptor commits what was written.
+    else `Client.close(handle)` after closing the descriptor commits what was written. `generated`:
+    it is a text made for this opening, whose name shows no size.
     """
 
     fd: int
     handle: int | None
+    generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,13 @@ class Client:
 
     Args:
         socket_path: the Runtime's local socket; see address.py.
+        shared: connections that name the same secret share the files they open, which are closed
+            with the last of them; empty: each has its own.
     """
 
-    def __init__(self, socket_path: str) -> None:
+    def __init__(self, socket_path: str, shared: str = "") -> None:
         self.socket_path = socket_path
+        self._shared = shared
         self.greeting: dict[str, Any] = {}
         self.generation = 0
         """Counts the connections that ended: files opened before are closed with theirs."""
@@ -77,13 +82,13 @@ class Client:
 
     def clone(self) -> "Client":
         """Another client of the same Runtime, and session, with a connection of its own."""
-        other = Client(self.socket_path)
+        other = Client(self.socket_path, self._shared)
         other._session = self._session
         return other
 
     def join(self, user: str, sid: int) -> "Client":
         """A client whose connections act in a session that this one began."""
-        other = Client(self.socket_path)
+        other = Client(self.socket_path, self._shared)
         other._session = {"user": user, "sid": sid}
         return other
 
@@ -137,7 +142,7 @@ class Client:
         flags_native = (flags & ~done) | os.O_CLOEXEC
         kind = result.get("k")
         if kind == "fd" and fds:
-            return OpenFd(fds[0], result["h"])
+            return OpenFd(fds[0], result["h"], bool(result.get("text")))
         if kind == "fd":
             fd = _open_native(result["path"], flags_native, path)
             self.call("opened", result["h"])
@@ -195,7 +200,10 @@ class Client:
                 f"no Runtime answers at {self.socket_path}", hint="start one: oneos up"
             ) from error
         self._socket = connection
-        self.greeting = self._request("hello", ({"client": True, "fds": True},), ())
+        hello: dict[str, Any] = {"client": True, "fds": True}
+        if self._shared:
+            hello["shared"] = self._shared
+        self.greeting = self._request("hello", (hello,), ())
         if self._session is not None:
             self._request("session", (self._session,), ())
 

@@ -28,6 +28,7 @@ from oneos.limits import AGENT_HANDLES_MAX, AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRA
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.ends import Ends, Pipes, Standard
 from oneos.runtime.interpreters import Interpreters
+from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.plumbing import StreamFile
 from oneos.state import control_types as t
@@ -83,6 +84,7 @@ class Agents:
         control: where ends are written down.
         ends: their standard descriptors.
         interpreters: how programs of each language are started.
+        namespace: where native programs are started.
         records: which OS processes they are, for the next run.
         directory: for each agent's private staging directory.
         socket_path: where programs reach this Runtime.
@@ -95,6 +97,7 @@ class Agents:
         control: ControlLog,
         ends: Ends,
         interpreters: Interpreters,
+        namespace: NameSpace,
         records: RunRecords,
         directory: str,
         socket_path: str,
@@ -104,6 +107,7 @@ class Agents:
         self._control = control
         self.ends = ends
         self._interpreters = interpreters
+        self._namespace = namespace
         self._records = records
         self._directory = directory
         self._socket_path = socket_path
@@ -159,8 +163,11 @@ class Agents:
             if len(self._agents) > AGENTS_MAX:
                 raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
             await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
+            inside = self._interpreters.inside(start.interpreter, start.arguments)
+            if inside is not None:
+                await self._namespace.ready()
             os.makedirs(stage, mode=0o700)
-            self._spawn(agent, standard.fds)
+            self._spawn(agent, standard.fds, inside)
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
             failure = _failure(error)
@@ -176,21 +183,15 @@ class Agents:
             standard.close_fds()
         return m.Started(start.pid)
 
-    def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
+    def _spawn(self, agent: Agent, fds: dict[int, int], inside: list[bytes] | None) -> None:
         start = agent.start
-        argv, environment = self._interpreters.command(start.interpreter, start.arguments)
-        environment |= self._interpreters.environment(start.interpreter, start.env)
-        environment |= {
-            b"ONEOS_SOCK": os.fsencode(self._socket_path),
-            b"ONEOS_PID": b"%d" % start.pid,
-            b"ONEOS_PPID": b"%d" % start.ppid,
-            b"ONEOS_TOKEN": agent.token.encode(),
-            b"ONEOS_CWD": start.cwd,
-            b"ONEOS_HOSTNAME": self.host.encode(),
-            b"ONEOS_STAGE": os.fsencode(agent.stage),
-            b"ONEOS_UID": b"%d" % agent.caller.uid,
-            b"ONEOS_GID": b"%d" % agent.caller.gid,
-        }
+        if inside is not None:
+            argv = self._namespace.command(start.cwd, inside)
+            environment = self._namespace.environment(start.env)
+        else:
+            argv, environment = self._interpreters.command(start.interpreter, start.arguments)
+            environment |= self._interpreters.environment(start.interpreter, start.env)
+            environment |= self._context(agent)
         # A complaint about output that could not be committed goes where its errors go.
         agent.complaints = os.dup(fds[2])
         agent.process = subprocess.Popen(
@@ -210,6 +211,21 @@ class Agents:
         task = asyncio.create_task(self._watch(agent), name=f"agent {start.pid}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _context(self, agent: Agent) -> dict[bytes, bytes]:
+        """What an instrumented program is told; docs/guest-protocol.md lists it."""
+        start = agent.start
+        return {
+            b"ONEOS_SOCK": os.fsencode(self._socket_path),
+            b"ONEOS_PID": b"%d" % start.pid,
+            b"ONEOS_PPID": b"%d" % start.ppid,
+            b"ONEOS_TOKEN": agent.token.encode(),
+            b"ONEOS_CWD": start.cwd,
+            b"ONEOS_HOSTNAME": self.host.encode(),
+            b"ONEOS_STAGE": os.fsencode(agent.stage),
+            b"ONEOS_UID": b"%d" % agent.caller.uid,
+            b"ONEOS_GID": b"%d" % agent.caller.gid,
+        }
 
     async def _never_started(self, agent: Agent, status: int) -> None:
         agent.over = True

@@ -1,8 +1,8 @@
 """What a command's name means: which interpreter runs which file of the tree.
 
 `python3` and `node` are the host's interpreters; any other name without a slash is a file of the
-tree's /bin. A file runs by its `#!` line, else by its suffix. Native programs need a context that
-this version has not, and are refused.
+tree's /bin, else a program of the host. A file runs by its `#!` line, else by its suffix. What is
+neither Python, JavaScript nor a script of our shell is native: the kernel runs it in a name space.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from oneos.errors import FileError
 from oneos.files.handles import Caller
@@ -27,16 +29,31 @@ _SUFFIXES = {
     b".cjs": "node",
 }
 
+_MACHINES = {3: "i686", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
+
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program to start: its interpreter ("python", "node" or "sh") and what follows it."""
+    """A program to start: its interpreter and what follows that.
+
+    Of a "native" one, which has none, the arguments begin with the program itself. `on` is where it
+    can only run, in the words of the shell's `on`.
+    """
 
     interpreter: str
     arguments: list[bytes]
+    on: tuple[str, ...] = ()
+
+
+OnHost = Callable[[bytes], bool]
+
+
+def nowhere(name: bytes) -> bool:
+    """For hosts that run no programs of their own."""
+    return False
 
 
 class CommandError(FileError):
@@ -55,21 +72,37 @@ def _interpreter(name: bytes) -> str | None:
     return "sh" if name == b"sh" else None
 
 
-async def which(tree: Tree, name: bytes, cwd: bytes, caller: Caller) -> bytes:
-    """The path in the tree that a command's name stands for; an interpreter's is under /bin.
+async def which(
+    tree: Tree, name: bytes, cwd: bytes, caller: Caller, on_host: OnHost = nowhere
+) -> bytes:
+    """The path that a command's name stands for; that of an interpreter or of a program of the
+    host is under /bin, where its programs find it.
+
+    Args:
+        on_host: says whether a name or path is that of a program of the host.
 
     Raises:
         CommandError: there is none (127), or it may not be run (126).
     """
-    if not name:
-        raise CommandError(errno.ENOENT, name, NOT_FOUND)
     if b"/" not in name and _interpreter(name):
         return b"/bin/" + name
+    path = await _find(tree, name, cwd, caller, on_host)
+    return path or (os.path.join(cwd, name) if b"/" in name else b"/bin/" + name)
+
+
+async def _find(
+    tree: Tree, name: bytes, cwd: bytes, caller: Caller, on_host: OnHost
+) -> bytes | None:
+    """The file of the tree; None where it is a program of the host. Raises CommandError."""
+    if not name:
+        raise CommandError(errno.ENOENT, name, NOT_FOUND)
     path = b"/bin/" + name if b"/" not in name else os.path.join(cwd, name)
     try:
         attributes = await tree.stat(path, caller)
     except FileError as error:
         known = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        if known and on_host(os.path.normpath(path) if b"/" in name else name):
+            return None
         raise CommandError(
             error.errno, name, NOT_FOUND if known else NOT_EXECUTABLE, error.hint
         ) from error
@@ -97,42 +130,49 @@ async def _tidy(tree: Tree, path: bytes, caller: Caller) -> bytes:
     return b"/" + b"/".join([*names, name])
 
 
-async def resolve(tree: Tree, argv: list[bytes], cwd: bytes, caller: Caller) -> Command:
-    """What to start for `argv`. Raises CommandError."""
+async def resolve(
+    tree: Tree, argv: list[bytes], cwd: bytes, caller: Caller, on_host: OnHost = nowhere
+) -> Command:
+    """What to start for `argv`; `on_host` as for `which`. Raises CommandError."""
     name = argv[0] if argv else b""
     known = _interpreter(name) if b"/" not in name else None
     if known:
         return Command(known, argv[1:])
-    path = await which(tree, name, cwd, caller)
+    path = await _find(tree, name, cwd, caller, on_host)
+    if path is None:
+        return Command("native", list(argv))
     head = await tree.head(path, _HEAD_BYTES, caller)
     if head.startswith(b"#!"):
-        return _by_shebang(name, path, head, argv)
+        return _by_shebang(path, head, argv)
     for suffix, interpreter in _SUFFIXES.items():
         if path.endswith(suffix):
             return Command(interpreter, [path, *argv[1:]])
     if b"\0" in head:
-        raise CommandError(
-            errno.ENOEXEC,
-            name,
-            NOT_EXECUTABLE,
-            hint="native programs need a later version; Python, JavaScript and sh run",
-        )
+        machine = machine_of(head)
+        on = (f"machine:{machine}",) if machine else ()
+        return Command("native", [path, *argv[1:]], on)
     # As POSIX has it: a text that nothing else claims is a script of the shell.
     return Command("sh", [path, *argv[1:]])
 
 
-def _by_shebang(name: bytes, path: bytes, head: bytes, argv: list[bytes]) -> Command:
+def machine_of(head: bytes) -> str:
+    """The kind of machine that an ELF program is for, as uname(1) calls it; empty: not known.
+
+    The field `e_machine` of its header (System V ABI, chapter 4).
+    """
+    if not head.startswith(b"\x7fELF") or len(head) < 20:
+        return ""
+    order: Literal["little", "big"] = "big" if head[5] == 2 else "little"
+    return _MACHINES.get(int.from_bytes(head[18:20], order), "")
+
+
+def _by_shebang(path: bytes, head: bytes, argv: list[bytes]) -> Command:
     words = head[2:].split(b"\n", 1)[0].split()
     if words and words[0].rsplit(b"/", 1)[-1] == b"env":
         words = [word for word in words[1:] if word != b"-S"]
     program = words[0].rsplit(b"/", 1)[-1] if words else b""
     interpreter = _interpreter(program)
     if interpreter is None:
-        raise CommandError(
-            errno.ENOENT,
-            name,
-            NOT_EXECUTABLE,
-            hint=f"its first line asks for {program.decode('utf-8', 'replace')!r}; "
-            "python3, node and sh are there",
-        )
+        # The kernel finds what its first line names, or says that it is not there.
+        return Command("native", [path, *argv[1:]])
     return Command(interpreter, [*words[1:], path, *argv[1:]])

@@ -27,7 +27,7 @@ from oneos.net.links import Links
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agents import Agents
 from oneos.runtime.children import Children
-from oneos.runtime.commands import NOT_EXECUTABLE, CommandError, resolve
+from oneos.runtime.commands import NOT_EXECUTABLE, CommandError, OnHost, resolve
 from oneos.runtime.pipeline_spec import SpawnSpec, StageSpec, check
 from oneos.runtime.plumbing import Plumbing
 
@@ -37,6 +37,7 @@ class _Stage:
     spec: StageSpec
     interpreter: str = ""
     arguments: list[bytes] = field(default_factory=list)
+    on: list[str] = field(default_factory=list)
     pid: int = 0
     host: str = ""
     failure: dict[str, Any] | None = None
@@ -54,6 +55,7 @@ class Launcher:
         plumbing: for the client's descriptors.
         agents: the programs of this host.
         control: the process table.
+        on_host: says whether a name is that of a program of this host.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Launcher:
         plumbing: Plumbing,
         agents: Agents,
         control: ControlLog,
+        on_host: OnHost,
     ) -> None:
         self.host = host
         self._tree = tree
@@ -73,6 +76,7 @@ class Launcher:
         self._plumbing = plumbing
         self._agents = agents
         self._control = control
+        self.on_host = on_host
         self.children = Children(control)
 
     async def spawn(
@@ -108,18 +112,25 @@ class Launcher:
     async def _resolve(self, stage: _Stage, user: str) -> None:
         caller = Caller(user, os.getuid(), os.getgid())
         try:
-            command = await resolve(self._tree, stage.spec.argv, stage.spec.cwd, caller)
+            command = await resolve(
+                self._tree, stage.spec.argv, stage.spec.cwd, caller, self._on_host(stage.spec.on)
+            )
             stage.interpreter, stage.arguments = command.interpreter, command.arguments
+            stage.on = [*stage.spec.on, *command.on]
         except CommandError as error:
             stage.failure = _failure(error, error.status)
         except OneOSError as error:
             stage.failure = _failure(error, NOT_EXECUTABLE)
 
+    def _on_host(self, on: list[str]) -> OnHost:
+        """Whether a name is that of a program of the host; of another host, it finds out itself."""
+        return (lambda name: True) if on else self.on_host
+
     async def _place(self, spec: SpawnSpec, stages: list[_Stage], user: str, ppid: int) -> None:
         able = [stage for stage in stages if stage.failure is None]
         if not able:
             return
-        wishes = [m.Wish(x.spec.argv, x.spec.cwd, x.interpreter, list(x.spec.on)) for x in able]
+        wishes = [m.Wish(x.spec.argv, x.spec.cwd, x.interpreter, x.on) for x in able]
         placed: list[m.Placed] = await self._services.ask(
             "scheduler",
             m.Schedule(spec.sid, ppid, user, self.host, wishes),

@@ -48,12 +48,14 @@ from oneos.runtime import growth, utilities
 from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
+from oneos.runtime.commands import nowhere
 from oneos.runtime.ends import Ends
 from oneos.runtime.facts import facts_of
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import LocalServer
+from oneos.runtime.namespace import NameSpace
 from oneos.runtime.operations import Operations
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
@@ -124,7 +126,9 @@ class Node:
         self.index = (
             Index(os.fspath(directory / "index.sqlite"), self.host) if config.core else None
         )
-        self.interpreters = Interpreters(utilities.shell_command(directory))
+        self.interpreters = Interpreters(
+            utilities.shell_command(directory), NameSpace.kind(config.context), config.context
+        )
         self.supervisor = Supervisor(lambda name, error: self.placed.gave_up(name, error))
         self._wire_programs()
         self.placed = Placed(self)
@@ -135,6 +139,7 @@ class Node:
             self.copies,
             self.home_calls,
             self.name_server,
+            self.namespace,
             self.remote,
             self.voters,
         ):
@@ -158,12 +163,20 @@ class Node:
             },
         )
         self.records = RunRecords(self.directory / "run" / "agents")
+        self.namespace = NameSpace(
+            self.host,
+            os.fspath(self.directory),
+            os.fspath(socket_path),
+            self.interpreters.prefixes,
+            self.config.context,
+        )
         self.agents = Agents(
             self.host,
             lambda: self.incarnation,
             self.control,
             Ends(self.host, self.tree, self.plumbing),
             self.interpreters,
+            self.namespace,
             self.records,
             os.fspath(self.directory / "stage"),
             os.fspath(socket_path),
@@ -177,6 +190,7 @@ class Node:
             self.plumbing,
             self.agents,
             self.control,
+            NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
         )
         self.name_server = NameServer(self.identity, self.control, self.links)
         self.system = System(
@@ -337,6 +351,7 @@ class Node:
         of the network.
         """
         await self.agents.close()
+        await self.namespace.close()
         await self.local.drop()
         if depart and self.incarnation:
             self.control.unwatch(self._changed)

@@ -16,11 +16,12 @@ from typing import Any
 import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
-from oneos.files.handles import Caller, Directory, Handle
+from oneos.files.handles import Caller, Directory, Handle, Text
+from oneos.files.names import BY_KERNEL
 from oneos.files.opened import RemoteFile
 from oneos.files.tree import Tree
 from oneos.ids import HostName
-from oneos.limits import CLIENT_HANDLES_MAX
+from oneos.limits import CLIENT_HANDLES_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agents import Agent, Agents
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
@@ -31,17 +32,22 @@ from oneos.runtime.system import System
 
 @dataclass(slots=True)
 class Client:
-    """A person's or tool's connection: sessions and handles end with it."""
+    """A person's or tool's connection: sessions and handles end with it.
+
+    Several `connections` that name the same secret are one client, which ends with the last.
+    """
 
     caller: Caller
+    shared: str = ""
+    connections: int = 1
     handles: dict[int, Handle] = field(default_factory=dict)
     sessions: dict[int, str] = field(default_factory=dict)
     _last_handle: int = 0
 
     def keep(self, handle: Handle) -> int:
         """Enter an opened file; returns its number."""
-        if len(self.handles) >= CLIENT_HANDLES_MAX:
-            raise FileError(errno.EMFILE)
+        if len(self.handles) >= (SHARED_HANDLES_MAX if self.shared else CLIENT_HANDLES_MAX):
+            raise FileError(errno.ENFILE if self.shared else errno.EMFILE)
         self._last_handle += 1
         self.handles[self._last_handle] = handle
         return self._last_handle
@@ -75,9 +81,10 @@ class Operations:
         self._agents = agents
         self._launcher = launcher
         self._system = system
+        self._shared: dict[str, Client] = {}
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
-        client = "session spawn wait poll which status voters manifest token stop forget"
+        client = "look session spawn wait poll which status voters manifest token stop forget"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in (both + " " + client).split()
         }
@@ -95,6 +102,8 @@ class Operations:
             raise UserError(f"there is no request {name!r}", errno=errno.ENOSYS)
         if name in self._for_clients and not isinstance(who.owner, Client):
             raise UserError(f"a program may not ask for {name!r}", errno=errno.EPERM)
+        if isinstance(who.owner, Client) and who.owner.shared:
+            BY_KERNEL.set(True)
         if name == "spawn":
             return await self._op_spawn(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
@@ -112,7 +121,9 @@ class Operations:
                     hint=f"use it as user {os.getuid()}, or start one of your own",
                 )
             caller = Caller("root", os.getuid(), os.getgid())
-            connection.caller = Who(Client(caller), caller, fds)
+            connection.caller = Who(
+                self._client(caller, str(claims.get("shared", ""))), caller, fds
+            )
             return {"host": self.host, "network": self._system.network}
         agent = self._agents.find(int(claims.get("pid", 0)), str(claims.get("token", "")))
         connection.caller = Who(agent, agent.caller, fds)
@@ -123,11 +134,26 @@ class Operations:
             "gid": agent.caller.gid,
         }
 
+    def _client(self, caller: Caller, shared: str) -> Client:
+        """Whose connection this is: a client's of its own, or one more of several."""
+        if not shared:
+            return Client(caller)
+        client = self._shared.get(shared)
+        if client is None:
+            client = self._shared[shared] = Client(caller, shared)
+        else:
+            client.connections += 1
+        return client
+
     async def ended(self, connection: Connection) -> None:
         """A connection is over: what a client had open ends with it."""
         who = connection.caller
         if not isinstance(who.owner, Client):
             return
+        who.owner.connections -= 1
+        if who.owner.connections:
+            return
+        self._shared.pop(who.owner.shared, None)
         for handle in who.owner.handles.values():
             try:
                 await handle.close()
@@ -139,6 +165,11 @@ class Operations:
     # --- names ----------------------------------------------------------------------------------
     async def _op_stat(self, who: Who, path: bytes, follow: bool = True) -> list[int]:
         return (await self._tree.stat(path, who.caller, follow)).wire()
+
+    async def _op_look(self, who: Who, path: bytes) -> list[Any]:
+        look = await self._tree.look(path, who.caller)
+        found = look.attributes.wire() if look.attributes is not None else None
+        return [found, look.name_kept, look.attributes_kept]
 
     async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
         return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
@@ -201,6 +232,8 @@ class Operations:
             return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
         path_here = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
         answer = {"k": "fd", "h": number, "path": path_here}
+        if isinstance(handle, Text):
+            answer["text"] = True
         if not who.fds:
             return answer
         # From here on the program's copy is the only one: the end of a pipe is its end.
@@ -280,7 +313,7 @@ class Operations:
         return [self._launcher.children.status(pid) for pid in pids]
 
     async def _op_which(self, who: Who, name: bytes, cwd: bytes) -> bytes:
-        return await which(self._tree, name, cwd, who.caller)
+        return await which(self._tree, name, cwd, who.caller, self._launcher.on_host)
 
     # --- the network ----------------------------------------------------------------------------
     async def _op_status(self, who: Who) -> dict[str, Any]:

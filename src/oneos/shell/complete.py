@@ -141,7 +141,7 @@ def split_line(line: str) -> tuple[list[str], str]:
 def constraints_before(words: list[str]) -> bool:
     """Whether the next word stands right after `on` or a constraint of it."""
     at = len(words)
-    while at and re.fullmatch(r"(host|tag|device):.+", words[at - 1]):
+    while at and re.fullmatch(r"(host|tag|device|machine):.+", words[at - 1]):
         at -= 1
     return at > 0 and words[at - 1] == "on" and command_expected(words[: at - 1])
 

@@ -42,8 +42,9 @@ class Started:
     status: int = 0
 
 
-PLACES = ("host", "tag", "device")
-"""What a program can be placed by: a host's name, a tag, or a device that hangs on the host."""
+PLACES = ("host", "tag", "device", "machine")
+"""What a program can be placed by: a host's name, a tag, a device that hangs on the host, or what
+kind of machine it is (as uname -m has it)."""
 
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -65,7 +66,9 @@ def split_on(arguments: list[str]) -> tuple[list[str], list[str]]:
         at += 1
     if not constraints:
         given = f"'{arguments[at]}'" if at < len(arguments) else "nothing"
-        raise ShellError(f"on: host:NAME, tag:NAME or device:NAME comes first, not {given}")
+        raise ShellError(
+            f"on: host:NAME, tag:NAME, device:NAME or machine:KIND comes first, not {given}"
+        )
     if at == len(arguments):
         raise ShellError(f"on: no command after {constraints[-1]}")
     return constraints, arguments[at:]

@@ -308,6 +308,7 @@ class Control:
                 program.argv,
                 program.cwd,
                 c.now_ns,
+                context=program.context,
             )
             pids.append(pid)
         return t.Result(value=pids)

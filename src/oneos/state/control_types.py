@@ -36,6 +36,7 @@ class Facts(Struct, frozen=True):
     key_pin: str = ""
     interpreters: dict[str, str] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)
+    context: str = "auto"
 
 
 class Member(Struct, frozen=True):
@@ -66,6 +67,17 @@ class ServiceRule(Struct, frozen=True):
     hosts: str | list[str]
 
 
+CONTEXT_DEFAULT = "instrumented"
+"""How a program is made to see the tree: so, or by a "namespace". Records before there were two
+say nothing."""
+
+
+def context_of(interpreter: str, context: str) -> str:
+    """How a host whose configuration says `context` makes a program see the tree."""
+    chosen = context == "namespace" and interpreter in ("python", "node")
+    return "namespace" if chosen or interpreter == "native" else CONTEXT_DEFAULT
+
+
 class Process(Struct, frozen=True):
     """An entry of the process table. `state` is "running" or "ended"; `status` as in sh."""
 
@@ -82,6 +94,7 @@ class Process(Struct, frozen=True):
     status: int | None = None
     ended_ns: int = 0
     reason: str = ""
+    context: str = CONTEXT_DEFAULT
 
 
 class Session(Struct, frozen=True):
@@ -208,6 +221,7 @@ class NewProcess(Struct, frozen=True):
     incarnation: Incarnation
     argv: list[bytes]
     cwd: bytes
+    context: str = CONTEXT_DEFAULT
 
 
 class Spawn(Struct, frozen=True, tag="spawn"):

@@ -35,7 +35,8 @@ WAL_PAGES = 1_000
 class SqliteNames:
     """The index in a database file.
 
-    `names` answers reads. `applied_seq` is the last applied record, 0 in a new one.
+    `names` answers reads. `applied_seq` is the last applied record, 0 in a new one. While `noting`,
+    `touched` gathers the inodes that look different than before.
     """
 
     def __init__(self, path: str, db: sqlite3.Connection) -> None:
@@ -49,6 +50,8 @@ class SqliteNames:
         self._store.settle()
         row = db.execute("SELECT seq FROM applied").fetchone()
         self.applied_seq = Seq(row[0])
+        self.noting = False
+        self.touched: set[int] = set()
 
     @classmethod
     def open(cls, path: str) -> SqliteNames:
@@ -101,9 +104,16 @@ class SqliteNames:
             if isinstance(error, sqlite3.Error):
                 raise _failure(self.path, error) from error
             raise
+        if self.noting:
+            self.touched |= self._store.touched()
         self._store.settle()
         self.applied_seq = Seq(seq)
         return results
+
+    def take_touched(self) -> set[int]:
+        """What was touched since this was asked last."""
+        touched, self.touched = self.touched, set()
+        return touched
 
     def checkpoint(self) -> Seq:
         """Make what was applied safe against a power cut; answers the sequence that is safe."""

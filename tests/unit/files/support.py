@@ -13,6 +13,7 @@ from oneos.files.names import Names
 from oneos.files.regular import RegularFiles
 from oneos.ids import HostName, Incarnation, ServiceName
 from oneos.kernel import filesystem as fs
+from oneos.kernel import messages as m
 from oneos.kernel import services
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.services import Services
@@ -57,6 +58,9 @@ class Host:
         self.calls.serve(self.routes)
         self.copies.serve(self.routes)
         services.serve(self.routes, "filesystem", fs.FileSystemMessage, self.agents.get)
+
+    async def recall(self, host: HostName, recall: m.Recall) -> None:
+        """No kernel here keeps anything."""
 
     def resolve(self, host: HostName) -> tuple[str, int] | None:
         return self.addresses.get(host) if self.peers.resolve(host) else None
@@ -103,7 +107,9 @@ class Network:
     async def _run_file_system(self, host: Host) -> None:
         index = await self._world.index(host.host)
         epoch = self._world.epoch(host.control, "filesystem")
-        agent = fs.FileSystem(Address(host.host, "filesystem", epoch), index, host.control)
+        agent = fs.FileSystem(
+            Address(host.host, "filesystem", epoch), index, host.control, host.recall
+        )
         task = asyncio.create_task(agent.run())
 
         async def stop() -> None:

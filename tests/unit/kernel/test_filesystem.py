@@ -11,6 +11,7 @@ from oneos.actor.actor import Address
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.ids import Epoch, HostName, Ino, ServiceName
 from oneos.kernel import filesystem as fs
+from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.index import Index
 from oneos.limits import CHUNK_BYTES
@@ -21,10 +22,14 @@ from tests.unit.engine.servers import eventually
 from tests.unit.kernel.support import HUB, LAB, World
 
 
+async def nobody_keeps(host: HostName, recall: m.Recall) -> None:
+    """Every host drops what it keeps at once."""
+
+
 @asynccontextmanager
 async def running(control: ControlLog, index: Index, epoch: Epoch) -> AsyncIterator[fs.FileSystem]:
     address = Address(control.host, ServiceName("filesystem"), epoch)
-    agent = fs.FileSystem(address, index, control)
+    agent = fs.FileSystem(address, index, control, nobody_keeps)
     task = asyncio.create_task(agent.run())
     try:
         yield agent

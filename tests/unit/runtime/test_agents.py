@@ -17,6 +17,7 @@ from oneos.runtime import agents as module
 from oneos.runtime.agents import Agents
 from oneos.runtime.ends import Ends
 from oneos.runtime.interpreters import Interpreters
+from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.plumbing import Plumbing
 from oneos.state import control_types as t
@@ -50,7 +51,8 @@ class Bench:
             lambda: hub.incarnation,
             hub.control,
             self.ends,
-            Interpreters(["/bin/sh"]),
+            Interpreters(["/bin/sh"], "", "auto"),
+            NameSpace(HUB, str(directory), str(directory / "socket"), list, "auto"),
             RunRecords(self.records),
             str(self.stage),
             str(directory / "socket"),

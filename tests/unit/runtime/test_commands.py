@@ -7,7 +7,7 @@ import pytest
 
 from oneos.files.handles import Caller
 from oneos.files.tree import Tree
-from oneos.runtime.commands import Command, CommandError, resolve, which
+from oneos.runtime.commands import Command, CommandError, machine_of, resolve, which
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import Network
@@ -45,6 +45,12 @@ RUN: list[tuple[list[bytes], str, list[bytes]]] = [
     ([b"/h/a.py", b"b"], "python", [b"/h/a.py", b"b"]),
     ([b"./a.mjs"], "node", [b"/h/a.mjs"]),
     ([b"./text"], "sh", [b"/h/text"]),
+    ([b"./elf", b"a"], "native", [b"/h/elf", b"a"]),
+    # What the kernel makes of their first lines is the kernel's business.
+    ([b"./perl", b"a"], "native", [b"/h/perl", b"a"]),
+    ([b"./empty"], "native", [b"/h/empty"]),
+    ([b"git", b"log"], "native", [b"git", b"log"]),
+    ([b"/usr/bin/git", b"log"], "native", [b"/usr/bin/git", b"log"]),
 ]
 
 REFUSED = [
@@ -54,11 +60,12 @@ REFUSED = [
     (b"./text/x", 127, errno.ENOTDIR),
     (b"dir", 126, errno.EISDIR),
     (b"./plain", 126, errno.EACCES),
-    (b"./perl", 126, errno.ENOENT),
-    (b"./empty", 126, errno.ENOENT),
-    (b"./env", 126, errno.ENOENT),
-    (b"./elf", 126, errno.ENOEXEC),
 ]
+
+
+def has_git(name: bytes) -> bool:
+    """The host's own programs, to these tests."""
+    return name in (b"git", b"/usr/bin/git")
 
 
 @pytest.fixture
@@ -77,17 +84,33 @@ async def tree(network: Network) -> Tree:  # noqa: F811
 
 async def test_command_is_run_by_its_name_its_first_line_or_its_suffix(tree: Tree) -> None:
     for argv, interpreter, arguments in RUN:
-        assert await resolve(tree, argv, b"/h", CALLER) == Command(interpreter, arguments)
+        found = await resolve(tree, argv, b"/h", CALLER, has_git)
+        assert found == Command(interpreter, arguments)
 
 
 async def test_what_cannot_be_run_has_the_status_of_sh(tree: Tree) -> None:
     for name, status, code in REFUSED:
         with pytest.raises(CommandError) as raised:
-            await resolve(tree, [name], b"/h", CALLER)
+            await resolve(tree, [name], b"/h", CALLER, has_git)
         assert (name, raised.value.status, raised.value.errno) == (name, status, code)
+
+
+def test_machine_of_a_program_is_read_from_its_header() -> None:
+    head = b"\x7fELF\2\1\1" + bytes(11)
+    assert machine_of(head + b"\xb7\0") == "aarch64"
+    assert machine_of(b"\x7fELF\2\2\1" + bytes(11) + b"\0\xf3") == "riscv64"
+    assert machine_of(head + b"\xff\xff") == machine_of(head) == machine_of(b"text") == ""
 
 
 async def test_which_finds_what_would_be_run(tree: Tree) -> None:
     assert await which(tree, b"cat", b"/h", CALLER) == b"/bin/cat"
     assert await which(tree, b"python3", b"/h", CALLER) == b"/bin/python3"
     assert await which(tree, b"../h/./py", b"/h", CALLER) == b"/h/py"
+    assert await which(tree, b"git", b"/h", CALLER, has_git) == b"/bin/git"
+
+
+async def test_host_that_runs_no_programs_of_its_own_has_none_to_find(tree: Tree) -> None:
+    for name in (b"git", b"/usr/bin/git"):
+        with pytest.raises(CommandError) as raised:
+            await resolve(tree, [name], b"/h", CALLER)
+        assert (raised.value.status, raised.value.errno) == (127, errno.ENOENT)

@@ -1,0 +1,82 @@
+"""The few system calls that Python has no function for: mounts, name spaces, backing files.
+
+Each raises OSError with the kernel's errno and the path it was about.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import platform
+import struct
+
+from oneos.fuse import wire
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWUSER = 0x10000000
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MNT_DETACH = 2
+
+# pivot_root(2) has no wrapper in every libc. The numbers are those of the kernel's tables.
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "armv7l": 218, "armv6l": 218, "riscv64": 41}
+
+
+def _check(result: int, path: str) -> None:
+    if result:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), path)
+
+
+def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
+    """mount(2)."""
+    _check(
+        _libc.mount(
+            source.encode() or None,
+            os.fsencode(target),
+            kind.encode() or None,
+            ctypes.c_ulong(flags),
+            data.encode() or None,
+        ),
+        target,
+    )
+
+
+def unmount(target: str) -> None:
+    """Take a mount away, now or when its last user has gone."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), target)
+
+
+def unshare(flags: int) -> None:
+    """Enter new name spaces."""
+    _check(_libc.unshare(flags), "")
+
+
+def set_hostname(name: str) -> None:
+    """The host's name in this process's UTS name space."""
+    raw = name.encode()
+    _check(_libc.sethostname(raw, len(raw)), name)
+
+
+def pivot_root(new: str, old: str) -> None:
+    """Make `new` the root, and the root so far visible at `old` in it."""
+    number = _PIVOT_ROOT.get(platform.machine())
+    if number is None:
+        raise OSError(38, f"pivot_root is not known for {platform.machine()}", new)
+    _check(_libc.syscall(number, os.fsencode(new), os.fsencode(old)), new)
+
+
+def open_backing(fuse: int, fd: int) -> int:
+    """Let the kernel read and write `fd` for a file of the mount; returns the backing's id."""
+    # With a buffer that may change, ioctl returns the kernel's number and not the buffer.
+    return int(fcntl.ioctl(fuse, wire.BACKING_OPEN, bytearray(struct.pack("<iIQ", fd, 0, 0))))
+
+
+def close_backing(fuse: int, backing: int) -> None:
+    """Give a backing's id back; files opened with it keep it until they are closed."""
+    fcntl.ioctl(fuse, wire.BACKING_CLOSE, struct.pack("<I", backing))

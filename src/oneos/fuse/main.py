@@ -1,0 +1,120 @@
+"""The file process: serves one name space of one Runtime, and ends with either of them.
+
+Started by the Runtime with a unix socket as its standard input. It has the name space built,
+answers the kernel from then on, and sends the Runtime the descriptors that keep the name space; or
+one line of text that says what failed. The socket's end is the order to end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import resource
+import secrets
+import signal
+import socket
+import sys
+import threading
+
+import msgspec
+
+from oneos.fuse.namespace import KINDS, build
+from oneos.fuse.server import FuseServer
+from oneos.fuse.view import View, view_of
+from oneos.local.client import Client
+
+MESSAGE_BYTES_MAX = 1024
+RECALL_BYTES_MAX = 256 * 1024
+"""A batch of the index touches a few inodes a command."""
+
+
+class Recall(msgspec.Struct):
+    """As the Runtime has it."""
+
+    inos: list[int]
+    everything: bool = False
+
+
+def main() -> int:
+    """See the module."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--socket", required=True)
+    options.add_argument("--mountpoint", required=True)
+    options.add_argument("--hostname", required=True)
+    options.add_argument("--interpreter", action="append", default=[])
+    given = options.parse_args()
+    logging.basicConfig(format="file process: %(levelname)s %(message)s", level=logging.INFO)
+    # A Ctrl-C at the Runtime's terminal is the Runtime's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    runtime = socket.socket(fileno=os.dup(0))
+    shared = secrets.token_hex(16)
+    with Client(given.socket) as client:
+        tree = [os.fsdecode(name) for name, *_ in client.call("list", b"/")]
+    view = view_of(given.interpreter, tree)
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        _build_in_child(view, given.mountpoint, given.hostname, theirs)
+    theirs.close()
+    server, failure = None, "the kernel refuses a name space"
+    while True:
+        data, fds, _, _ = socket.recv_fds(ours, MESSAGE_BYTES_MAX, len(KINDS))
+        if data == b"f":
+            server = FuseServer(
+                fds[0],
+                lambda: Client(given.socket, shared),
+                view,
+                os.path.dirname(given.socket),
+            )
+            server.start()
+        elif data == b"n":
+            break
+        else:
+            failure = data.decode("utf-8", "replace") or failure
+            break
+    os.waitpid(child, 0)
+    if server is None or data != b"n":
+        runtime.sendall(f"!{failure}".encode())
+        return 1
+    socket.send_fds(runtime, [b"n"], fds)
+    for fd in fds:
+        os.close(fd)
+    # Whichever ends first: the Runtime, or the mount with the last program in it.
+    threading.Thread(target=_watch, args=(runtime, server), daemon=True).start()
+    server.over.wait()
+    return 0
+
+
+def _build_in_child(view: View, mountpoint: str, hostname: str, to: socket.socket) -> None:
+    status = 1
+    try:
+        build(view, mountpoint, hostname, to)
+        status = 0
+    except OSError as error:
+        where = f" at {error.filename}" if error.filename else ""
+        to.sendall(f"{error.strerror or error}{where}".encode()[:MESSAGE_BYTES_MAX])
+    finally:
+        # Without the parent's clean-up: its threads and connections are not ours.
+        os._exit(status)
+
+
+def _watch(runtime: socket.socket, server: FuseServer) -> None:
+    """Do the recalls that the Runtime passes on, until it ends."""
+    while True:
+        try:
+            data = runtime.recv(RECALL_BYTES_MAX)
+            if not data:
+                break
+            number, recall = msgspec.msgpack.decode(data, type=tuple[int, Recall])
+            server.cache.recall(recall.inos, recall.everything)
+            runtime.sendall(msgspec.msgpack.encode(number))
+        except OSError:
+            break
+    server.over.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

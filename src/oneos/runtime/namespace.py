@@ -1,0 +1,242 @@
+"""The name space of this host: made when the first native program needs it, kept for the next.
+
+The file process that serves it is a child of the Runtime (`oneos.fuse.main`) and ends with it.
+Programs enter by descriptors that only the Runtime holds. When the file process ends, by a fault or
+by a kill, the kernel fails every call of the programs in its name space at once (ENOTCONN); the
+next program gets a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from oneos.errors import UserError
+from oneos.kernel import messages as m
+from oneos.limits import NAMESPACE_RECALL_S, NAMESPACE_START_S
+from oneos.net.routes import Peer, Routes
+
+log = logging.getLogger(__name__)
+
+ENV = "/usr/bin/env"
+HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"
+"""Where the host's own programs are found, after those of the tree's /bin."""
+
+_SYSTEM = (b"/bin/", b"/lib/", b"/opt/", b"/sbin/", b"/usr/")
+"""Where programs lie that a name space shows; see `oneos.fuse.view`."""
+
+
+@dataclass(slots=True)
+class _Made:
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    fds: list[int]
+    last_recall: int = 0
+    recalls: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+
+
+class NameSpace:
+    """See the module.
+
+    Args:
+        host: this host's name, as programs see it.
+        directory: the Runtime's own.
+        socket_path: where the file process reaches this Runtime.
+        interpreters: directories of the host that interpreters need.
+        context: what the configuration says of it.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        directory: str,
+        socket_path: str,
+        interpreters: Callable[[], Sequence[str]],
+        context: str,
+    ) -> None:
+        self._host = host
+        self._directory = directory
+        self._socket_path = socket_path
+        self._interpreters = interpreters
+        self._context = context
+        self._enter = shutil.which("nsenter") or "nsenter"
+        self._made: _Made | None = None
+        self._making = asyncio.Lock()
+        self._dropping: asyncio.Future[None] | None = None
+
+    @staticmethod
+    def kind(context: str) -> str:
+        """The kind of machine whose programs can run here; empty: none, and `why` says why."""
+        return "" if NameSpace.why(context) else platform.machine()
+
+    @staticmethod
+    def why(context: str = "auto") -> str:
+        """What is missing for a name space on this host; empty: nothing that can be seen."""
+        if context == "instrumented":
+            return 'its configuration has context = "instrumented"'
+        if sys.platform != "linux":
+            return "it takes Linux"
+        if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+            return "this user may not use /dev/fuse"
+        if shutil.which("nsenter") is None or not os.path.exists(ENV):
+            return "it takes nsenter (Debian, Ubuntu: apt install util-linux)"
+        if os.getuid() and _read("/proc/sys/user/max_user_namespaces") == "0":
+            return "the kernel allows no user name spaces"
+        return ""
+
+    @staticmethod
+    def finds(name: bytes) -> bool:
+        """Whether the host has a program of that name, or at that path of its system."""
+        if b"/" in name and not name.startswith(_SYSTEM):
+            return False
+        return shutil.which(os.fsdecode(name), path=HOST_PATH) is not None
+
+    @staticmethod
+    def environment(given: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """The environment for a program that is to see `given`: the host's programs come last."""
+        path = given.get(b"PATH", b"/bin").split(b":")
+        path += [part for part in HOST_PATH.encode().split(b":") if part not in path]
+        return given | {b"PATH": b":".join(path)}
+
+    def serve(self, routes: Routes) -> None:
+        """Answer the File System's `cache.recall`."""
+        routes.add("cache.recall", self._on_recall, m.Recall, finish=True)
+
+    async def _on_recall(self, peer: Peer, recall: m.Recall) -> None:
+        """Have the kernel drop what it keeps. Returns when it has, or keeps nothing any more."""
+        made = self._made
+        if made is None:
+            return
+        made.last_recall += 1
+        number = made.last_recall
+        done = made.recalls[number] = asyncio.get_running_loop().create_future()
+        try:
+            body = msgspec.msgpack.encode((number, recall))
+            await asyncio.get_running_loop().sock_sendall(made.control, body)
+            async with asyncio.timeout(NAMESPACE_RECALL_S):
+                await done
+        except (TimeoutError, OSError) as error:
+            # What it shows may be old: rather nothing at all.
+            log.error("the file process does not drop what it keeps (%s): it is ended", error)
+            made.process.kill()
+            await asyncio.to_thread(made.process.wait)
+        finally:
+            made.recalls.pop(number, None)
+
+    async def ready(self) -> None:
+        """Return when there is a name space.
+
+        Raises:
+            UserError: this host cannot have one; the message says why.
+        """
+        async with self._making:
+            if self._made is not None:
+                if self._made.process.poll() is None:
+                    return
+                await self._drop()
+            if why := self.why(self._context):
+                raise UserError(f"there is no name space on {self._host}: {why}", errno=8)
+            self._made = made = await asyncio.to_thread(self._make)
+            made.control.setblocking(False)
+            loop = asyncio.get_running_loop()
+            loop.add_reader(made.control, self._heard, made, loop)
+
+    def _make(self) -> _Made:
+        mountpoint = os.path.join(self._directory, "run", "tree")
+        os.makedirs(mountpoint, exist_ok=True)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "oneos.fuse.main", "--socket", self._socket_path]
+        command += ["--mountpoint", mountpoint, "--hostname", self._host]
+        for path in self._interpreters():
+            command += ["--interpreter", path]
+        process = subprocess.Popen(command, stdin=theirs.fileno(), cwd="/", process_group=0)
+        theirs.close()
+        ours.settimeout(NAMESPACE_START_S)
+        try:
+            data, fds, _, _ = socket.recv_fds(ours, 1024, 3)
+        except TimeoutError:
+            data, fds = b"!the file process does not answer", []
+        if data == b"n":
+            return _Made(process, ours, fds)
+        ours.close()
+        process.kill()
+        process.wait()
+        why = data[1:].decode("utf-8", "replace") or "the file process failed; see the log"
+        raise UserError(
+            f"there is no name space on {self._host}: {why}",
+            errno=8,
+            hint='Python, JavaScript and sh run without: context = "instrumented"',
+        )
+
+    def _heard(self, made: _Made, loop: asyncio.AbstractEventLoop) -> None:
+        """The file process has done a recall; or it is gone, and with it what its programs see."""
+        try:
+            data = made.control.recv(64)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            done = made.recalls.get(msgspec.msgpack.decode(data, type=int))
+            if done is not None and not done.done():
+                done.set_result(None)
+            return
+        loop.remove_reader(made.control)
+        for done in made.recalls.values():
+            if not done.done():
+                done.set_result(None)
+        if self._made is made:
+            log.warning("the file process ended; programs of its name space get errors")
+            self._dropping = asyncio.ensure_future(self.close())
+
+    def command(self, cwd: bytes, arguments: Sequence[bytes]) -> list[str | bytes]:
+        """The host's command line for a program in the name space.
+
+        Raises:
+            UserError: the name space is gone; `ready` makes a new one.
+        """
+        if self._made is None:
+            raise UserError("the name space is gone", errno=8)
+        own = f"/proc/{os.getpid()}/fd"
+        mnt, uts, *user = self._made.fds
+        enter = [self._enter, f"--mount={own}/{mnt}", f"--uts={own}/{uts}"]
+        if user:
+            enter += [f"--user={own}/{user[0]}", "--preserve-credentials"]
+        return [*enter, "--", ENV, "-C", cwd, *arguments]
+
+    async def close(self) -> None:
+        """End the file process; what still runs in the name space gets errors."""
+        async with self._making:
+            await self._drop()
+
+    async def _drop(self) -> None:
+        made, self._made = self._made, None
+        if made is None:
+            return
+        asyncio.get_running_loop().remove_reader(made.control)
+        made.control.close()
+        for fd in made.fds:
+            os.close(fd)
+        try:
+            await asyncio.to_thread(made.process.wait, NAMESPACE_START_S)
+        except subprocess.TimeoutExpired:
+            made.process.kill()
+            made.process.wait()
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
