@@ -1,9 +1,8 @@
-"""The one tree: which part of it serves a path.
+"""The one tree: each call of POSIX about a path, given to the part of it that serves the path.
 
 Regular files, directories and links are the File System's; /proc, /runtime, /dev and /topic are
-facts of the network, and have no links. Paths come raw from programs. What is in a part is walked
-here; all else is walked by the File System, which knows the links and stops where the way comes to
-a part: it answers the path to go on at, and that may lead back again. Each stop takes names off
+facts of the network. Which it is, `places` says of where a path begins; where a link leads, the
+File System finds out on its walk, and answers the path to go on at. Each such stop takes names off
 what is left, or follows links, and those of all the way are bounded together: so this ends.
 """
 
@@ -12,22 +11,20 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from oneos.errors import FileError
 from oneos.files.handles import Attributes, Caller, Handle, HostPath, Look
+from oneos.files.places import Places, Virtual, check_slash
 from oneos.files.regular import RegularFiles
 from oneos.files.virtual import (
     Facts,
-    Parts,
-    check_directory,
     list_virtual,
     open_virtual,
     stat_virtual,
 )
-from oneos.limits import PATH_BYTES_MAX
 from oneos.state.names_types import Entry, Walk
 from oneos.state.names_walk import Leaves
 
@@ -35,15 +32,6 @@ T = TypeVar("T")
 
 _KEPT = (b"bin", b"home")
 """Nobody means to remove these, and nothing works without them."""
-
-
-class Virtual(NamedTuple):
-    """A place in a part made of facts. `path` is canonical; `slash`: a directory is asked for."""
-
-    facts: Facts
-    path: bytes
-    place: Parts
-    slash: bool
 
 
 class Tree:
@@ -56,7 +44,7 @@ class Tree:
 
     def __init__(self, regular: RegularFiles, parts: dict[bytes, Facts]) -> None:
         self.regular = regular
-        self._parts = parts
+        self._places = Places(parts)
         self._walk = Walk(parts=tuple(parts))
 
     # --- looking ----------------------------------------------------------------------------------
@@ -64,7 +52,7 @@ class Tree:
         """Attributes of what a path leads to; of a symbolic link itself without `follow`."""
 
         async def virtual(at: Virtual) -> Attributes:
-            await _check_slash(at, caller)
+            await check_slash(at, caller)
             return await stat_virtual(at.facts, at.path, at.place, caller)
 
         return await self._at(
@@ -78,7 +66,7 @@ class Tree:
         """What a name stands for, of a link itself, for a kernel that may keep the answer."""
 
         async def virtual(at: Virtual) -> Look:
-            await _check_slash(at, caller)
+            await check_slash(at, caller)
             # Facts of the network change without notice.
             return Look(await stat_virtual(at.facts, at.path, at.place, caller))
 
@@ -93,7 +81,7 @@ class Tree:
         """Open what a path leads to, as open(2)."""
 
         async def virtual(at: Virtual) -> Handle:
-            await _check_slash(at, caller)
+            await check_slash(at, caller)
             return await open_virtual(at.facts, at.path, at.place, flags, caller)
 
         return await self._at(
@@ -117,7 +105,7 @@ class Tree:
         """The path without `.`, `..`, symbolic links and double slashes; it must exist."""
 
         async def virtual(at: Virtual) -> bytes:
-            await _check_slash(at, caller)
+            await check_slash(at, caller)
             await stat_virtual(at.facts, at.path, at.place, caller)
             return at.path
 
@@ -130,7 +118,7 @@ class Tree:
         """What a symbolic link says; EINVAL for what is none."""
 
         async def virtual(at: Virtual) -> bytes:
-            await _check_slash(at, caller)
+            await check_slash(at, caller)
             await stat_virtual(at.facts, at.path, at.place, caller)
             raise FileError(errno.EINVAL, path)
 
@@ -252,7 +240,7 @@ class Tree:
         """Do one of two things, by what serves the path; wherever its links lead."""
         walk = self._walk
         while True:
-            where = await self._where(path, caller)
+            where = await self._places.where(path, caller)
             if isinstance(where, Virtual):
                 return await virtual(where)
             try:
@@ -270,7 +258,7 @@ class Tree:
         """Do a thing with two paths of the File System; EXDEV where one is not, EPERM for none."""
         walk = self._walk
         while True:
-            one, two = await self._where(old, caller), await self._where(new, caller)
+            one, two = await self._places.where(old, caller), await self._places.where(new, caller)
             if isinstance(one, Virtual) or isinstance(two, Virtual):
                 same = isinstance(one, Virtual) and isinstance(two, Virtual)
                 raise FileError(errno.EPERM if same else errno.EXDEV, old)
@@ -283,37 +271,6 @@ class Tree:
                 else:
                     new = way.path
 
-    async def _where(self, path: bytes, caller: Caller) -> Virtual | bytes:
-        """The place in a part where a path begins and stays; else a path for the File System."""
-        names = split(path)[::-1]
-        slash = path.endswith(b"/")
-        while True:
-            while names and names[-1] in (b".", b".."):
-                names.pop()
-            if not names or names[-1] not in self._parts:
-                return b"/" + b"/".join(names[::-1]) + (b"/" if slash and names else b"")
-            part = names.pop()
-            place = await self._below(part, names, caller)
-            if place is not None:
-                whole = b"/" + b"/".join((part, *place))
-                return Virtual(self._parts[part], whole, place, slash)
-
-    async def _below(self, part: bytes, names: list[bytes], caller: Caller) -> Parts | None:
-        """Take names of a part off the end of `names`; None when `..` leads out of it."""
-        place: list[bytes] = []
-        while names:
-            name = names.pop()
-            if name not in (b".", b".."):
-                place.append(name)
-                continue
-            whole = b"/" + b"/".join((part, *place))
-            await check_directory(self._parts[part], whole, tuple(place), caller)
-            if name == b"..":
-                if not place:
-                    return None
-                place.pop()
-        return tuple(place)
-
     # Last, since its name hides the type from what follows.
     async def list(self, path: bytes, caller: Caller) -> list[Entry]:
         """The names in a directory, sorted."""
@@ -323,11 +280,6 @@ class Tree:
             lambda at: list_virtual(at.facts, at.path, at.place, caller),
             self.regular.names.list,
         )
-
-
-async def _check_slash(at: Virtual, caller: Caller) -> None:
-    if at.slash:
-        await check_directory(at.facts, at.path, at.place, caller)
 
 
 async def _no_change(at: Virtual) -> None:
@@ -342,14 +294,3 @@ def _no_new(caller: Caller) -> Callable[[Virtual], Awaitable[None]]:
         raise FileError(errno.EPERM if there is None else errno.EEXIST, at.path)
 
     return refuse
-
-
-def split(path: bytes) -> list[bytes]:
-    """A path's names, with `.` and `..` and without empty ones. Raises FileError."""
-    if not path.startswith(b"/"):
-        raise FileError(errno.EINVAL if path else errno.ENOENT, path)
-    if len(path) >= PATH_BYTES_MAX:
-        raise FileError(errno.ENAMETOOLONG, path[:64] + b"...")
-    if b"\0" in path:
-        raise FileError(errno.EINVAL, path)
-    return [name for name in path.split(b"/") if name]

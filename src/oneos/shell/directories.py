@@ -10,6 +10,7 @@ import os
 import stat
 
 from oneos.errors import FileError
+from oneos.local.client import Client
 from oneos.shell.control import ShellError
 from oneos.shell.state import Shell, decode, encode
 
@@ -98,17 +99,21 @@ def _check_directory(shell: Shell, path: bytes) -> None:
         raise FileError(errno.ENOTDIR, path)
 
 
-def inherited(shell: Shell) -> str:
+def real(client: Client, path: str) -> str:
+    """Where a path leads, without links; itself where that is nowhere."""
+    try:
+        return decode(client.call("realpath", encode(path)))
+    except FileError:
+        return path
+
+
+def inherited(shell: Shell, client: Client) -> str:
     """What a shell that was started by another calls its directory: by the other's PWD, if that
     is a name of it."""
     told = shell.get("PWD") or ""
     if not told.startswith("/") or {".", ".."} & set(told.split("/")):
         return shell.cwd
-    try:
-        same = shell.client.call("realpath", encode(told)) == encode(shell.cwd)
-    except FileError:
-        return shell.cwd
-    return told if same else shell.cwd
+    return told if real(client, told) == shell.cwd else shell.cwd
 
 
 def pwd(shell: Shell, arguments: list[str]) -> int:

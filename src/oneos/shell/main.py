@@ -93,14 +93,15 @@ def new_shell(login: Client, parser: Parser, user: str) -> Shell:
     shell = Shell(client, session, Interpreter(parser, SHELL_NUMBER_BASE + session.sid))
     context = program_context()
     if context is None:
-        shell.cwd = shell.pwd = decode(answer["home"])
+        shell.pwd = decode(answer["home"])
+        shell.cwd = directories.real(login, shell.pwd)
         told = {name: os.environ[name] for name in _FROM_HOST if os.environ.get(name)}
-        told |= {"HOME": shell.cwd, "HOST": session.host} | answer["env"]
+        told |= {"HOME": shell.pwd, "HOST": session.host} | answer["env"]
         shell.variables = {name: Variable(value, exported=True) for name, value in told.items()}
     else:
         shell.cwd = context.cwd
         shell.variables = dict(context.variables)
-        shell.pwd = directories.inherited(shell)
+        shell.pwd = directories.inherited(shell, login)
         shell.variables["PPID"] = Variable(str(context.ppid))
         shell.interpreter.number = context.pid
     shell.set("PWD", shell.pwd, exported=True)

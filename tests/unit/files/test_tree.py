@@ -11,8 +11,9 @@ from oneos.errors import FileError
 from oneos.files.devfs import DeviceFiles
 from oneos.files.handles import Caller, Handle, Plain
 from oneos.files.hosts import Runtimes
+from oneos.files.places import split
 from oneos.files.proc import Proc
-from oneos.files.tree import Tree, split
+from oneos.files.tree import Tree
 from oneos.ids import HostName, Pid, SessionId
 from oneos.kernel.control_log import ControlLog
 from oneos.state import control_types as t
