@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from oneos.errors import FileError
@@ -20,6 +21,7 @@ from oneos.files.tree import Tree, canonical
 _PYTHON = re.compile(rb"python(3(\.\d+)?)?")
 _NODE = re.compile(rb"node(js)?")
 _HEAD_BYTES = 256
+_BIN_ELSEWHERE = (b"/usr/bin", b"/usr/local/bin")
 _SUFFIXES = {
     b".py": "python",
     b".js": "node",
@@ -107,6 +109,36 @@ async def resolve(tree: Tree, argv: list[bytes], cwd: bytes, caller: Caller) -> 
         )
     # As POSIX has it: a text that nothing else claims is a script of the shell.
     return Command("sh", [path, *argv[1:]])
+
+
+async def resolve_file(
+    tree: Tree,
+    path: bytes,
+    argv: list[bytes],
+    caller: Caller,
+    interpreters: Mapping[bytes, str],
+) -> Command:
+    """What to start where a program names the file to execute, as exec(2) does.
+
+    Args:
+        path: absolute, in the tree. What hosts have in /usr/bin and /usr/local/bin is in the
+            tree's /bin, and the host's own interpreters are known by their paths too, since
+            `sys.executable` and `process.execPath` are such.
+        argv: the arguments; the first is not looked at.
+        interpreters: the host's paths of interpreters, and which they are.
+
+    Raises:
+        CommandError: there is none, or it may not be run.
+    """
+    place, _, name = canonical(path).rpartition(b"/")
+    known = interpreters.get(canonical(path))
+    if known is None and place in (b"/bin", *_BIN_ELSEWHERE):
+        known = _interpreter(name)
+    if known is not None:
+        return Command(known, argv[1:])
+    if place in _BIN_ELSEWHERE:
+        path = b"/bin/" + name
+    return await resolve(tree, [path, *argv[1:]], b"/", caller)
 
 
 def _by_shebang(name: bytes, path: bytes, head: bytes, argv: list[bytes]) -> Command:

@@ -53,6 +53,7 @@ from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import LocalServer
+from oneos.runtime.offspring import Offspring
 from oneos.runtime.operations import Operations
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
@@ -177,6 +178,15 @@ class Node:
             self.agents,
             self.control,
         )
+        self.offspring = Offspring(
+            self.host,
+            lambda: self.incarnation,
+            self.tree,
+            self.services,
+            self.control,
+            self.agents,
+            self.interpreters,
+        )
         self.name_server = NameServer(self.identity, self.control, self.links)
         self.system = System(
             self.host,
@@ -192,7 +202,9 @@ class Node:
             lambda: self.incarnation > 0,
             self.stop,
         )
-        self.operations = Operations(self.host, self.tree, self.agents, self.launcher, self.system)
+        self.operations = Operations(
+            self.host, self.tree, self.agents, self.offspring, self.launcher, self.system
+        )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended
         )

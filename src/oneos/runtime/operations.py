@@ -19,6 +19,7 @@ import msgspec
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller, Directory, Handle
 from oneos.files.opened import RemoteFile
+from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.limits import CLIENT_HANDLES_MAX
@@ -26,6 +27,7 @@ from oneos.runtime.agents import Agent, Agents
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
+from oneos.runtime.offspring import Offspring
 from oneos.runtime.pipeline_spec import SpawnSpec
 from oneos.runtime.system import System
 
@@ -60,29 +62,43 @@ class Who:
 Operation = Callable[..., Awaitable[Any]]
 
 
+def _agent(who: Who) -> Agent:
+    assert isinstance(who.owner, Agent)
+    return who.owner
+
+
 class Operations:
     """See the module.
 
     Args:
         host: this host.
-        tree, agents, launcher, system: what the requests act on.
+        tree, agents, offspring, launcher, system: what the requests act on.
     """
 
     def __init__(
-        self, host: HostName, tree: Tree, agents: Agents, launcher: Launcher, system: System
+        self,
+        host: HostName,
+        tree: Tree,
+        agents: Agents,
+        offspring: Offspring,
+        launcher: Launcher,
+        system: System,
     ) -> None:
         self.host = host
         self._tree = tree
         self._agents = agents
+        self._offspring = offspring
         self._launcher = launcher
         self._system = system
         both = "stat list mkdir rmdir unlink rename chmod chown utime truncate realpath open opened"
         both += " close sync fstat pread pwrite ftruncate kill ps"
+        program = "child fork exec started reaped unborn pipe"
         client = "session spawn wait poll which status voters manifest token stop forget"
         self._operations: dict[str, Operation] = {
-            name: getattr(self, "_op_" + name) for name in (both + " " + client).split()
+            name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
         self._for_clients = frozenset(client.split())
+        self._for_programs = frozenset(program.split())
 
     async def handle(self, connection: Connection, name: str, arguments: list[Any]) -> Any:
         """Do one request and return its result, or raise."""
@@ -96,6 +112,8 @@ class Operations:
             raise UserError(f"there is no request {name!r}", errno=errno.ENOSYS)
         if name in self._for_clients and not isinstance(who.owner, Client):
             raise UserError(f"a program may not ask for {name!r}", errno=errno.EPERM)
+        if name in self._for_programs and not isinstance(who.owner, Agent):
+            raise UserError(f"only a program may ask for {name!r}", errno=errno.EPERM)
         if name == "spawn":
             return await self._op_spawn(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
@@ -116,6 +134,7 @@ class Operations:
             connection.caller = Who(Client(caller), caller, fds)
             return {"host": self.host, "network": self._system.network}
         agent = self._agents.find(int(claims.get("pid", 0)), str(claims.get("token", "")))
+        self._offspring.greeted(agent, connection.os_pid)
         connection.caller = Who(agent, agent.caller, fds)
         return {
             "host": self.host,
@@ -206,9 +225,10 @@ class Operations:
 
     def _remote(self, who: Who, number: int) -> RemoteFile:
         handle = self._handle(who, number)
-        if not isinstance(handle, RemoteFile):
+        file = handle.file if isinstance(handle, Shared) else handle
+        if not isinstance(file, RemoteFile):
             raise FileError(errno.EBADF)
-        return handle
+        return file
 
     async def _op_opened(self, who: Who, number: int) -> None:
         handle = self._handle(who, number)
@@ -272,6 +292,30 @@ class Operations:
 
     async def _op_which(self, who: Who, name: bytes, cwd: bytes) -> bytes:
         return await which(self._tree, name, cwd, who.caller)
+
+    # --- programs that programs start ---------------------------------------------------------
+    async def _op_child(self, who: Who, spec: Any) -> dict[str, Any]:
+        return await self._offspring.child(_agent(who), spec)
+
+    async def _op_fork(self, who: Who) -> dict[str, Any]:
+        return await self._offspring.fork(_agent(who))
+
+    async def _op_exec(self, who: Who, spec: Any) -> dict[str, Any]:
+        return await self._offspring.become(_agent(who), spec)
+
+    async def _op_started(self, who: Who, pid: int, os_pid: int) -> None:
+        self._offspring.started(_agent(who), pid, os_pid)
+
+    async def _op_reaped(self, who: Who, pid: int, wait_status: int) -> None:
+        await self._offspring.reaped(_agent(who), pid, wait_status)
+
+    async def _op_unborn(self, who: Who, pid: int) -> None:
+        self._offspring.unborn(_agent(who), pid)
+
+    async def _op_pipe(self, who: Who, pid: int, number: int, offset: int, reading: bool) -> Any:
+        fd = self._offspring.pipe(_agent(who), pid, number, offset, reading)
+        answer = {"path": f"/proc/{os.getpid()}/fd/{fd}"}
+        return Answer(answer, [os.dup(fd)]) if who.fds else answer
 
     # --- the network ----------------------------------------------------------------------------
     async def _op_status(self, who: Who) -> dict[str, Any]:
