@@ -70,7 +70,8 @@ class Processes:
     def do_child(self, connection: Any, spec: dict[str, Any]) -> dict[str, Any]:
         argv = self._command(spec)
         process = self._enter(connection.pid, spec["argv"], spec["cwd"], spec["handles"])
-        return {"pid": process.pid, "argv": argv, "env": self._environment(process, spec, argv)}
+        env = self._environment(process, spec, argv)
+        return {"pid": process.pid, "token": process.token, "argv": argv, "env": env}
 
     def do_fork(self, connection: Any) -> dict[str, Any]:
         process = self._enter(connection.pid, [b"(fork)"], b"/", [])
@@ -107,10 +108,8 @@ class Processes:
             self.processes[pid] = process
         return process
 
-    def _environment(
-        self, process: Process, spec: dict[str, Any], argv: list[Any]
-    ) -> dict[bytes, bytes]:
-        env: dict[bytes, bytes] = dict(spec["env"])
+    def _environment(self, process: Process, spec: dict[str, Any], argv: list[Any]) -> list[bytes]:
+        env: dict[bytes, bytes] = dict(entry.split(b"=", 1) for entry in spec["env"])
         if os.fsencode(argv[0]) == os.fsencode(self.node):
             env = launch_node.environment(env)
         own = self.environment(os.fsdecode(spec["cwd"])) | {
@@ -120,7 +119,8 @@ class Processes:
             "ONEOS_UID": str(os.getuid()),
             "ONEOS_GID": str(os.getgid()),
         }
-        return env | {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
+        env |= {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
+        return [name + b"=" + value for name, value in env.items()]
 
     def _command(self, spec: dict[str, Any]) -> list[Any]:
         refused: OSError | None = None

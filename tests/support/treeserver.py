@@ -111,6 +111,7 @@ class TreeServer(Processes):
         self.by_path = False
         self.hold: dict[str, threading.Event] = {}
         self.handles: dict[int, Handle] = {}
+        self.pipes: dict[int, tuple[int, threading.Thread]] = {}
         self._next = 1
         self._changed = threading.Condition()
         self._connections: set[socket.socket] = set()
@@ -337,12 +338,29 @@ class TreeServer(Processes):
     def do_pipe(
         self, connection: _Connection, pid: int, h: int, offset: int, reading: bool
     ) -> dict[str, Any]:
-        entry = self._handle(h)
-        fd = os.open(f"/proc/self/fd/{entry.fd}", os.O_RDONLY if reading else os.O_WRONLY)
-        os.lseek(fd, offset, os.SEEK_SET)
+        file = os.dup(self._handle(h).fd)
+        ours, theirs = os.pipe()[:: -1 if reading else 1]
+
+        def carry() -> None:
+            at = offset
+            while data := os.pread(file, 65536, at) if reading else os.read(ours, 65536):
+                at += os.write(ours, data) if reading else os.pwrite(file, data, at)
+            os.close(ours)
+            os.close(file)
+
+        carrier = threading.Thread(target=carry, daemon=True)
+        carrier.start()
+        self.pipes[pid] = (theirs, carrier)
         if connection.fds:
-            connection.send.append(fd)
-        return {"path": f"/proc/{os.getpid()}/fd/{fd}"}
+            connection.send.append(os.dup(theirs))
+        return {"path": f"/proc/{os.getpid()}/fd/{theirs}"}
+
+    def do_reaped(self, connection: _Connection, pid: int, status: int) -> None:
+        if pid in self.pipes:
+            theirs, carrier = self.pipes.pop(pid)
+            os.close(theirs)
+            carrier.join()
+        super().do_reaped(connection, pid, status)
 
     # --- helpers ----------------------------------------------------------------------------
     def keep(self, handles: list[int]) -> None:

@@ -192,3 +192,42 @@ def test_nothing_is_left_when_parents_and_children_have_ended(cluster: Cluster) 
     assert sorted(str(ended(cluster, row["pid"])) for row in rows) == ["0"] + ["3"] * 20
     assert not os_processes(cluster, "forks.py")
     assert time.monotonic() - began < SOON_S
+
+
+def test_what_a_shell_starts_has_it_as_its_parent(cluster: Cluster) -> None:
+    line = "import os; os.system('sleep 555; exit 3')"
+    with cluster[1].shell(f'on host:host2 python3 -c "{line}"') as shell:
+        wait_until(lambda: cluster[1].running("sleep 555"), SOON_S, "it runs")
+        sleeping = cluster[1].running("sleep 555")[0]
+        sh = entry(cluster, sleeping["ppid"])
+        assert (sh["command"], sh["host"]) == ("sh -c sleep 555; exit 3", "host2")
+        assert str(entry(cluster, int(str(sh["ppid"])))["command"]).startswith("python3 -c")
+
+        cluster[3].ask("kill", sleeping["pid"], 15)
+        assert shell.wait(timeout=SOON_S) == 0
+    assert ended(cluster, int(str(sh["pid"]))) == 3
+
+
+def test_node_programs_start_programs(cluster: Cluster) -> None:
+    text = """\
+const cp = require('child_process');
+const fs = require('fs');
+const out = fs.openSync('by-node', 'w');
+console.log(cp.execFileSync('seq', ['3']).toString().split('\\n').join(' '));
+console.log(cp.spawnSync('echo a | tr a b; exit 5', { shell: true }).status);
+const child = cp.spawn('python3', ['-c', 'print(open("holds.py").readline())'],
+                       { stdio: ['ignore', out, 'inherit'] });
+child.on('exit', (status) => {
+  const parent = cp.execFileSync(process.execPath, ['-p', 'process.ppid']);
+  console.log(status, parent == `${process.pid}\\n`);
+  cp.spawn('sh', ['-c', 'exit 6']).on('exit', (code) => console.log(code));
+});
+"""
+    cluster[1].put(f"{HOME}/starts.js", text.encode())
+
+    lines = cluster[1].sh("on host:host2 node starts.js").ok().splitlines()
+
+    assert lines == ["1 2 3 ", "5", "0 true", "6"]
+    assert cluster[3].get(f"{HOME}/by-node") == b"import subprocess, sys\n\n"
+    children = [p for p in cluster[1].processes() if p["command"].startswith("sh -c exit 6")]
+    assert [ended(cluster, p["pid"]) for p in children] == [6]

@@ -63,10 +63,13 @@ class Client:
 
     Args:
         socket_path: the Runtime's local socket; see address.py.
+        program: where this is a program that the Runtime started: its PID and token, so that what
+            it starts has it as its parent.
     """
 
-    def __init__(self, socket_path: str) -> None:
+    def __init__(self, socket_path: str, program: tuple[int, str] | None = None) -> None:
         self.socket_path = socket_path
+        self.program = program
         self.greeting: dict[str, Any] = {}
         self.generation = 0
         """Counts the connections that ended: files opened before are closed with theirs."""
@@ -77,13 +80,13 @@ class Client:
 
     def clone(self) -> "Client":
         """Another client of the same Runtime, and session, with a connection of its own."""
-        other = Client(self.socket_path)
+        other = Client(self.socket_path, self.program)
         other._session = self._session
         return other
 
     def join(self, user: str, sid: int) -> "Client":
         """A client whose connections act in a session that this one began."""
-        other = Client(self.socket_path)
+        other = Client(self.socket_path, self.program)
         other._session = {"user": user, "sid": sid}
         return other
 
@@ -194,7 +197,10 @@ class Client:
                 f"no Runtime answers at {self.socket_path}", hint="start one: oneos up"
             ) from error
         self._socket = connection
-        self.greeting = self._request("hello", ({"client": True, "fds": True},), ())
+        claims: dict[str, Any] = {"client": True, "fds": True}
+        if self.program is not None:
+            claims["pid"], claims["token"] = self.program
+        self.greeting = self._request("hello", (claims,), ())
         if self._session is not None:
             self._request("session", (self._session,), ())
 

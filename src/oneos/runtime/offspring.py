@@ -50,14 +50,14 @@ class ProgramSpec(Struct, frozen=True):
     Attributes:
         files: where the program may be, in the order in which they are tried.
         argv: its arguments, the name it goes by first.
-        env: the environment it is to see.
+        env: the environment it is to see, as `NAME=value`.
         cwd: its working directory.
         handles: the asker's files whose descriptors it inherits.
     """
 
     files: list[bytes]
     argv: list[bytes]
-    env: dict[bytes, bytes]
+    env: list[bytes]
     cwd: bytes
     handles: list[int] = []
 
@@ -124,13 +124,14 @@ class Offspring:
             command.interpreter,
             wanted.argv,
             command.arguments,
-            wanted.env,
+            _named(wanted.env),
             wanted.cwd,
             [],
         )
         agent = await self._enter(parent, start, wanted.handles)
         argv, env = self._agents.command(agent)
-        return {"pid": agent.start.pid, "argv": argv, "env": env}
+        pid = agent.start.pid
+        return {"pid": pid, "token": agent.token, "argv": argv, "env": _listed(env)}
 
     async def fork(self, parent: Agent) -> dict[str, Any]:
         """Enter a copy of `parent`, which is about to fork: its PID and token."""
@@ -156,11 +157,11 @@ class Offspring:
             interpreter=command.interpreter,
             argv=wanted.argv,
             arguments=command.arguments,
-            env=wanted.env,
+            env=_named(wanted.env),
             cwd=wanted.cwd,
         )
         argv, env = self._agents.command(agent)
-        return {"argv": argv, "env": env}
+        return {"argv": argv, "env": _listed(env)}
 
     async def _find(self, wanted: ProgramSpec, asker: Agent) -> Command:
         """The first of the files that can be executed, by the rules of execvp(3)."""
@@ -334,6 +335,15 @@ class _Lent:
 
     async def close(self) -> None:
         await self._shared.close()
+
+
+def _named(env: list[bytes]) -> dict[bytes, bytes]:
+    split = (entry.partition(b"=") for entry in env)
+    return {name: value for name, equals, value in split if equals}
+
+
+def _listed(env: dict[bytes, bytes]) -> list[bytes]:
+    return [name + b"=" + value for name, value in env.items()]
 
 
 def _program(spec: Any) -> ProgramSpec:

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -130,7 +130,13 @@ class Operations:
                     errno=errno.EACCES,
                     hint=f"use it as user {os.getuid()}, or start one of your own",
                 )
-            caller = Caller("root", os.getuid(), os.getgid())
+            pid = 0
+            if claims.get("token"):
+                # A shell that is a program: what it starts has it as its parent.
+                agent = self._agents.find(int(claims.get("pid", 0)), str(claims["token"]))
+                self._offspring.greeted(agent, connection.os_pid)
+                pid = agent.start.pid
+            caller = Caller("root", os.getuid(), os.getgid(), pid)
             connection.caller = Who(Client(caller), caller, fds)
             return {"host": self.host, "network": self._system.network}
         agent = self._agents.find(int(claims.get("pid", 0)), str(claims.get("token", "")))
@@ -268,11 +274,11 @@ class Operations:
         user = self._system.session_user(int(wish.get("sid") or 0))
         if user is not None:
             # One connection more of a session that another connection opened, and ends.
-            who.caller = Caller(user, who.caller.uid, who.caller.gid)
+            who.caller = replace(who.caller, user=user)
             return {"sid": int(wish["sid"]), "user": user, "host": self.host}
         login = await self._system.login(str(wish.get("user") or "root"))
         who.owner.sessions[login.sid] = login.user
-        who.caller = Caller(login.user, who.caller.uid, who.caller.gid)
+        who.caller = replace(who.caller, user=login.user)
         return {**msgspec.structs.asdict(login), "host": self.host}
 
     async def _op_spawn(self, who: Who, fds: list[int], spec: Any) -> list[dict[str, Any]]:

@@ -111,6 +111,13 @@ class Channel:
         """Say hello as this process of the network from the next connection on."""
         self.greeting = codec.encode(["hello", {"pid": pid, "token": token, "fds": True}])
 
+    def open(self) -> None:
+        """Say hello now. Where the Runtime has gone, the first request tells."""
+        try:
+            self._put_back(self._take())
+        except OSError:
+            pass
+
     def call(self, *request: "Any", names: "tuple[object, ...]" = ()) -> "Any":
         """Do one request and give its result.
 

@@ -177,6 +177,9 @@ def install() -> None:
     changes = Changes(channel, paths, descriptors)
     family = Family(channel, pid, int(given["PPID"]))
     process = Process(channel, family, uid, gid, given["HOSTNAME"])
+    if family.parent != 1:
+        # So that the Runtime knows this process also where its parent could not name it.
+        channel.open()
     programs = Programs(channel, paths, descriptors, names, family, uid, gid)
 
     for owner, replaced in (

@@ -47,7 +47,12 @@ def own_environment() -> dict[bytes, bytes]:
     return dict(module.environb if module is not None else posix.environ)
 
 
-def joined(environment: "Iterable[bytes]") -> dict[bytes, bytes]:
+def listed(environment: "Any") -> list[bytes]:
+    """An environment as its `NAME=value` strings."""
+    return [raw(name) + b"=" + raw(value) for name, value in environment.items()]
+
+
+def mapped(environment: "Iterable[bytes]") -> dict[bytes, bytes]:
     """An environment from its `NAME=value` strings."""
     return dict(entry.partition(b"=")[::2] for entry in environment)
 
@@ -87,7 +92,7 @@ class Programs:
         self,
         files: "Iterable[bytes]",
         argv: list[bytes],
-        env: dict[bytes, bytes],
+        env: list[bytes],
         cwd: bytes,
         handles: "Iterable[Handle]" = (),
     ) -> dict[str, "Any"]:
@@ -98,9 +103,8 @@ class Programs:
     def _child(self, spec: dict[str, "Any"], name: "Any") -> "tuple[int, str, list[bytes], Any]":
         """Enter a child: its PID and token, and the command line and environment to execute."""
         answer = self.channel.call("child", spec, names=(name,))
-        env = answer["env"]
         argv = [raw(word) for word in answer["argv"]]
-        return answer["pid"], env[b"ONEOS_TOKEN"].decode(), argv, env
+        return answer["pid"], answer["token"], argv, answer["env"]
 
     def _inheritable(self) -> "list[Handle]":
         """The files of the tree that a child inherits which gets all that may be inherited."""
@@ -131,7 +135,7 @@ class Programs:
         if uid not in (None, -1, self.uid) or gid not in (None, -1, self.gid) or groups:
             raise os_error(errno.EPERM)
         where = self.paths.cwd if cwd is None else self.names.directory(cwd)
-        environment = own_environment() if env is None else joined(env)
+        environment = listed(own_environment()) if env is None else list(env)
         ends = [given[6], given[9], given[11]]
         fds = [end if end >= 0 else number for number, end in enumerate(ends)]
         handles = self._handles([*fds, *pass_fds])
@@ -143,7 +147,7 @@ class Programs:
         pid, token, command, env = self._child(spec, name)
         changed = list(given)
         changed[0:2] = command, (command[0],)
-        changed[4:6] = None, [name + b"=" + value for name, value in env.items()]
+        changed[4:6] = None, env
         changed[17:20] = None, None, None
         if given[16] > 0:
             changed[16] = self.family.group(given[16])
@@ -190,9 +194,7 @@ class Programs:
         words = [raw(word) for word in argv]
         if not words or not words[0]:
             return real["posix_spawn"]("/", argv, env, **options)  # type: ignore[no-any-return]
-        environment = own_environment()
-        if env is not None:
-            environment = {raw(key): raw(value) for key, value in env.items()}
+        environment = listed(own_environment() if env is None else env)
         opened: list[int] = []
         try:
             actions, handles = self._actions(options.pop("file_actions", None) or (), opened)
@@ -211,7 +213,7 @@ class Programs:
             return self._begin(
                 pid,
                 token,
-                lambda: spawn(command[0], command, made, file_actions=actions, **options),
+                lambda: spawn(command[0], command, mapped(made), file_actions=actions, **options),
             )
         finally:
             for fd in opened:
@@ -243,17 +245,16 @@ class Programs:
     def execv(self, path: "Any", argv: "Any", /) -> None:
         if not isinstance(argv, list | tuple) or not argv or not raw(argv[0]):
             real["execv"]("/", argv)  # For its errors; it could not execute a directory.
-        self._become(path, argv, own_environment(), ())  # Unlike execve it names no file.
+        self._become(path, argv, listed(own_environment()), ())  # Unlike execve it names no file.
 
     @seamless
     def execve(self, path: "Any", argv: "Any", env: "Any") -> None:
         if not isinstance(argv, list | tuple) or not argv or not raw(argv[0]):
             real["execve"]("/", argv, env)
-        environment = {raw(key): raw(value) for key, value in env.items()}
-        self._become(path, argv, environment, (shown(path),))
+        self._become(path, argv, listed(env), (shown(path),))
 
     def _become(
-        self, path: "Any", argv: "Any", env: dict[bytes, bytes], shown_as: "tuple[Any, ...]"
+        self, path: "Any", argv: "Any", env: list[bytes], shown_as: "tuple[Any, ...]"
     ) -> None:
         if isinstance(path, int):
             handle = self.descriptors.table.get(path)
@@ -265,7 +266,7 @@ class Programs:
         spec = self._spec([file], [raw(word) for word in argv], env, self.paths.cwd)
         answer = self.channel.call("exec", spec, names=shown_as)
         command = [raw(word) for word in answer["argv"]]
-        real["execve"](command[0], command, answer["env"])
+        real["execve"](command[0], command, mapped(answer["env"]))
 
     # --- fork and system --------------------------------------------------------------------
     @seamless
