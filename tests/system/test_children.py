@@ -1,12 +1,16 @@
 """Programs that programs start, in a real network: true agents, and not a byte or status lost."""
 
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.system.support import HOME, Cluster, read_line, wait_until
 from tests.system.test_processes import SOON_S, os_processes
+
+PROGRAMS = Path(__file__).parents[1] / "unit" / "guest_python" / "programs"
 
 PIPELINE = """\
 import subprocess, sys
@@ -231,3 +235,22 @@ child.on('exit', (status) => {
     assert cluster[3].get(f"{HOME}/by-node") == b"import subprocess, sys\n\n"
     children = [p for p in cluster[1].processes() if p["command"].startswith("sh -c exit 6")]
     assert [ended(cluster, p["pid"]) for p in children] == [6]
+
+
+@pytest.mark.parametrize("name", ["children", "inherited", "multi"])
+def test_programs_that_start_programs_cannot_tell_the_network_from_one_host(
+    cluster: Cluster, tmp_path: Path, name: str
+) -> None:
+    program = PROGRAMS / f"{name}.py"
+    (python,) = cluster[1].sh("python3 -c 'import sys; print(sys.executable)'").ok().split()
+    env = {"HOME": HOME, "PATH": "/bin", "LC_ALL": "C.UTF-8"}
+    native = subprocess.run(
+        [python, program], cwd=tmp_path, env=env, capture_output=True, stdin=subprocess.DEVNULL
+    )
+    cluster[1].put(f"{HOME}/{name}.py", program.read_bytes())
+    line = f"mkdir of-{name} && cd of-{name} && export LC_ALL=C.UTF-8 && "
+
+    outcome = cluster[1].sh(line + f"on host:host2 python3 ../{name}.py < /dev/null")
+
+    assert outcome.text == native.stdout.decode()
+    assert (outcome.err, outcome.status) == (native.stderr.decode(), native.returncode)

@@ -61,6 +61,7 @@ class Agent:
     process: subprocess.Popen[bytes] | None = None
     watched: Watched | None = None
     parent: Agent | None = None
+    first: Agent = field(init=False)
     handles: dict[int, Handle] = field(default_factory=dict)
     inherited: set[Shared] = field(default_factory=set)
     complaints: int = -1
@@ -68,6 +69,10 @@ class Agent:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: Callable[[], None] = lambda: None
     last_handle: int = 0
+
+    def __post_init__(self) -> None:
+        # The one that the Runtime started, whose standard streams its descendants may have.
+        self.first = self if self.parent is None else self.parent.first
 
     @property
     def os_pid(self) -> int:
@@ -300,10 +305,11 @@ class Agents:
         if agent.complaints >= 0:
             os.close(agent.complaints)
             agent.complaints = -1
-        heir = next((x for x in self._agents.values() if x.parent is agent and not x.over), None)
+        others = (x for x in self._agents.values() if x.first is agent.first and not x.over)
+        heir = next(others, None)
         for pump in agent.standard.pumps:
             if heir is not None:
-                # A program that it started may read on.
+                # Another one that has the same input may read on.
                 heir.standard.pumps.append(pump)
             elif not pump.done():
                 # Nobody reads this input any more: the writer shall learn it.

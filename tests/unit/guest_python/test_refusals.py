@@ -34,6 +34,10 @@ TRY = "\ntry:\n    print(act())\nexcept OSError as e:\n    print(type(e).__name_
         ("import ctypes; act = lambda: ctypes.CDLL('./libx.so')", 95),
         ("import socket; s = socket.socket(socket.AF_UNIX); act = lambda: s.bind('here')", 95),
         ("import socket; s = socket.socket(socket.AF_UNIX); act = lambda: s.connect('here')", 95),
+        (
+            "import multiprocessing as m; act = m.get_context('forkserver').Process().start",
+            95,
+        ),
         ("act = lambda: open('/usr/x', 'w')", 30),
         ("import os; act = lambda: os.mkdir('/usr/x')", 30),
         ("import os; act = lambda: os.unlink(os.__file__)", 30),

@@ -7,7 +7,7 @@ import pytest
 
 from oneos.files.handles import Caller
 from oneos.files.tree import Tree
-from oneos.runtime.commands import Command, CommandError, resolve, which
+from oneos.runtime.commands import Command, CommandError, resolve, resolve_file, which
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import Network
@@ -91,3 +91,21 @@ async def test_which_finds_what_would_be_run(tree: Tree) -> None:
     assert await which(tree, b"cat", b"/h", CALLER) == b"/bin/cat"
     assert await which(tree, b"python3", b"/h", CALLER) == b"/bin/python3"
     assert await which(tree, b"../h/./py", b"/h", CALLER) == b"/h/py"
+
+
+async def test_files_that_programs_name_are_found_as_commands_are(tree: Tree) -> None:
+    own = {b"/opt/host/bin/python9": "python"}
+    for path, command in (
+        (b"/opt/host/bin/python9", Command("python", [b"-c", b"x"])),
+        (b"/usr/bin/python3", Command("python", [b"-c", b"x"])),
+        (b"/bin/sh", Command("sh", [b"-c", b"x"])),
+        (b"/usr/local/bin/node", Command("node", [b"-c", b"x"])),
+        (b"/usr/bin/cat", Command("python", [b"/bin/cat", b"-c", b"x"])),
+        (b"/h/../h/js", Command("node", [b"/h/js", b"-c", b"x"])),
+    ):
+        argv = [b"any name", b"-c", b"x"]
+        assert await resolve_file(tree, path, argv, CALLER, own) == command
+    for path, code in ((b"/usr/bin/gcc", errno.ENOENT), (b"/h/elf", errno.ENOEXEC)):
+        with pytest.raises(CommandError) as raised:
+            await resolve_file(tree, path, [b"x"], CALLER, own)
+        assert raised.value.errno == code

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .paths import Paths
 
 
+SHARED_MEMORY = b"/dev/shm"
+"""Asked by `multiprocessing` whether there is room; there is none, so it takes a temporary file."""
+
+
 class Names(Places):
     """The names of the tree, to look at.
 
@@ -139,6 +143,8 @@ class Names(Places):
         where = self._of_descriptor(path) if isinstance(path, int) else self._read(path)[0]
         if where is None:
             return real["statvfs"](path if isinstance(path, int) else self.paths.native(path))
+        if where == SHARED_MEMORY:
+            return posix.statvfs_result((4096, 4096, 0, 0, 0, 0, 0, 0, 0, 255))
         raise later("asking how full the tree is", *self._shown(path))
 
     @seamless

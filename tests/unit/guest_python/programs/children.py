@@ -42,7 +42,7 @@ try:
     subprocess.run([PY, "-c", "1/0"], check=True, stderr=subprocess.DEVNULL)
 except subprocess.CalledProcessError as error:
     print(error.returncode)
-print(subprocess.run("echo $0 $HOME; exit 3", shell=True, stdout=-1))
+print(subprocess.run("echo $HOME; exit 3", shell=True, stdout=-1))
 print(subprocess.run("echo a b; cat", shell=True, input=b"line", stdout=-1))
 print(subprocess.getstatusoutput("echo out; echo err >&2; exit 7"))
 
