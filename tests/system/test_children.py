@@ -33,11 +33,14 @@ print(child.wait())
 
 LEAVES = """\
 import subprocess, sys
-late = "import sys; sys.stdin.read(); print('late', flush=True); print('x' * 100000); sys.exit(9)"
-with open("late", "w") as out:
-    out.write("early\\n")
-    out.flush()
-    print(subprocess.Popen([sys.executable, "-c", late], stdout=out).pid, flush=True)
+# Its input ends when the parent does.
+late = "import sys; sys.stdin.read(); print('late')"
+late += "; print('x' * 100000); sys.exit(9)"
+out = open(sys.argv[1], "w") if sys.argv[1:] else sys.stdout
+print("early", file=out, flush=True)
+child = subprocess.Popen([sys.executable, "-c", late], stdin=subprocess.PIPE, stdout=out)
+print(child.pid, file=sys.stderr, flush=True)
+out.close()
 """
 
 
@@ -104,15 +107,17 @@ def test_ctrl_c_reaches_what_a_program_started(cluster: Cluster) -> None:
     assert ended(cluster, child) == 130
 
 
-def test_a_child_outlives_its_parent_and_what_it_writes_then_is_kept(cluster: Cluster) -> None:
-    with cluster[1].shell("on host:host2 python3 leaves.py < /dev/null") as shell:
-        pid = int(read_line(shell.stdout))
+@pytest.mark.parametrize("words", ["leaves.py late-1", "leaves.py > late-2"])
+def test_a_child_outlives_its_parent_and_what_it_writes_then_is_kept(
+    cluster: Cluster, words: str
+) -> None:
+    with cluster[1].shell(f"on host:host2 python3 {words}") as shell:
+        pid = int(read_line(shell.stderr))
         assert shell.wait(timeout=SOON_S) == 0
-    # Its input, /dev/null, has ended too: it writes after its parent closed the file.
     assert ended(cluster, pid) == 9
 
     expected = "early\nlate\n" + "x" * 100000 + "\n"
-    assert cluster[3].get(f"{HOME}/late").decode() == expected
+    assert cluster[3].get(f"{HOME}/{words.split()[-1]}").decode() == expected
 
 
 def test_the_status_of_an_orphan_is_known(cluster: Cluster) -> None:

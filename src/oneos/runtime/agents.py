@@ -18,22 +18,20 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
-from oneos.files.handles import Caller, Handle
+from oneos.files.handles import Caller
 from oneos.files.shared import Shared
 from oneos.ids import HostName, Incarnation, Pid
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
-from oneos.limits import AGENT_HANDLES_MAX, AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
+from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
-from oneos.runtime.ends import Ends, Pipes, Standard
+from oneos.runtime.agent import Agent
+from oneos.runtime.ends import Ends, Pipes
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.orphans import RunRecords
-from oneos.runtime.plumbing import StreamFile
-from oneos.runtime.watched import Watched
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -43,61 +41,6 @@ FILE_FAILED = 1
 
 NOT_STARTED = 126
 """Status of a program that the kernel did not start."""
-
-
-@dataclass(slots=True)
-class Agent:
-    """One program that runs here.
-
-    `process` is the OS process of a program that the Runtime started, `watched` of one that a
-    program started; `inherited` are the handles it has from its parent.
-    """
-
-    start: m.Start
-    token: str
-    caller: Caller
-    stage: str
-    standard: Standard = field(default_factory=Standard)
-    process: subprocess.Popen[bytes] | None = None
-    watched: Watched | None = None
-    parent: Agent | None = None
-    first: Agent = field(init=False)
-    handles: dict[int, Handle] = field(default_factory=dict)
-    inherited: set[Shared] = field(default_factory=set)
-    complaints: int = -1
-    over: bool = False
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-    dropped: Callable[[], None] = lambda: None
-    last_handle: int = 0
-
-    def __post_init__(self) -> None:
-        # The one that the Runtime started, whose standard streams its descendants may have.
-        self.first = self if self.parent is None else self.parent.first
-
-    @property
-    def os_pid(self) -> int:
-        """The host's PID of it; 0 while it has none, and once it has ended."""
-        if self.over or (self.process is not None and self.process.returncode is not None):
-            return 0
-        if self.process is not None:
-            return self.process.pid
-        return self.watched.os_pid if self.watched is not None else 0
-
-    def keep(self, handle: Handle) -> int:
-        """Enter an opened file; returns its number.
-
-        Raises:
-            FileError: EMFILE; or EBADF when the program has ended meanwhile: nobody would close it.
-        """
-        if self.over:
-            raise FileError(errno.EBADF)
-        if len(self.handles) >= AGENT_HANDLES_MAX:
-            raise FileError(errno.EMFILE)
-        if isinstance(handle, StreamFile):
-            handle.line.listen(self.dropped)
-        self.last_handle += 1
-        self.handles[self.last_handle] = handle
-        return self.last_handle
 
 
 class Agents:

@@ -31,7 +31,8 @@ from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.services import Services
 from oneos.limits import CHILD_APPEAR_S, CHILD_REPORT_S, PROGRAM_CANDIDATES_MAX
-from oneos.runtime.agents import NOT_STARTED, Agent, Agents
+from oneos.runtime.agent import Agent
+from oneos.runtime.agents import NOT_STARTED, Agents
 from oneos.runtime.commands import Command, resolve_file
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.watched import Watched, shell_status

@@ -23,7 +23,8 @@ from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.limits import CLIENT_HANDLES_MAX
-from oneos.runtime.agents import Agent, Agents
+from oneos.runtime.agent import Agent
+from oneos.runtime.agents import Agents
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection

@@ -21,8 +21,8 @@ from .io_open import Opener
 from .names import Names
 from .paths import ENCODING, ERRORS, Paths, host_directories
 from .process import Process
-from .programs import Programs
 from .refusals import Refusals
+from .spawning import Spawning
 
 NAMES = [
     "stat",
@@ -180,7 +180,7 @@ def install() -> None:
     if family.parent != 1:
         # So that the Runtime knows this process also where its parent could not name it.
         channel.open()
-    programs = Programs(channel, paths, descriptors, names, family, uid, gid)
+    programs = Spawning(channel, paths, descriptors, names, family, uid, gid)
 
     for owner, replaced in (
         (names, NAMES),

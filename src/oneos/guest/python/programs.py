@@ -1,4 +1,4 @@
-"""Starting programs: `subprocess`, `os.posix_spawn`, `os.exec*`, `os.system` and `os.fork`.
+"""Starting programs: `subprocess`, `os.exec*` and `os.fork`; `spawning.py` has the rest.
 
 The Runtime is asked first: it finds the program in the tree, enters it in the process table, and
 answers what to execute and with which environment; then the real function does just that. So
@@ -6,7 +6,6 @@ whatever a program gives along (no environment, `-S`, `-I`), what makes the cont
 failure is raised with the errno of execve(2), and no process was made for it.
 """
 
-import _signal  # type: ignore[import-not-found]
 import errno
 import posix
 import sys
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from .names import Names
     from .paths import Paths
     from .remote import Handle
-
-PATH_DEFAULT = b"/bin:/usr/bin"
-WAIT_FAILED = -1
-"""What system(3) returns when it could not start the shell or wait for it."""
 
 real_fork_exec: "Callable[..., int]"
 
@@ -174,72 +169,6 @@ class Programs:
             return args[0]
         return to_str(files[0])
 
-    # --- posix_spawn ------------------------------------------------------------------------
-    @seamless
-    def posix_spawn(self, path: "Any", argv: "Any", env: "Any", /, **options: "Any") -> int:
-        return self._spawn([raw(path)], path, argv, env, options)
-
-    @seamless
-    def posix_spawnp(self, path: "Any", argv: "Any", env: "Any", /, **options: "Any") -> int:
-        name = raw(path)
-        files = [name]
-        if b"/" not in name:
-            search = own_environment().get(b"PATH", PATH_DEFAULT)
-            files = [directory + b"/" + name for directory in search.split(b":")]
-        return self._spawn(files, path, argv, env, options)
-
-    def _spawn(
-        self, files: list[bytes], name: "Any", argv: "Any", env: "Any", options: dict[str, "Any"]
-    ) -> int:
-        words = [raw(word) for word in argv]
-        if not words or not words[0]:
-            return real["posix_spawn"]("/", argv, env, **options)  # type: ignore[no-any-return]
-        environment = listed(own_environment() if env is None else env)
-        opened: list[int] = []
-        try:
-            actions, handles = self._actions(options.pop("file_actions", None) or (), opened)
-            handles += self._inheritable()
-            spec = self._spec(files, words, environment, self.paths.cwd, handles)
-            pid, token, command, made = self._child(spec, shown(name))
-            if options.get("setpgroup"):
-                options["setpgroup"] = self.family.group(options["setpgroup"])
-            for at, action in enumerate(actions):
-                if action[0] == posix.POSIX_SPAWN_DUP2:
-                    end = self._piped(pid, action[1], action[2] == 0)
-                    if end >= 0:
-                        opened.append(end)
-                        actions[at] = (action[0], end, action[2])
-            spawn = real["posix_spawn"]
-            return self._begin(
-                pid,
-                token,
-                lambda: spawn(command[0], command, mapped(made), file_actions=actions, **options),
-            )
-        finally:
-            for fd in opened:
-                self.descriptors.close(fd)
-
-    def _actions(
-        self, given: "Any", opened: list[int]
-    ) -> "tuple[list[tuple[Any, ...]], list[Handle]]":
-        """File actions in which no path is the tree's: those are opened here, into `opened`."""
-        actions: list[tuple[Any, ...]] = []
-        handles: list[Handle] = []
-        for action in given:
-            if action[0] == posix.POSIX_SPAWN_OPEN:
-                _, number, path, flags, mode = action
-                fd = self.descriptors.open(path, flags, mode)
-                # Above whatever number another action may be about.
-                high = out_of_the_way(fd)
-                self.descriptors.share(fd, high)
-                self.descriptors.close(fd)
-                opened.append(high)
-                action = (posix.POSIX_SPAWN_DUP2, high, number)
-            if action[0] == posix.POSIX_SPAWN_DUP2:
-                handles += self._handles([action[1]])
-            actions.append(action)
-        return actions, handles
-
     # --- becoming another program -----------------------------------------------------------
     @seamless
     def execv(self, path: "Any", argv: "Any", /) -> None:
@@ -268,7 +197,7 @@ class Programs:
         command = [raw(word) for word in answer["argv"]]
         real["execve"](command[0], command, mapped(answer["env"]))
 
-    # --- fork and system --------------------------------------------------------------------
+    # --- fork -------------------------------------------------------------------------------
     @seamless
     def fork(self) -> int:
         entered = self.channel.call("fork")
@@ -280,32 +209,6 @@ class Programs:
         entered = self.channel.call("fork")
         kernel_pid, fd = self.family.begin(entered["pid"], entered["token"], real["forkpty"])
         return entered["pid"] if kernel_pid else 0, fd
-
-    @seamless
-    def system(self, command: "Any") -> int:
-        line = raw(command)
-        quiet = [_signal.SIGINT, _signal.SIGQUIT]
-        default = [number for number in quiet if _signal.getsignal(number) != _signal.SIG_IGN]
-        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, [_signal.SIGCHLD])
-        handlers = {}
-        try:
-            for number in quiet:
-                try:
-                    handlers[number] = _signal.signal(number, _signal.SIG_IGN)
-                except ValueError:
-                    pass  # Only the main thread may.
-            options = {"setsigmask": before, "setsigdef": default}
-            argv = [b"sh", b"-c", line]
-            try:
-                pid = self._spawn([b"/bin/sh"], "sh", argv, None, options)
-                return self.family.wait_for("waitpid", pid, 0)[1]  # type: ignore[no-any-return]
-            except OSError:
-                return WAIT_FAILED
-        finally:
-            for number, handler in handlers.items():
-                if handler is not None:
-                    _signal.signal(number, handler)
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
 def out_of_the_way_and_closed(fd: int) -> int:
