@@ -200,6 +200,9 @@ class Offspring:
             self._agents.command(agent)
             # Its end is judged by the table, which has it once its record has been read here.
             await self._control.wait_for(lambda: self._control.state.next_pid > placed.pid)
+            if parent.over:
+                # It was killed meanwhile, and what it had open is closed.
+                raise FileError(errno.ESRCH)
         except BaseException:
             self._agents.start_task(self._agents.finish(agent, NOT_STARTED), "no child")
             raise
