@@ -12,7 +12,7 @@
 // every chance to change `fs`.
 const ALWAYS = [
   'internals', 'errors', 'limits', 'msgpack', 'channel', 'paths', 'steps', 'names', 'files',
-  'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'processes', 'workers',
+  'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'children', 'processes', 'workers',
 ];
 const { readFileSync } = require('fs');
 const { compileFunction } = require('vm');
@@ -47,6 +47,7 @@ function settings() {
   const given = {
     socket: env.ONEOS_SOCK,
     pid: Number(env.ONEOS_PID),
+    ppid: Number(env.ONEOS_PPID),
     token: env.ONEOS_TOKEN,
     cwd: env.ONEOS_CWD || '/',
     hostname: env.ONEOS_HOSTNAME,
@@ -75,6 +76,7 @@ function enter(given, isMainThread, workers) {
   load('./filesystem').install(() => given);
   load('./modules').install(given.stage);
   load('./refuse').install();
+  load('./children').install(channel);
   load('./processes').install(given, channel, workers.publish, isMainThread);
   if (isMainThread) {
     load('./errors').installReport();
