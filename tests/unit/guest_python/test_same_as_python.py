@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests.unit.guest_python.conftest import PROGRAMS, World, interpreters, version
+from tests.unit.guest_python.conftest import (
+    PROGRAMS,
+    World,
+    interpreters,
+    version,
+)
 
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 
@@ -10,10 +15,15 @@ NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 PYTHONS = interpreters()
 KERNEL_FILES = {"inherited", "multi"}
 """What a file that is open at another host cannot do: it has no descriptor of the kernel."""
-PLACES = [("here", python) for python in PYTHONS] + [("remote", PYTHONS[0])]
 
 
-@pytest.mark.parametrize(("where", "python"), PLACES, ids=version)
+def places() -> list[object]:
+    """Here with each interpreter, the further ones in the nightly form; and at another host."""
+    further = [pytest.param("here", python, marks=pytest.mark.nightly) for python in PYTHONS[1:]]
+    return [("here", PYTHONS[0]), ("remote", PYTHONS[0]), *further]
+
+
+@pytest.mark.parametrize(("where", "python"), places(), ids=version)
 @pytest.mark.parametrize("name", NAMES)
 def test_program_runs_the_same(world: World, name: str, python: str, where: str) -> None:
     if where == "remote" and name in KERNEL_FILES:
