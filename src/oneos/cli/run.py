@@ -25,7 +25,8 @@ NOT_FOUND = 127
     "on",
     multiple=True,
     metavar="WHERE",
-    help="Where to run it: host:NAME, tag:NAME, device:NAME or machine:KIND; all have to fit. Default: here.",
+    help="Where to run it: host:NAME, tag:NAME, device:NAME or machine:KIND; all have to fit. "
+    "Default: here.",
 )
 @click.option("--cwd", metavar="PATH", help="Its working directory in the tree. Default: home.")
 @click.option("--user", metavar="NAME", help="In whose name. Default: your login name.")

@@ -13,6 +13,7 @@
 const ALWAYS = [
   'internals', 'errors', 'limits', 'msgpack', 'channel', 'paths', 'steps', 'names', 'files',
   'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'processes', 'workers',
+  'offer',
 ];
 const { readFileSync } = require('fs');
 const { compileFunction } = require('vm');
@@ -74,6 +75,7 @@ function enter(given, isMainThread, workers) {
 
   load('./filesystem').install(() => given);
   load('./modules').install(given.stage);
+  load('./offer').install();
   load('./refuse').install();
   load('./processes').install(given, channel, workers.publish, isMainThread);
   if (isMainThread) {

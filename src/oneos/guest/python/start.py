@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Put the context in place, then run the program in `__main__`."""
-    from . import context
+    from . import context, standard
     from .failure import strip
 
     flags, arguments = sys.argv[1], sys.argv[2:]
@@ -25,6 +25,7 @@ def main() -> None:
     sys.orig_argv = original_arguments(flags, len(arguments))
     sys.argv = arguments or [""]
     context.install()
+    standard.install()
     module = sys.modules["__main__"]
     space = module.__dict__
     for name in list(space):
