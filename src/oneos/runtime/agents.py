@@ -2,8 +2,10 @@
 
 An agent is an OS process in a process group of its own, with a language's interpreter made to see
 the tree (`guest`). Its standard descriptors are kernel pipes, files or devices that were joined
-before it started. When it ends, what it left open is closed and committed first; only then is its
-end written to the log, so that whoever waits for it finds its output whole.
+before it started, and the packages that it asks for were installed (`environments.py`): where that
+takes a while it counts as started meanwhile, and can be signalled. When it ends, what it left open
+is closed and committed first; only then is its end written to the log, so that whoever waits for it
+finds its output whole.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import errno
 import logging
 import os
 import secrets
+import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
 from oneos.files.handles import Caller, Handle
@@ -27,10 +31,12 @@ from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.limits import AGENT_HANDLES_MAX, AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.ends import Ends, Pipes, Standard
+from oneos.runtime.environments import Environment, Environments
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.plumbing import StreamFile
+from oneos.runtime.requirements import Requirements
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -41,10 +47,22 @@ FILE_FAILED = 1
 NOT_STARTED = 126
 """Status of a program that the kernel did not start."""
 
+_HARMLESS = frozenset(
+    (
+        signal.SIGCHLD,
+        signal.SIGCONT,
+        signal.SIGURG,
+        signal.SIGWINCH,
+        signal.SIGSTOP,
+        signal.SIGTSTP,
+    )
+)
+"""Signals that do not end a process by themselves."""
+
 
 @dataclass(slots=True)
 class Agent:
-    """One program that runs here."""
+    """One program that runs here, or waits for what it needs: then `preparing`."""
 
     start: m.Start
     token: str
@@ -54,6 +72,9 @@ class Agent:
     process: subprocess.Popen[bytes] | None = None
     handles: dict[int, Handle] = field(default_factory=dict)
     complaints: int = -1
+    environment: Environment | None = None
+    preparing: asyncio.Task[None] | None = None
+    signalled: int = 0
     over: bool = False
     dropped: Callable[[], None] = lambda: None
     _last_handle: int = 0
@@ -84,6 +105,7 @@ class Agents:
         control: where ends are written down.
         ends: their standard descriptors.
         interpreters: how programs of each language are started.
+        environments: the packages that programs ask for.
         namespace: where native programs are started.
         records: which OS processes they are, for the next run.
         directory: for each agent's private staging directory.
@@ -97,6 +119,7 @@ class Agents:
         control: ControlLog,
         ends: Ends,
         interpreters: Interpreters,
+        environments: Environments,
         namespace: NameSpace,
         records: RunRecords,
         directory: str,
@@ -107,6 +130,7 @@ class Agents:
         self._control = control
         self.ends = ends
         self._interpreters = interpreters
+        self.environments = environments
         self._namespace = namespace
         self._records = records
         self._directory = directory
@@ -162,10 +186,17 @@ class Agents:
                 raise NetworkError(f"{self.host} is stopping", errno=errno.EAGAIN)
             if len(self._agents) > AGENTS_MAX:
                 raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
-            await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
+            # By the way: most programs ask for nothing, and shall not wait to be asked.
+            async with _Meanwhile(self.environments.wanted(start, caller)) as asking:
+                await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
+                wanted = await asking
+            if wanted is not None:
+                agent.environment = self.environments.ready(wanted)
+                if agent.environment is None:
+                    self._prepare(agent, wanted, standard)
+                    return m.Started(start.pid)
             if start.interpreter == "native":
                 await self._namespace.ready()
-            os.makedirs(stage, mode=0o700)
             self._spawn(agent, standard.fds)
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
@@ -182,8 +213,38 @@ class Agents:
             standard.close_fds()
         return m.Started(start.pid)
 
+    def _prepare(self, agent: Agent, wanted: Requirements, standard: Standard) -> None:
+        """Install what a program needs, and start it then; its launcher does not wait for that."""
+        fds, standard.fds = standard.fds, {}
+        agent.preparing = asyncio.create_task(
+            self._prepared(agent, wanted, fds), name=f"agent {agent.start.pid} prepares"
+        )
+        self._tasks.add(agent.preparing)
+        agent.preparing.add_done_callback(self._tasks.discard)
+
+    async def _prepared(self, agent: Agent, wanted: Requirements, fds: dict[int, int]) -> None:
+        status = 0
+        try:
+            agent.environment = await self.environments.make(
+                wanted, lambda line: _say(fds[2], line)
+            )
+            agent.preparing = None
+            self._spawn(agent, fds)
+        except asyncio.CancelledError:
+            status = 128 + (agent.signalled or signal.SIGTERM)
+        except Exception as error:
+            _say(fds[2], _failure(error).lines())
+            status = NOT_STARTED
+        finally:
+            agent.preparing = None
+            for fd in fds.values():
+                os.close(fd)
+        if status:
+            await self._never_started(agent, status)
+
     def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
         start = agent.start
+        os.makedirs(agent.stage, mode=0o700)
         if start.interpreter == "native":
             argv = self._namespace.command(start.cwd, start.arguments)
             environment = self._namespace.environment(start.env)
@@ -214,7 +275,10 @@ class Agents:
     def _context(self, agent: Agent) -> dict[bytes, bytes]:
         """What an instrumented program is told; docs/guest-protocol.md lists it."""
         start = agent.start
-        return {
+        environment = {}
+        if agent.environment is not None:
+            environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(agent.environment.path)
+        return environment | {
             b"ONEOS_SOCK": os.fsencode(self._socket_path),
             b"ONEOS_PID": b"%d" % start.pid,
             b"ONEOS_PPID": b"%d" % start.ppid,
@@ -259,6 +323,9 @@ class Agents:
         if agent.complaints >= 0:
             os.close(agent.complaints)
             agent.complaints = -1
+        if agent.environment is not None:
+            self.environments.release(agent.environment)
+            agent.environment = None
         for pump in agent.standard.pumps:
             # Nobody reads this input any more: the writer shall learn it.
             if not pump.done():
@@ -293,6 +360,12 @@ class Agents:
     def signal(self, pid: int, number: int) -> None:
         """Send a signal to an agent here. Raises FileError(ESRCH)."""
         agent = self._agents.get(pid)
+        if agent is not None and agent.preparing is not None:
+            # It has no process yet: it ends as that would by default, and is never stopped.
+            if number and number not in _HARMLESS:
+                agent.signalled = number
+                agent.preparing.cancel()
+            return
         if agent is None or agent.process is None or agent.process.returncode is not None:
             raise FileError(errno.ESRCH)
         os.kill(agent.process.pid, number)
@@ -319,7 +392,10 @@ class Agents:
         """End all agents: SIGTERM, then SIGKILL after a grace; what they wrote is committed."""
         self._closing = True
         for number, wait_s in ((signal.SIGTERM, KILL_GRACE_S), (signal.SIGKILL, CALL_TIMEOUT_S)):
-            for pid in list(self._agents):
+            for pid, agent in list(self._agents.items()):
+                if agent.preparing is not None:
+                    agent.preparing.cancel()
+                    continue
                 try:
                     # With all that it started: nobody would end those later.
                     os.killpg(self.os_pid(pid), number)
@@ -327,6 +403,33 @@ class Agents:
                     pass
             if self._tasks:
                 await asyncio.wait(list(self._tasks), timeout=wait_s)
+
+
+class _Meanwhile:
+    """A context in which a coroutine runs beside; at its end that is over, and nobody's error."""
+
+    def __init__(self, work: Coroutine[Any, Any, Requirements | None]) -> None:
+        self._task = asyncio.create_task(work)
+
+    async def __aenter__(self) -> asyncio.Task[Requirements | None]:
+        return self._task
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+        if not self._task.cancelled():
+            self._task.exception()
+
+
+def _say(fd: int, line: str) -> None:
+    """A line on a program's standard error, unless that is full: nobody waits for it."""
+    try:
+        room = select.poll()
+        room.register(fd, select.POLLOUT)
+        if room.poll(0):
+            os.write(fd, line.encode() + b"\n")
+    except OSError:
+        pass  # Its reader has gone.
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:

@@ -54,6 +54,7 @@ function settings() {
     stage: env.ONEOS_STAGE,
     uid: Number(env.ONEOS_UID),
     gid: Number(env.ONEOS_GID),
+    packages: env.ONEOS_ENVIRONMENT,
   };
   const nodeOptions = env.ONEOS_NODE_OPTIONS;
   for (const name of Object.keys(env)) if (name.startsWith('ONEOS_')) delete env[name];
@@ -70,6 +71,8 @@ function enter(given, isMainThread, workers) {
   const paths = load('./paths');
   if (given.stage) paths.addNative(given.stage);
   const script = isMainThread ? correctScript(given.cwd) : undefined;
+  if (script && given.packages) given.beside = builtin('path').dirname(script);
+  if (given.beside) paths.lay(given.packages, `${given.beside}/node_modules`);
   if (script && !paths.locate(script).native) channel.foresee(paths.questionsAbout(script));
   load('./steps').use(channel, new AsyncPool(given.socket, greeting));
 

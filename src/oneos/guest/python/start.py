@@ -24,7 +24,7 @@ def main() -> None:
         del sys.path[0]  # Our own directory; the program's own comes below.
     sys.orig_argv = original_arguments(flags, len(arguments))
     sys.argv = arguments or [""]
-    context.install()
+    packages = context.install()
     standard.install()
     module = sys.modules["__main__"]
     space = module.__dict__
@@ -35,13 +35,27 @@ def main() -> None:
     space["__annotations__"] = {}
     try:
         if "S" not in flags:
-            import site
-
-            site.main()
+            add_packages(packages)
         run(arguments, space, "x" in flags)
     except BaseException:
         strip()
         raise
+
+
+def add_packages(packages: str | None) -> None:
+    """Complete `sys.path` as at any start; with packages of its own, as in a virtual environment.
+
+    Args:
+        packages: their directory, which then stands in place of those that this host happens to
+            have: what a program finds is the same on every host.
+    """
+    import site
+
+    before = list(sys.path)
+    site.main()
+    if packages:
+        sys.path[:] = before
+        site.addsitedir(packages)
 
 
 def original_arguments(flags: str, count: int) -> list[str]:
