@@ -118,12 +118,22 @@ def test_packages_beside_a_javascript_program(
         tmp_path, "modern", {"index.mjs": "export default 'esm'"}, exports="./index.mjs"
     )
     wanted = {"common": f"file:{common}", "modern": f"file:{modern}"}
-    package = {"name": "app", "version": "1.0.0", "dependencies": wanted}
+    package = {
+        "name": "app",
+        "version": "1.0.0",
+        "dependencies": wanted,
+        "devDependencies": {"not-to-be-had": "file:/nowhere.tgz"},
+    }
     host.put(f"{place}/package.json", json.dumps(package).encode())
     if locked:
         entries = {
             f"node_modules/{name}": {"version": "1.0.0", "resolved": where}
             for name, where in wanted.items()
+        }
+        entries["node_modules/not-to-be-had"] = {
+            "version": "1.0.0",
+            "resolved": "file:/nowhere.tgz",
+            "dev": True,
         }
         lock = {
             "name": "app",

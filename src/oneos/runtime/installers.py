@@ -107,6 +107,9 @@ async def _run(
         "PATH": path,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
+        # Settings for a person at a shell, with which pip would refuse `--target`.
+        "PIP_USER": "0",
+        "PIP_REQUIRE_VIRTUALENV": "0",
         "NO_COLOR": "1",
     }
     process = await asyncio.create_subprocess_exec(

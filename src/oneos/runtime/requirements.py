@@ -27,7 +27,10 @@ from oneos.limits import CHUNK_BYTES, INLINE_METADATA_BYTES_MAX, REQUIREMENTS_BY
 # As PEP 723 gives it.
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# A name, extras, and a version, marker or address: no path, and no address by itself.
+_REQUIREMENT = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*($|[<>=!~;(]|@\s*(?P<url>\S+))"
+)
 _OPTION_NAMES = """
     --no-index --find-links -f --index-url -i --extra-index-url --pre --prefer-binary
     --require-hashes --only-binary --no-binary --trusted-host
@@ -37,6 +40,7 @@ _OPTIONS = frozenset(_OPTION_NAMES.split())
 those of the host and not of the tree."""
 
 _NODE_KEYS = ("dependencies", "optionalDependencies", "overrides")
+_LOCKED_KEYS = ("name", "version", "devDependencies", "peerDependencies", "peerDependenciesMeta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +145,18 @@ def _of_python(
             raise UserError(
                 f"{source}: {word} is not possible here", hint="name the packages themselves"
             )
-        name = _NAME.match(line)
-        if not name and not word.startswith("-"):
-            raise UserError(f"{source}: not a requirement: {line}", hint="as in six>=1.16")
         kept.append(line)
-        if name:
-            names.append(name[0])
+        if word.startswith("-"):
+            continue
+        match = _REQUIREMENT.match(line)
+        if not match:
+            raise UserError(f"{source}: not a requirement: {line}", hint="as in six>=1.16")
+        # Installers build what else an address leads to, whatever they are told; see installers.py.
+        if match["url"] and not re.split("[?#]", match["url"])[0].endswith(".whl"):
+            raise UserError(
+                f"{source}: not a wheel: {line}", hint="give the address of a .whl file"
+            )
+        names.append(match["name"])
     if not names and not python:
         return None
     text = "".join(line + "\n" for line in kept).encode()
@@ -212,7 +222,8 @@ async def _of_node(
         # It was installed into the tree, and is what the program finds there.
         return None
     # Only what concerns packages: another script or description makes no other environment.
-    kept |= {key: package[key] for key in ("name", "version") if lock and key in package}
+    # npm compares more of it with the lock, though it installs no more.
+    kept |= {key: package[key] for key in _LOCKED_KEYS if lock and key in package}
     files = {"package.json": json.dumps(kept, sort_keys=True).encode()}
     if lock:
         files["package-lock.json"] = lock

@@ -43,6 +43,18 @@ def test_a_requirements_file_is_made_uniform() -> None:
     }
 
 
+def test_requirements_of_every_form_are_taken() -> None:
+    lines = [
+        "a",
+        "b[x, y]>=1,<2",
+        "c (==1)",
+        "d; python_version>'3'",
+        "e @ file:///e-1.whl#sha256=0",
+    ]
+    found = _of_python(lines, "/p.py", "/requirements.txt")
+    assert found is not None and found.names == tuple("abcde")
+
+
 def test_the_same_packages_are_the_same_wherever_they_are_named() -> None:
     inline = _inline("#!x\n# /// script\n# dependencies = ['six>=1']\n# ///\n", "/p.py")
     assert inline is not None
@@ -53,7 +65,21 @@ def test_the_same_packages_are_the_same_wherever_they_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["-r more.txt", "-e .", "--editable=.", "-c limits.txt", "--user", "./local", "/abs"]
+    "line",
+    [
+        "-r more.txt",
+        "-e .",
+        "--editable=.",
+        "-c limits.txt",
+        "--user",
+        "./local",
+        "/abs",
+        "a/b",
+        "https://host/x.whl",
+        "x @ git+https://host/x",
+        "x@file:///x.tar.gz",
+        "x @ file:///d#a.whl",
+    ],
 )
 def test_what_names_other_files_is_refused(line: str) -> None:
     with pytest.raises(UserError):
