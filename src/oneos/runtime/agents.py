@@ -15,13 +15,11 @@ import errno
 import logging
 import os
 import secrets
-import select
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
 from oneos.files.handles import Caller, Handle
@@ -36,6 +34,7 @@ from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.plumbing import StreamFile
+from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
 from oneos.state import control_types as t
 
@@ -46,18 +45,6 @@ FILE_FAILED = 1
 
 NOT_STARTED = 126
 """Status of a program that the kernel did not start."""
-
-_HARMLESS = frozenset(
-    (
-        signal.SIGCHLD,
-        signal.SIGCONT,
-        signal.SIGURG,
-        signal.SIGWINCH,
-        signal.SIGSTOP,
-        signal.SIGTSTP,
-    )
-)
-"""Signals that do not end a process by themselves."""
 
 
 @dataclass(slots=True)
@@ -187,7 +174,7 @@ class Agents:
             if len(self._agents) > AGENTS_MAX:
                 raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
             # By the way: most programs ask for nothing, and shall not wait to be asked.
-            async with _Meanwhile(self.environments.wanted(start, caller)) as asking:
+            async with Meanwhile(self.environments.wanted(start, caller)) as asking:
                 await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
                 wanted = await asking
             if wanted is not None:
@@ -225,15 +212,13 @@ class Agents:
     async def _prepared(self, agent: Agent, wanted: Requirements, fds: dict[int, int]) -> None:
         status = 0
         try:
-            agent.environment = await self.environments.make(
-                wanted, lambda line: _say(fds[2], line)
-            )
+            agent.environment = await self.environments.make(wanted, lambda line: say(fds[2], line))
             agent.preparing = None
             self._spawn(agent, fds)
         except asyncio.CancelledError:
             status = 128 + (agent.signalled or signal.SIGTERM)
         except Exception as error:
-            _say(fds[2], _failure(error).lines())
+            say(fds[2], _failure(error).lines())
             status = NOT_STARTED
         finally:
             agent.preparing = None
@@ -362,7 +347,7 @@ class Agents:
         agent = self._agents.get(pid)
         if agent is not None and agent.preparing is not None:
             # It has no process yet: it ends as that would by default, and is never stopped.
-            if number and number not in _HARMLESS:
+            if number and number not in HARMLESS:
                 agent.signalled = number
                 agent.preparing.cancel()
             return
@@ -403,33 +388,6 @@ class Agents:
                     pass
             if self._tasks:
                 await asyncio.wait(list(self._tasks), timeout=wait_s)
-
-
-class _Meanwhile:
-    """A context in which a coroutine runs beside; at its end that is over, and nobody's error."""
-
-    def __init__(self, work: Coroutine[Any, Any, Requirements | None]) -> None:
-        self._task = asyncio.create_task(work)
-
-    async def __aenter__(self) -> asyncio.Task[Requirements | None]:
-        return self._task
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.wait((self._task,))
-        if not self._task.cancelled():
-            self._task.exception()
-
-
-def _say(fd: int, line: str) -> None:
-    """A line on a program's standard error, unless that is full: nobody waits for it."""
-    try:
-        room = select.poll()
-        room.register(fd, select.POLLOUT)
-        if room.poll(0):
-            os.write(fd, line.encode() + b"\n")
-    except OSError:
-        pass  # Its reader has gone.
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:
