@@ -23,7 +23,7 @@ from types import FrameType
 
 import psutil
 
-from bench import costs, files, pipes, prompts, report, rounds, ssh, starts
+from bench import contexts, costs, files, pipes, prompts, report, rounds, ssh, starts
 from bench.case import Case
 from bench.cluster import Cluster
 from bench.setting import Setting
@@ -38,7 +38,7 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
     (
         "start",
         starts.cases,
-        ("start.python", "start.node", "start.utility", "start.command"),
+        ("start.python", "start.node", "start.utility", "start.native", "start.command"),
     ),
     ("pipe", pipes.cases, ("pipe.roundtrip", "pipe.throughput")),
     (
@@ -47,6 +47,15 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
         (
             *(f"files.{side}.{call}" for side in ("home", "away") for call in files.CALLS),
             *("files.write", "files.reread", "files.fetch"),
+        ),
+    ),
+    (
+        "context",
+        contexts.cases,
+        tuple(
+            f"context.{kind}.{call}"
+            for kind in ("namespace", "instrumented")
+            for call in contexts.CALLS
         ),
     ),
     ("shell", prompts.cases, ("shell.echo", "shell.ls")),

@@ -91,3 +91,47 @@ else:
 took = time.perf_counter() - began
 print(json.dumps({"rate": [size / took]}))
 """
+
+# Arguments: directory, number of files. Each sample of a quick call is the mean of many.
+CONTEXT_CALLS = """
+import json, os, sys, time
+directory, count = sys.argv[1], int(sys.argv[2])
+clock = time.perf_counter
+os.makedirs(directory)
+for number in range(count):
+    os.close(os.open(f"{directory}/file-{number}", os.O_CREAT | os.O_WRONLY))
+path = f"{directory}/read"
+with open(path, "w") as file:
+    file.write("x" * 1024)
+def read():
+    with open(path) as file:
+        file.read()
+def scan():
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            entry.stat()
+other = f"{directory}/written"
+opened = open(other, "w+b", buffering=0)
+calls = {
+    "listdir": (5, 2, lambda: os.listdir(directory)),
+    "scan": (5, 1, scan),
+    "read": (10, 20, read),
+    "write8": (10, 200, lambda: opened.write(b"01234567")),
+    "pread": (10, 200, lambda: os.pread(opened.fileno(), 100, 0)),
+}
+def sample(samples, times, call):
+    found = []
+    for _ in range(samples):
+        began = clock()
+        for _ in range(times):
+            call()
+        found.append((clock() - began) / times)
+    return found
+measured = {name: sample(*how) for name, how in calls.items()}
+opened.close()
+measured["stat"] = sample(10, 200, lambda: os.stat(path))
+for name in os.listdir(directory):
+    os.unlink(f"{directory}/{name}")
+os.rmdir(directory)
+print(json.dumps(measured))
+"""

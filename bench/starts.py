@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from bench.case import NATIVE, ONEOS, SSH, Case, Measured, Row
 from bench.setting import Setting, environment, python, run_native
 
+NATIVE_TRUE = "/usr/bin/true"
 AGREED = "its entry in the process table, on a majority's disks"
 
 
@@ -22,6 +23,7 @@ def cases(setting: Setting) -> list[Case]:
         _start(setting, "start.python", "python3 -c pass", ["python3"], [python()], ["-c", "pass"]),
         _start(setting, "start.node", "node -e 0", ["node"], [node], ["-e", "0"]),
         _start(setting, "start.utility", "/bin/true", ["/bin/true"], ["/bin/true"], []),
+        _start(setting, "start.native", NATIVE_TRUE, [NATIVE_TRUE], [NATIVE_TRUE], []),
         _command(setting),
     ]
 

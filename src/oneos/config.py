@@ -28,6 +28,9 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 PORT_MAX = 65531
 """Of `port`: up to four ports behind it are used too."""
 
+CONTEXTS = ("auto", "namespace", "instrumented")
+"""What `context` may be; docs/context.md says which program each is for."""
+
 _NAME_HINT = "1 to 63 letters, digits and hyphens, with no hyphen at an end"
 
 
@@ -46,6 +49,7 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
         core: whether Kernel Agents and a voter may run here.
         python: the interpreter for programs; None means the Runtime's own or the host's.
         node: the same for JavaScript; None means the one on PATH or of the package.
+        context: how programs here are made to see the tree: "auto", "namespace" or "instrumented".
         copies: hosts that hold each chunk of a file, where there are that many.
         devices: what this host shows under /dev.
     """
@@ -61,6 +65,7 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
     core: bool = True
     python: str | None = None
     node: str | None = None
+    context: str = CONTEXTS[0]
     copies: int = COPIES_DEFAULT
     devices: list[DeviceConfig] = field(default_factory=list)
 
@@ -132,10 +137,14 @@ def parse_config(
         core=table.boolean("core", True),
         python=_program(table, "python", base),
         node=_program(table, "node", base),
+        context=table.string("context", CONTEXTS[0]),
         copies=table.integer("copies", COPIES_DEFAULT, 1, COPIES_MAX),
         devices=parse_devices(table, base),
     )
     table.close()
+    if config.context not in CONTEXTS:
+        choices = ", ".join(f'"{name}"' for name in CONTEXTS)
+        raise table.error("context", f'"{config.context}" is not one of {choices}')
     for tag in config.tags:
         if not _NAME.fullmatch(tag):
             raise table.error("tags", f'"{tag}" cannot be a tag', _NAME_HINT)

@@ -78,6 +78,16 @@ NAME_BYTES_MAX = 255
 PATH_BYTES_MAX = 4096
 """As Linux: NAME_MAX and PATH_MAX."""
 
+LINK_TARGET_BYTES_MAX = PATH_BYTES_MAX - 1
+"""What a symbolic link may say: a path, without the byte 0 that PATH_MAX counts."""
+
+LINKS_FOLLOWED_MAX = 40
+"""Symbolic links followed on the way of one path, as Linux's MAXSYMLINKS; one more is ELOOP."""
+
+FILE_NAMES_MAX = 65_000
+"""Names that one file may have, as ext4: beyond it link is EMLINK. It bounds nothing of ours; a
+program that makes more has lost its way."""
+
 # --- log and membership ---------------------------------------------------------------------
 BATCH_COMMANDS_MAX = 256
 """Commands in one log record: keeps a record well below the engine's 1 MiB message."""
@@ -176,6 +186,10 @@ INTERPRETER_PROBE_S = 20.0
 NAMESPACE_START_S = 20.0
 """For the file process to start and mount all there is: 0.3 s here, seconds from an SD card; also
 for it to end."""
+
+NAMESPACE_RECALL_S = 2.0
+"""For the file process to tell its kernel what to drop: microseconds each. One that takes longer
+hangs, and is ended; less than RECALL_TIMEOUT_S, so that the answer is known in time."""
 
 AGENTS_PER_CORE = 8
 """Agents a core of one's own host takes before programs go to other hosts."""
@@ -310,6 +324,22 @@ ENGINE_RESTARTS_WINDOW_S = 60.0
 
 ENGINE_BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Before the first, second, ... restart within the window."""
+
+CACHE_VALID_S = 2
+"""How long a kernel keeps what it was told of a name without asking again: half of SUSPECT_AFTER_S,
+before which no host is declared dead, so that a host that was cut off shows nothing old when the
+others go on without it. Once in two seconds is no cost."""
+
+LOOK_LATE_S = 0.5
+"""An answer about a name that took longer is not kept: it would count from when it comes."""
+
+GRANTS_MAX = 100_000
+GRANTS_KEPT_S = 60.0
+"""Inodes that hosts may have cached, as the File System remembers it, 120 bytes each; those of one
+generation are forgotten when the next is full and they ended by themselves long ago."""
+
+RECALL_TIMEOUT_S = 5.0
+"""For a host to drop what its kernel keeps: a message and some system calls."""
 
 # --- file system index ----------------------------------------------------------------------
 NAME_RESULTS_MAX = 1024

@@ -220,10 +220,10 @@ class TreeServer:
         return {"host": self.hostname, "user": "alice", "uid": 1000, "gid": 1000}
 
     def do_stat(self, _c: _Connection, path: bytes, follow: bool) -> list[int]:
-        return _attr(os.stat(self._host(path), follow_symlinks=follow))
+        return _attr(os.stat(self._host(path, follow), follow_symlinks=False))
 
     def do_list(self, _c: _Connection, path: bytes) -> list[list[Any]]:
-        with os.scandir(self._host(path)) as entries:
+        with os.scandir(self._host(path, True)) as entries:
             return [[e.name, e.stat(follow_symlinks=False).st_mode, e.inode()] for e in entries]
 
     def do_mkdir(self, _c: _Connection, path: bytes, mode: int) -> None:
@@ -239,20 +239,36 @@ class TreeServer:
     def do_rename(self, _c: _Connection, old: bytes, new: bytes) -> None:
         os.rename(self._host(old), self._host(new))
 
-    def do_chmod(self, _c: _Connection, path: bytes, mode: int) -> None:
-        os.chmod(self._host(path), mode)
+    def do_symlink(self, _c: _Connection, target: bytes, path: bytes) -> None:
+        os.symlink(target, self._host(path))
 
-    def do_utime(self, _c: _Connection, path: bytes, atime_ns: int, mtime_ns: int) -> None:
-        os.utime(self._host(path), ns=(atime_ns, mtime_ns))
+    def do_readlink(self, _c: _Connection, path: bytes) -> bytes:
+        return os.readlink(self._host(path, False))
 
-    def do_chown(self, _c: _Connection, path: bytes, uid: int, gid: int) -> None:
-        os.chown(self._host(path), uid, gid)
+    def do_link(self, _c: _Connection, old: bytes, new: bytes, follow: bool = False) -> None:
+        os.link(self._host(old, follow), self._host(new))
+
+    def do_chmod(self, _c: _Connection, path: bytes, mode: int, follow: bool = True) -> None:
+        host = self._host(path, follow)
+        if os.path.islink(host):
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        os.chmod(host, mode)
+
+    def do_utime(
+        self, _c: _Connection, path: bytes, atime_ns: int, mtime_ns: int, follow: bool = True
+    ) -> None:
+        os.utime(self._host(path, follow), ns=(atime_ns, mtime_ns), follow_symlinks=False)
+
+    def do_chown(
+        self, _c: _Connection, path: bytes, uid: int, gid: int, follow: bool = True
+    ) -> None:
+        os.chown(self._host(path, follow), uid, gid, follow_symlinks=False)
 
     def do_truncate(self, _c: _Connection, path: bytes, size: int) -> None:
-        os.truncate(self._host(path), size)
+        os.truncate(self._host(path, True), size)
 
     def do_realpath(self, _c: _Connection, path: bytes) -> bytes:
-        host = self._host(path)
+        host = self._host(path, True)
         os.stat(host)
         return self._tree(host)
 
@@ -261,7 +277,10 @@ class TreeServer:
     ) -> dict[str, Any]:
         if path in HOST_DEVICES or path.startswith(b"/dev/fd/"):
             return {"k": "host", "path": os.fsdecode(path)}
-        host = self._host(path)
+        exclusive = flags & os.O_CREAT and flags & os.O_EXCL
+        host = self._host(path, not (exclusive or flags & os.O_NOFOLLOW))
+        if host == self.root + b"/dev/null":
+            return {"k": "host", "path": "/dev/null"}
         fd = _open(host, flags, mode)
         if stat.S_ISDIR(os.fstat(fd).st_mode):
             os.close(fd)
@@ -326,25 +345,46 @@ class TreeServer:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             return self.handles[h]
 
-    def _host(self, path: bytes) -> bytes:
-        """The host path of a path of the tree; `..` never leaves the root."""
+    def _host(self, path: bytes, follow: bool | None = None) -> bytes:
+        """The host path of a path of the tree; `..` and links never leave the root.
+
+        Args:
+            path: of the tree, absolute.
+            follow: whether a link in last place is followed; None: nor for a trailing slash.
+        """
         if not path.startswith(b"/") or b"\0" in path:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         names: list[bytes] = []
-        for name in path.split(b"/"):
+        todo = path.split(b"/")[::-1]
+        slash = path.endswith((b"/", b"/."))
+        last = follow if follow is None else follow or slash
+        links = 0
+        while todo:
+            name = todo.pop()
             if name in (b"", b"."):
                 continue
             if name == b"..":
                 # As the kernel does: what stands before `..` must be a directory.
                 os.scandir(b"/".join([self.root, *names])).close()
                 del names[-1:]
-            else:
+                continue
+            host = b"/".join([self.root, *names, name])
+            more = any(name not in (b"", b".") for name in todo)
+            if not (more or last) or not os.path.islink(host):
                 names.append(name)
-        slash = b"/" if names and path.endswith((b"/", b"/.")) else b""
-        return b"/".join([self.root, *names]) + slash if names else self.root + b"/"
+                continue
+            links += 1
+            if links > 40:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            target = os.readlink(host)
+            if target.startswith(b"/"):
+                names = []
+            todo.extend(target.split(b"/")[::-1])
+        end = b"/" if names and slash else b""
+        return b"/".join([self.root, *names]) + end if names else self.root + b"/"
 
     def _tree(self, host: bytes) -> bytes:
-        return os.path.realpath(host)[len(self.root) :] or b"/"
+        return host.rstrip(b"/")[len(self.root) :] or b"/"
 
 
 def _close(entry: Handle) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from oneos.runtime.namespace import NameSpace
 from tests.support.packages import npm_package, wheel
 from tests.system.support import HOME, Cluster, Host, wait_until
 
@@ -228,6 +229,26 @@ def test_an_environment_in_use_is_not_removed(host: Host, place: str, tmp_path: 
         assert shell.wait(30) == 0
     assert host.run("env", "rm", str(about["key"])).status == 0
     assert environments(host) == []
+
+
+@pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
+def test_packages_are_found_in_a_name_space_too(tmp_path: Path) -> None:
+    cluster = Cluster(1, {"host1": 'context = "namespace"\n'})
+    try:
+        host = cluster[1]
+        host.sh("mkdir p").ok()
+        python = hello(tmp_path, "inside")
+        host.put(f"{HOME}/p/requirements.txt", f"greet @ file://{python}\n".encode())
+        host.put(f"{HOME}/p/main.py", PROGRAM.encode())
+        node = npm_package(tmp_path, "plain", {"index.js": "module.exports = 'inside'"})
+        package = {"dependencies": {"plain": f"file:{node}"}}
+        host.put(f"{HOME}/p/package.json", json.dumps(package).encode())
+        host.put(f"{HOME}/p/main.js", b"console.log(require('plain'))")
+        assert host.sh("python3 p/main.py").text == "inside\n"
+        assert host.sh("node p/main.js").text == "inside\n"
+        assert host.sh("python3 p/main.py; node p/main.js").ok() == "inside\n" * 2
+    finally:
+        cluster.close()
 
 
 @pytest.mark.nightly

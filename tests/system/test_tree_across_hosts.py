@@ -57,7 +57,12 @@ write("full/x", "x")
 attempt("rename over a full directory", os.rename, "directory", "full")
 attempt("rename of a file over a file", os.rename, "fresh", "file")
 attempt("a name that is too long", open, "n" * 256, "w")
-attempt("a symbolic link", os.symlink, "file", "link")
+attempt("a symbolic link over a file", os.symlink, "directory", "file")
+attempt("a hard link of a directory", os.link, "directory", "link")
+attempt("a hard link into /proc", os.link, "file", "/proc/link")
+os.symlink("loop", "loop")
+attempt("open of a loop", open, "loop")
+os.unlink("loop")
 attempt("a write to /proc", write, "/proc/1/status", "x")
 attempt("unlink in /proc", os.unlink, "/proc/self/status")
 got["file has the renamed content"] = open("file").read()
@@ -113,7 +118,10 @@ EXPECTED = {
     "rename over a full directory": "ENOTEMPTY",
     "rename of a file over a file": "ok",
     "a name that is too long": "ENAMETOOLONG",
-    "a symbolic link": "EPERM",
+    "a symbolic link over a file": "EEXIST",
+    "a hard link of a directory": "EPERM",
+    "a hard link into /proc": "EXDEV",
+    "open of a loop": "ELOOP",
     "a write to /proc": ("EACCES", "ENOENT"),
     "unlink in /proc": "EPERM",
     "file has the renamed content": "fresh",
@@ -151,6 +159,57 @@ def test_what_one_host_changes_the_others_see_at_once(shared: Cluster) -> None:
     )
 
     assert shared[2].sh(script).ok() == "b\n"
+
+
+def test_a_symbolic_link_of_one_host_is_followed_on_another(shared: Cluster) -> None:
+    shared[1].sh(
+        "mkdir -p links/deep/er; echo text > links/deep/file; cd links; ln -s deep/er short;"
+        " ln -s $PWD/short/../file whole; ln -s /dev/sensor/1 sensor; ln -s later dangling;"
+        " ln -s /runtime/host2 facts"
+    ).ok()
+
+    # `..` after a link is the directory above the one that it leads to.
+    assert shared[2].sh("on host:host2 cat links/whole links/short/../file").ok() == "text\n" * 2
+    assert shared[3].sh("on host:host3 readlink -f links/whole").ok() == f"{HOME}/links/deep/file\n"
+    assert shared[3].sh("on host:host3 ls -l links/dangling").ok().endswith("dangling -> later\n")
+    # Out of what the File System serves, and back into it.
+    assert shared[3].sh("on host:host3 head -n 1 links/sensor").ok() == "date,temp\n"
+    assert (
+        shared[1].sh("cat links/facts/cores").ok() == shared[1].sh("cat /runtime/host2/cores").ok()
+    )
+    assert shared[1].sh("cat links/facts/../..$HOME/links/whole").ok() == "text\n"
+    shared[3].sh("on host:host3 python3 -c \"open('links/dangling', 'w').write('made')\"").ok()
+    assert shared[1].get(f"{HOME}/links/later") == b"made"
+    node = "console.log(fs.readFileSync('links/whole', 'utf8') + fs.readlinkSync('links/dangling'))"
+    assert shared[1].sh(f'on host:host2 node -e "{node}"').ok() == "text\nlater\n"
+    # The shell goes by names, and its programs start where those lead.
+    assert shared[2].sh("cd links/short && pwd && on host:host3 pwd && cd .. && pwd").ok() == (
+        f"{HOME}/links/short\n{HOME}/links/deep/er\n{HOME}/links\n"
+    )
+    shared[2].sh("rm -r links").ok()
+
+
+def test_names_of_one_file_share_its_content_on_every_host(shared: Cluster) -> None:
+    shared[1].sh("mkdir names; echo one > names/a; ln names/a names/b").ok()
+
+    shared[2].sh("on host:host2 sh -c 'echo two >> names/b'").ok()
+    assert shared[3].sh("on host:host3 cat names/a").ok() == "one\ntwo\n"
+    assert shared[3].sh("on host:host3 stat -c %h names/a").ok() == "2\n"
+    shared[3].sh("on host:host3 rm names/a && on host:host1 mv names/b names/c").ok()
+    assert shared[2].sh("on host:host2 cat names/c; stat -c %h names/c").ok() == "one\ntwo\n1\n"
+    # In use on one host under a name that another removes: the other name keeps it.
+    shared[1].put(f"{HOME}/slowly.py", WRITE_SLOWLY.encode())
+    with shared[1].shell("on host:host2 python3 slowly.py names/open") as writer:
+        assert writer.stdin is not None and writer.stdout is not None
+        writer.stdin.write(b"first\n")
+        writer.stdin.flush()
+        assert read_line(writer.stdout) == b"written\n"
+        shared[3].sh("on host:host3 ln names/open names/kept && rm names/open").ok()
+        assert shared[1].sh("cat names/kept").ok() == "first\n"
+        writer.communicate(b"last\n", timeout=SOON_S)
+        assert writer.returncode == 0
+    assert shared[3].sh("cat names/kept; ls names").ok() == "first\nlast\nc\nkept\n"
+    shared[2].sh("rm -r names").ok()
 
 
 APPEND = """\

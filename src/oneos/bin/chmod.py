@@ -259,7 +259,9 @@ def apply(path: str, mode: str, given: set[str], mask: int, top: bool) -> bool:
                 return True  # As chmod(1): links met on the way are left alone.
             facts = os.stat(path)
     except OSError as error:
-        if "f" not in given:
+        if "f" not in given and isinstance(error, FileNotFoundError) and os.path.islink(path):
+            warn(f"cannot operate on dangling symlink '{path}'")
+        elif "f" not in given:
             warn(f"cannot access '{path}': {error.strerror}")
         return False
     directory = facts.st_mode & 0o170000 == 0o040000

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Usage: cp [-afinpRruvTLP] SOURCE DEST
+"""Usage: cp [-adfHilLnpPRrsuvT] SOURCE DEST
    or: cp [OPTION]... SOURCE... DIRECTORY
    or: cp [OPTION]... -t DIRECTORY SOURCE...
 
 Copy a file, or several into a directory.
 
   -r, -R  directories with all in them   -p  keep permissions, times and, where allowed, owner
-  -a  as -RPp   -f  remove a DEST that cannot be opened   -i  ask before writing over a file
+  -a  as -dRp   -f  remove a DEST that cannot be opened   -i  ask before writing over a file
   -n  write over none   -u  only what is newer   -v  say what is copied
-  -L  what links point to   -P  links themselves   -T  DEST is no directory to copy into
+  -L  what links point to   -P  links themselves   -H  the former on the command line only
+  -d  as -P, and several names of one file stay names of one   -T  DEST is no directory to copy into
+  -l  make names (hard links), -s  make symbolic links, in place of copies
 """
 
 import os
@@ -180,6 +182,9 @@ LONG = {
     "interactive": "i",
     "no-clobber": "n",
     "preserve": "preserve?",
+    "link": "l",
+    "symbolic-link": "s",
+    "remove-destination": "remove-destination",
     "recursive": "r",
     "update": "u",
     "verbose": "v",
@@ -197,15 +202,24 @@ class Unreadable(Exception):
 class Way:
     """How to copy, and whether everything went well so far."""
 
-    def __init__(self, given: set[str]) -> None:
+    def __init__(self, found: list[tuple[str, str]], given: set[str]) -> None:
         self.tree = bool(given & {"r", "R", "a"})
-        self.keep = bool(given & {"p", "a", "preserve"})
+        kept = {word for key, value in found if key == "preserve" for word in value.split(",")}
+        self.keep = bool(given & {"p", "a"} or kept & {"", "all", "mode", "timestamps"})
+        self.keep_links = bool(given & {"a", "d"} or kept & {"links", "all"})
         self.force = "f" in given
         self.ask = "i" in given
         self.no_clobber = "n" in given
         self.update = "u" in given
         self.verbose = "v" in given
-        self.links = bool(given & {"P", "a", "d"}) or (self.tree and "L" not in given)
+        # Whether links are followed: always, on the command line only, or never.
+        kinds = [key for key, _ in found if key in ("L", "P", "H", "d", "a")]
+        self.follow = kinds[-1] if kinds else "P" if self.tree and "l" not in given else "L"
+        self.hard = "l" in given
+        self.soft = "s" in given
+        self.remove_first = "remove-destination" in given
+        # Where the first name of a file that has several was copied to.
+        self.names: dict[tuple[int, int], str] = {}
         self.failed = False
         # Directories we made: one that is copied into itself must not be copied for ever.
         self.made: set[tuple[int, int]] = set()
@@ -238,10 +252,11 @@ def kind(facts: os.stat_result) -> int:
     return facts.st_mode & 0o170000
 
 
-def copy(source: str, target: str, way: Way) -> None:
+def copy(source: str, target: str, way: Way, top: bool = False) -> None:
     """Copy one name, with all below it, over or into what is at the target."""
     try:
-        facts = os.lstat(source) if way.links else os.stat(source)
+        follow = way.follow == "L" or (way.follow == "H" and top)
+        facts = os.stat(source) if follow else os.lstat(source)
     except OSError as error:
         way.complain(f"cannot stat '{source}': {error.strerror}")
         return
@@ -265,9 +280,18 @@ def copy(source: str, target: str, way: Way) -> None:
             return
         if kind(facts) != 0o040000 and not may_replace(target, facts, there, way):
             return
+    elif kind(facts) == 0o100000 and os.path.islink(target) and not way.remove_first:
+        # Who made the link may not be who may make what it names.
+        way.complain(f"not writing through dangling symlink '{target}'")
+        return
     try:
         if kind(facts) == 0o040000:
             copy_directory(source, target, facts, there, way)
+            return
+        if way.remove_first and os.path.lexists(target):
+            os.unlink(target)
+            there = None
+        if linked(source, target, facts, there, way):
             return
         if kind(facts) == 0o120000:
             if there is not None:
@@ -292,6 +316,33 @@ def may_replace(target: str, facts: os.stat_result, there: os.stat_result, way: 
     if way.no_clobber or (way.update and there.st_mtime_ns >= facts.st_mtime_ns):
         return False
     return not way.ask or agrees(f"overwrite '{target}'?")
+
+
+def linked(
+    source: str, target: str, facts: os.stat_result, there: os.stat_result | None, way: Way
+) -> bool:
+    """Whether a link was made in place of a copy."""
+    key = (facts.st_dev, facts.st_ino)
+    first = way.names.get(key)
+    if not (way.hard or way.soft or first is not None):
+        if way.keep_links and facts.st_nlink > 1:
+            way.names[key] = target
+        return False
+    if there is not None and (first is not None or way.force):
+        os.unlink(target)
+    if first is not None:
+        os.link(first, target)
+    elif way.hard:
+        os.link(source if kind(facts) == 0o120000 else os.path.realpath(source), target)
+    elif source[:1] != "/" and os.path.dirname(target) not in ("", "."):
+        text = "can make relative symbolic links only in current directory"
+        way.complain(f"'{target}': {text}")
+        return True
+    else:
+        os.symlink(source, target)
+    if way.verbose:
+        put(os.fsencode(f"'{source}' -> '{target}'\n"))
+    return True
 
 
 def copy_file(
@@ -400,11 +451,11 @@ def join(directory: str, name: str) -> str:
 
 def main(argv: list[str]) -> int:
     sys.setrecursionlimit(10_000)
-    found, paths = options(argv, "adfinpRrt:uvTLP", LONG)
+    found, paths = options(argv, "adfHilLnpPRrst:uvT", LONG)
     # Of -i and -n the last one counts.
     asked = [key for key, _ in found if key in ("i", "n")]
     given = {key for key, _ in found if key not in ("i", "n")} | set(asked[-1:])
-    way = Way(given)
+    way = Way(found, given)
     place = dict(found).get("t")
     if not paths:
         raise Usage("missing file operand")
@@ -416,14 +467,14 @@ def main(argv: list[str]) -> int:
         if "T" in given or (len(paths) == 2 and not os.path.isdir(paths[1])):
             if paths[1].endswith("/") and not os.path.isdir(paths[0]):
                 raise Failure(f"cannot create regular file '{paths[1]}': Not a directory")
-            copy(paths[0], paths[1], way)
+            copy(paths[0], paths[1], way, True)
             return 1 if way.failed else 0
         place = paths.pop()
     if not os.path.isdir(place):
         reason = os.strerror(20 if os.path.lexists(place) else 2)
         raise Failure(f"target '{place}': {reason}")
     for path in paths:
-        copy(path, join(place, path.rstrip("/").rpartition("/")[2] or "."), way)
+        copy(path, join(place, path.rstrip("/").rpartition("/")[2] or "."), way, True)
     return 1 if way.failed else 0
 
 

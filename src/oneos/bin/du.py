@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Usage: du [-abchkms] [-d N] [FILE]...
+"""Usage: du [-abcDHhkLmPs] [-d N] [FILE]...
 
 Write how much room each FILE takes, with all below it; the current directory by default.
 
   -a  of files, too, not only directories   -s  only the sums   -c  a total   -d N  so deep
   -h  for people   -k, -m  in units of 1024 bytes (default), of a mebibyte
+  -L  what links lead to   -D, -H  what links on the command line lead to   -P  neither (default)
   -b  the bytes in the files, in place of the room they take   -0  NUL ends a line
 """
 
@@ -179,6 +180,9 @@ LONG = {
     "human-readable": "h",
     "summarize": "s",
     "null": "0",
+    "dereference": "L",
+    "dereference-args": "D",
+    "no-dereference": "P",
 }
 
 
@@ -198,6 +202,8 @@ class Count:
         if "s" in given:
             self.depth = 0
         self.end = b"\0" if "0" in given else b"\n"
+        links = [key for key in given if key in "DHLP"]
+        self.follow = links[-1] if links else "P"
         self.failed = False
         # A file with several names takes its room once.
         self.seen: set[tuple[int, int]] = set()
@@ -210,13 +216,14 @@ class Count:
     def count(self, path: str, depth: int) -> int:
         """Bytes that a path takes; shown as the options say."""
         try:
-            facts = os.lstat(path)
+            follow = self.follow == "L" or (self.follow in "DH" and not depth)
+            facts = os.stat(path) if follow else os.lstat(path)
         except OSError as error:
             warn(f"cannot access '{path}': {error.strerror}")
             self.failed = True
             return 0
         directory = facts.st_mode & 0o170000 == 0o040000
-        if (not directory and facts.st_nlink > 1) or not depth:
+        if (not directory and facts.st_nlink > 1) or not depth or self.follow == "L":
             key = (facts.st_dev, facts.st_ino)
             if key in self.seen:
                 return 0
@@ -256,7 +263,7 @@ def human(size: int) -> str:
 
 def main(argv: list[str]) -> int:
     sys.setrecursionlimit(10_000)
-    found, paths = options(argv, "abcd:hkms0", LONG)
+    found, paths = options(argv, "abcd:DHhkLmPs0", LONG)
     count = Count(dict(found))
     if {"a", "s"} <= count.given:
         raise Usage("cannot both summarize and show all entries")

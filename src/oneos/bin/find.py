@@ -4,10 +4,12 @@
 Walk down from each PATH (the current directory), and write the names that the EXPRESSION picks.
 
   -name G, -iname G  the last part   -path G, -ipath G  the whole name   -type fdlpscb  kind
+  -lname G, -ilname G  what a link says   -xtype  kind on the other side of a link
+  -samefile F  another name of F
   -size [+-]N[cwbkMG]   -empty   -newer F   -mtime [+-]DAYS   -mmin [+-]MINUTES
   -perm [-/]MODE   -user U   -links N   -inum N   -true   -false
   -maxdepth N   -mindepth N   -depth
-  -print   -print0   -printf FORMAT (%p %f %h %P %s %y %d %m %%)   -delete   -prune   -quit
+  -print   -print0   -printf FORMAT (%p %f %h %P %l %s %y %d %m %%)   -delete   -prune   -quit
   ! E, -not E   E F, E -a F   E -o F   ( E )
 Names come sorted. Commands are not run: pipe the names into a shell loop in place of -exec.
 """
@@ -372,6 +374,21 @@ class Parser:
             case "-links":
                 sign, number = compared(self.value(word), word)
                 return lambda e: fits(e.facts.st_nlink, sign, number)
+            case "-lname" | "-ilname":
+                form = self.value(word)
+                return lambda e: says(e, form, word == "-ilname")
+            case "-xtype":
+                beyond = set(self.value(word).split(","))
+                if beyond - set(KINDS.values()):
+                    raise Failure(f"Unknown argument to -xtype: {','.join(sorted(beyond))}")
+                return lambda e: across(e, walk) in beyond
+            case "-samefile":
+                name = self.value(word)
+                try:
+                    one = walk.look(name, True)
+                except OSError as error:
+                    raise Failure(f"'{name}': {error.strerror}") from None
+                return lambda e: os.path.samestat(e.facts, one)
             case "-inum":
                 sign, number = compared(self.value(word), word)
                 return lambda e: fits(e.facts.st_ino, sign, number)
@@ -499,6 +516,35 @@ def user_number(name: str) -> int:
     raise Failure(f"'{name}' is not the name of a known user")
 
 
+def link_text(entry: Entry) -> str:
+    """What a link says; nothing for what is none, or has gone."""
+    try:
+        return os.readlink(entry.path) if entry.kind == "l" else ""
+    except OSError:
+        return ""
+
+
+def says(entry: Entry, form: str, fold: bool) -> bool:
+    """Whether it is a link whose text is of the form."""
+    text = link_text(entry)
+    if fold:
+        text, form = text.lower(), form.lower()
+    return bool(text) and fnmatch.fnmatchcase(text, form)
+
+
+def across(entry: Entry, walk: Walk) -> str:
+    """The kind on the other side: where a link leads; of the link itself where links were
+    followed on the way here, or where it leads to nothing."""
+    try:
+        facts = os.lstat(entry.path) if walk.follow == "L" else os.stat(entry.path)
+    except FileNotFoundError:
+        return entry.kind
+    except OSError as error:
+        walk.complain(entry.path, error)
+        return ""
+    return KINDS.get(facts.st_mode & 0o170000, "?")
+
+
 def filled(form: str, entry: Entry) -> str:
     """The FORMAT of -printf filled in."""
     pairs = {"n": "\n", "t": "\t", "\\": "\\", "0": "\0", "r": "\r"}
@@ -515,6 +561,7 @@ def filled(form: str, entry: Entry) -> str:
                 "f": entry.name,
                 "h": entry.path.rpartition("/")[0] or ("." if "/" not in entry.path else "/"),
                 "P": entry.path[len(entry.start) :].lstrip("/"),
+                "l": link_text(entry),
                 "s": str(entry.facts.st_size),
                 "y": entry.kind,
                 "d": str(entry.depth),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Usage: ls [-1AaCdFghiklmnopQqrRsStuUcx] [FILE]...
+"""Usage: ls [-1AaCdFgHhikLlmnopQqrRsStuUcx] [FILE]...
 
 List the FILEs, and what is in those that are directories; the current one by default.
 
@@ -10,6 +10,7 @@ List the FILEs, and what is in those that are directories; the current one by de
   -d  directories themselves   -R  all below   -i  inode   -s  blocks   -h  sizes for people
   -F  mark kinds: / directory, * program, | FIFO, @ link, = socket   -p  mark directories
   -t  newest first   -S  largest first   -r  reversed   -U  as they come   -k  blocks of 1024
+  -L  what links lead to, not the links   -H  the same of links on the command line only
   -u, -c  take the time of last use, of last change of status   -Q  names in quotes
   -q  `?` for what does not print (default on a terminal)   -N  names as they are
 Names are sorted by their bytes. --color, --time-style=long-iso and --full-time are known, too.
@@ -181,6 +182,8 @@ def die(signum: int) -> None:
 LONG = {
     "all": "a",
     "almost-all": "A",
+    "dereference": "L",
+    "dereference-command-line": "H",
     "directory": "d",
     "classify": "F",
     "file-type": "file-type",
@@ -242,6 +245,7 @@ class View:
         self.width = 80
         self.full_time = self.iso_time = False
         self.literal = not self.terminal
+        self.follow = ""
         for key, value in found:
             self.take(key, value)
         self.long = self.layout == "l"
@@ -291,6 +295,8 @@ class View:
         elif key == "A":
             self.given.discard("a")
             self.given.add("A")
+        elif key in ("L", "H"):
+            self.follow = key
         else:
             self.given.add(key)
 
@@ -500,13 +506,14 @@ def put_commas(cells: list[bytes], width: int) -> None:
     """A list as in a sentence."""
     used = 0
     for at, cell in enumerate(cells):
-        size = len(cell.decode("utf-8", "replace")) + (2 if at < len(cells) - 1 else 0)
-        if at and used + size > width:
-            put(b"\n")
-            used = 0
+        size = len(cell.decode("utf-8", "replace"))
+        if at and used + size + 2 < width:
+            put(b", ")
+            used += 2
         elif at:
-            put(b" ")
-        put(cell + (b"," if at < len(cells) - 1 else b""))
+            put(b",\n")
+            used = 0
+        put(cell)
         used += size
     put(b"\n" if cells else b"")
 
@@ -576,8 +583,13 @@ def inside(path: str, view: View) -> tuple[list[Entry], bool]:
         facts = None
         if view.needs_facts:
             try:
-                facts = os.lstat(stem + name)
-            except FileNotFoundError:
+                facts = os.stat(stem + name) if view.follow == "L" else os.lstat(stem + name)
+            except FileNotFoundError as error:
+                if view.follow == "L" and os.path.lexists(stem + name):
+                    warn(f"cannot access '{stem}{name}': {error.strerror}")
+                    fine = False
+                    entries.append(Entry(name, stem + name, None))
+                    continue
                 if view.given & {"a", "A"} and name in (".", ".."):
                     raise
                 continue  # It went while we looked; a process in /proc does this all the time.
@@ -612,20 +624,18 @@ def put_directory(path: str, view: View, titled: bool, later: bool) -> int:
 
 def main(argv: list[str]) -> int:
     sys.setrecursionlimit(10_000)
-    found, names = options(argv, "1AaCcdFfghiklmNnopQqRrSstUuxw:", LONG)
+    found, names = options(argv, "1AaCcdFfgHhikLlmNnopQqRrSstUuxw:", LONG)
     view = View(found)
     status = 0
     files: list[Entry] = []
     directories: list[Entry] = []
-    links = not (view.long or view.given & {"d", "F"})
+    # Without options a link to a directory stands for the directory, any other for itself.
+    enter = not (view.long or view.given & {"d", "F"})
     for name in names or ["."]:
         try:
-            facts = os.lstat(name)
-            if facts.st_mode & 0o170000 == 0o120000 and links:
-                try:
-                    facts = os.stat(name)
-                except OSError:
-                    pass  # A link to nowhere is shown as itself.
+            facts = os.stat(name) if view.follow else os.lstat(name)
+            if facts.st_mode & 0o170000 == 0o120000 and enter and os.path.isdir(name):
+                facts = os.stat(name)
         except OSError as error:
             warn(f"cannot access '{name}': {error.strerror}")
             status = 2

@@ -215,6 +215,9 @@ def move(source: str, target: str, given: set[str]) -> bool:
         if os.path.samestat(facts, there):
             warn(f"'{source}' and '{target}' are the same file")
             return False
+        if kind(facts) == 0o120000 and there.st_nlink > 1 and same_name(source, target):
+            warn(f"'{source}' and '{target}' are the same file")
+            return False
         if "n" in given or ("u" in given and there.st_mtime_ns >= facts.st_mtime_ns):
             return True
         if kind(there) == 0o040000 and kind(facts) != 0o040000:
@@ -247,6 +250,13 @@ def move(source: str, target: str, given: set[str]) -> bool:
     if "v" in given:
         put(os.fsencode(f"renamed '{source}' -> '{target}'\n"))
     return True
+
+
+def same_name(link: str, target: str) -> bool:
+    """Whether a link leads to this very name, which moving the link there would take away."""
+    real = os.path.realpath(link)
+    above = os.path.realpath(os.path.dirname(target) or ".")
+    return real == os.path.join(above, os.path.basename(target))
 
 
 def carry(source: str, target: str) -> None:

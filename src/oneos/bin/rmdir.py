@@ -188,7 +188,10 @@ def main(argv: list[str]) -> int:
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or "ignore" not in given:
                     what = "" if place == path else "directory "
-                    warn(f"failed to remove {what}'{place}': {error.strerror}")
+                    # A slash after a link names the directory it leads to, which has its own name.
+                    link = place.endswith("/") and os.path.islink(place.rstrip("/"))
+                    why = "Symbolic link not followed" if link else error.strerror
+                    warn(f"failed to remove {what}'{place}': {why}")
                     status = 1
                 break
             above = os.path.dirname(place.rstrip("/"))

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Usage: touch [-acm] [-r FILE] [-d WHEN] [-t STAMP] FILE...
+"""Usage: touch [-achm] [-r FILE] [-d WHEN] [-t STAMP] FILE...
 
 Set the times of each FILE to now; make it, empty, if it is not there.
 
   -a  only the time of last use   -m  only that of last change   -c  make nothing
+  -h  of a link itself, and make nothing
   -r FILE  take its times   -t [[CC]YY]MMDDhhmm[.ss]
   -d WHEN  `now`, `@SECONDS`, or a date as ISO 8601 writes it: 2026-01-31, 2026-01-31T12:00:00Z
 """
@@ -171,7 +172,7 @@ def die(signum: int) -> None:
 
 # --- end of the common part -----------------------------------------------------------------
 
-LONG = {"no-create": "c", "reference": "r", "date": "d", "time": "time="}
+LONG = {"no-create": "c", "reference": "r", "date": "d", "time": "time=", "no-dereference": "h"}
 
 
 def moment(text: str) -> int:
@@ -215,17 +216,19 @@ def stamp(text: str) -> int:
         raise Failure(f"invalid date format '{text}'") from None
 
 
-def touch(path: str, create: bool, use: int | None, change: int | None) -> None:
+def touch(path: str, create: bool, use: int | None, change: int | None, follow: bool) -> None:
     """Set the times of one file; those that are not given stay."""
     try:
         if use is None or change is None:
-            facts = os.stat(path)
+            facts = os.stat(path, follow_symlinks=follow)
             use = facts.st_atime_ns if use is None else use
             change = facts.st_mtime_ns if change is None else change
-        os.utime(path, ns=(use, change))
+        os.utime(path, ns=(use, change), follow_symlinks=follow)
     except FileNotFoundError:
         if not create:
             return
+        if not follow:
+            raise
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o666)
         os.close(fd)
         if use is not None or change is not None:
@@ -274,6 +277,7 @@ def main(argv: list[str]) -> int:
                 "c" not in given,
                 use if both or "a" in which else None,
                 change if both or "m" in which else None,
+                "h" not in given,
             )
         except OSError as error:
             warn(f"cannot touch '{path}': {error.strerror}")

@@ -79,11 +79,13 @@ def _directory(client: Client, cwd: str | None, home: bytes) -> bytes:
     path = os.path.join(home, os.fsencode(cwd or ""))
     try:
         mode = client.call("stat", path, True)[0]
+        # Without links, as a kernel would call it: what `os.getcwd` says of it.
+        real: bytes = client.call("realpath", path)
     except FileError as error:
         raise UserError(f"--cwd: {error.message}", errno=error.errno, hint=error.hint) from None
     if not stat.S_ISDIR(mode):
         raise UserError(f"--cwd: {os.fsdecode(path)}: Not a directory", errno=errno.ENOTDIR)
-    return path.rstrip(b"/") or b"/"
+    return real
 
 
 def _refusal(name: str, answer: dict[str, Any]) -> UserError:

@@ -58,6 +58,18 @@ class Attributes:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a name gave; None: there is nothing.
+
+    `name_kept`, `attributes_kept`: whether these may be kept until the File System calls them back.
+    """
+
+    attributes: Attributes | None
+    name_kept: bool = False
+    attributes_kept: bool = False
+
+
 class Handle(Protocol):
     """An opened file.
 
@@ -112,7 +124,7 @@ class Plain:
 
 
 class Directory(Plain):
-    """An opened directory."""
+    """An opened directory; `name` is its canonical path."""
 
     kind = "dir"
 

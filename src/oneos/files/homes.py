@@ -95,6 +95,7 @@ class Homes:
         self._orphans: dict[int, int] = {}
         self._reaper: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
 
     @contextmanager
     def coming(self) -> Iterator[None]:
@@ -267,6 +268,10 @@ class Homes:
             OneOSError: it is not known whether the File System has taken the home back.
         """
         home = self._homes.get(ino)
+        if home is not None and home.opens:
+            # It may be open for the next program only.
+            await self.drop_idle(ino)
+            home = self._homes.get(ino)
         if home is None or home.inode.home_epoch < home_epoch:
             if self._coming:
                 return False
@@ -387,6 +392,10 @@ class Homes:
     def open_count(self) -> int:
         """How many openings there are, for statistics."""
         return sum(home.opens for home in self._homes.values())
+
+
+async def _nothing_idle(ino: int) -> None:
+    """For a host without a name space: what is open, somebody uses."""
 
 
 def _unknown(ino: int, home_epoch: int) -> Inode:

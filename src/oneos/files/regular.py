@@ -12,60 +12,36 @@ import asyncio
 import errno
 import itertools
 import os
-import stat
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from msgspec.structs import replace
+
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
-from oneos.files.handles import Attributes, Caller, Directory, Handle, wants_to_write
+from oneos.files.handles import Attributes, Caller, Directory, Handle, Look, wants_to_write
 from oneos.files.home_calls import INCARNATION_SHIFT
 from oneos.files.homes import Homes
+from oneos.files.names import Names
 from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of
 from oneos.ids import HostName, Incarnation
-from oneos.kernel import filesystem as fs
 from oneos.kernel import messages as m
-from oneos.kernel.control_log import ControlLog, now_ns
-from oneos.kernel.services import Services
+from oneos.kernel.control_log import ControlLog
 from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S
 from oneos.net.links import Links
 from oneos.state import names_commands as n
-from oneos.state.names_types import Attr, Entry, Inode, Opened, Removed, Result
-
-
-class Names:
-    """The File System service, as this host asks it.
-
-    Args:
-        host: this host.
-        incarnation: gives the number of this run, so that request numbers grow over restarts.
-        services: the way to the service.
-    """
-
-    def __init__(
-        self, host: HostName, incarnation: Callable[[], Incarnation], services: Services
-    ) -> None:
-        self._services = services
-        self._host = host
-        self._incarnation = incarnation
-        self._count = itertools.count(1)
-
-    async def change(self, make: Callable[[tuple[str, int], int], n.AnyCommand]) -> Result:
-        """Send a command; asked again after a fail-over, it is still done once."""
-        number = (self._incarnation() << 32) + next(self._count)
-        command = make((self._host, number), now_ns())
-        return await self._services.ask("filesystem", fs.Change(command), Result)
-
-    async def inode(self, path: bytes) -> Inode:
-        """The inode a path leads to. Raises FileError."""
-        return await self._services.ask("filesystem", fs.StatPath(path), Inode)
-
-    async def list(self, path: bytes) -> list[Entry]:
-        """The names in a directory. Raises FileError."""
-        return await self._services.ask("filesystem", fs.ListPath(path), list[Entry])
+from oneos.state.names_types import (
+    WALK,
+    Attr,
+    Inode,
+    Opened,
+    Removed,
+    Walk,
+)
 
 
 class RegularFiles:
-    """See the module.
+    """See the module. Each call about a path raises `Leaves` where the path leads to one of the
+    parts that its `walk` names, and has then done nothing.
 
     Args:
         host: this host.
@@ -95,10 +71,19 @@ class RegularFiles:
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- names ----------------------------------------------------------------------------------
-    async def stat(self, path: bytes) -> Attributes:
+    async def stat(self, path: bytes, walk: Walk = WALK) -> Attributes:
         """Attributes with the size as it is now, also while some host writes the file."""
-        inode = await self.names.inode(path)
+        inode = await self.names.inode(path, walk)
         return attributes(inode, await self._live(inode))
+
+    async def look(self, path: bytes, walk: Walk) -> Look:
+        """As `stat`, for a kernel that may keep the answer."""
+        inode, granted = await self.names.look(path, walk)
+        if inode is None:
+            return Look(None, granted, False)
+        # The size of what is being written changes at its home, and nobody is told.
+        live = await self._live(inode)
+        return Look(attributes(inode, live), granted, granted and not inode.writing)
 
     async def _live(self, inode: Inode) -> m.HomeStat | None:
         if not inode.writing or not inode.home:
@@ -123,30 +108,21 @@ class RegularFiles:
                 errno.EHOSTUNREACH, hint=f"it is being written on {inode.home}: {error.message}"
             ) from error
 
-    async def list(self, path: bytes) -> list[Entry]:
-        """The names in a directory."""
-        return await self.names.list(path)
-
-    async def mkdir(self, path: bytes, mode: int, caller: Caller) -> None:
-        await self._change(
-            path,
-            lambda rid, ns: n.MkDir(
-                rid=rid, now_ns=ns, path=path, mode=mode & 0o7777, uid=caller.uid, gid=caller.gid
-            ),
+    async def unlink(self, path: bytes, walk: Walk = WALK) -> None:
+        """Remove a name, and the file with its last one."""
+        await self._tell_home(
+            await self.names.change(
+                path, lambda rid, ns: n.Unlink(rid=rid, now_ns=ns, path=path, walk=walk)
+            )
         )
 
-    async def rmdir(self, path: bytes) -> None:
-        await self._change(path, lambda rid, ns: n.RmDir(rid=rid, now_ns=ns, path=path))
-
-    async def unlink(self, path: bytes) -> None:
-        value = await self._change(path, lambda rid, ns: n.Unlink(rid=rid, now_ns=ns, path=path))
-        await self._tell_home(value)
-
-    async def rename(self, old: bytes, new: bytes) -> None:
-        value = await self._change(
-            old, lambda rid, ns: n.Rename(rid=rid, now_ns=ns, old=old, new=new)
+    async def rename(self, old: bytes, new: bytes, walk: Walk = WALK) -> None:
+        """Rename, and remove what the new name was one of."""
+        await self._tell_home(
+            await self.names.change(
+                old, lambda rid, ns: n.Rename(rid=rid, now_ns=ns, old=old, new=new, walk=walk)
+            )
         )
-        await self._tell_home(value)
 
     async def _tell_home(self, victim: object) -> None:
         """Let the home of a file that lost its last name drop it, unless it is open there."""
@@ -161,45 +137,27 @@ class RegularFiles:
             # Its home drops it at its next start, when its homes are voided.
             pass
 
-    async def chmod(self, path: bytes, mode: int) -> None:
-        await self._change(
-            path,
-            lambda rid, ns: n.SetAttr(rid=rid, now_ns=ns, path=path, mode=mode & 0o7777),
-        )
-
-    async def chown(self, path: bytes, uid: int, gid: int) -> None:
-        await self._change(
+    async def utime(self, path: bytes, atime_ns: int, mtime_ns: int, walk: Walk = WALK) -> None:
+        """Set the times, also of the local file that it may be here."""
+        value = await self.names.change(
             path,
             lambda rid, ns: n.SetAttr(
-                rid=rid,
-                now_ns=ns,
-                path=path,
-                uid=uid if uid >= 0 else None,
-                gid=gid if gid >= 0 else None,
-            ),
-        )
-
-    async def utime(self, path: bytes, atime_ns: int, mtime_ns: int) -> None:
-        value = await self._change(
-            path,
-            lambda rid, ns: n.SetAttr(
-                rid=rid, now_ns=ns, path=path, atime_ns=atime_ns, mtime_ns=mtime_ns
+                rid=rid, now_ns=ns, path=path, atime_ns=atime_ns, mtime_ns=mtime_ns, walk=walk
             ),
         )
         if isinstance(value, Attr):
             self.homes.touch(value.ino, atime_ns, mtime_ns)
 
-    async def _change(
-        self, path: bytes, make: Callable[[tuple[str, int], int], n.AnyCommand]
-    ) -> object:
-        result = await self.names.change(make)
-        if result.errno:
-            raise FileError(result.errno, path)
-        return result.value
-
     # --- files ----------------------------------------------------------------------------------
-    async def open(self, path: bytes, flags: int, mode: int, caller: Caller) -> Handle:
-        """Open a file as open(2) does. Raises FileError."""
+    async def open(
+        self, path: bytes, flags: int, mode: int, caller: Caller, walk: Walk = WALK
+    ) -> Handle:
+        """Open a file as open(2) does; O_NOFOLLOW counts, `walk.follow` does not.
+
+        Raises:
+            FileError: as open(2).
+        """
+        walk = replace(walk, follow=not flags & os.O_NOFOLLOW)
         clock = asyncio.get_running_loop().time
         deadline = clock() + CALL_TIMEOUT_S
         created = False
@@ -208,13 +166,20 @@ class RegularFiles:
             try:
                 # What is made for this host here must not be given away before it is opened.
                 with self.homes.coming():
-                    inode, created = await self._find(path, flags, mode, caller, created)
-                    if stat.S_ISDIR(inode.mode):
-                        if wants_to_write(flags) or flags & os.O_CREAT:
-                            raise FileError(errno.EISDIR, path)
-                        return Directory(path)
+                    if flags & os.O_CREAT:
+                        inode = await self._create(path, flags, mode, caller, walk, created)
+                        created = True
+                    else:
+                        where, inode = await self.names.find(path, walk)
+                        if inode.is_dir:
+                            if wants_to_write(flags):
+                                raise FileError(errno.EISDIR, path)
+                            return Directory(where)
                     if flags & os.O_DIRECTORY:
                         raise FileError(errno.ENOTDIR, path)
+                    if inode.is_link:
+                        # As it was not followed: there is nothing in it to read or write.
+                        raise FileError(errno.ELOOP, path)
                     if inode.home in ("", self.host):
                         return await self._open_here(inode, flags)
                 return await self._open_elsewhere(inode, flags)
@@ -225,16 +190,16 @@ class RegularFiles:
                 await asyncio.sleep(wait_s)
                 wait_s = OPEN_RETRY_S
 
-    async def head(self, path: bytes, count: int, caller: Caller) -> bytes:
+    async def head(self, path: bytes, count: int, caller: Caller, walk: Walk = WALK) -> bytes:
         """The first bytes of a file as it was last committed, without becoming its home.
 
         For looking at programs, which many hosts start and hardly anybody changes.
         """
-        inode = await self.names.inode(path)
-        if stat.S_ISDIR(inode.mode):
+        inode = await self.names.inode(path, walk)
+        if inode.is_dir:
             raise FileError(errno.EISDIR, path)
         if inode.writing:
-            handle = await self.open(path, os.O_RDONLY, 0, caller)
+            handle = await self.open(path, os.O_RDONLY, 0, caller, walk)
             try:
                 if isinstance(handle, RemoteFile):
                     return await handle.pread(0, count)
@@ -246,13 +211,15 @@ class RegularFiles:
         chunk = await self.homes.chunk(inode.chunks[0], inode.copies)
         return chunk[: min(count, inode.size)]
 
-    async def _find(
-        self, path: bytes, flags: int, mode: int, caller: Caller, created: bool
-    ) -> tuple[Inode, bool]:
-        if not flags & os.O_CREAT:
-            return await self.names.inode(path), False
+    async def _create(
+        self, path: bytes, flags: int, mode: int, caller: Caller, walk: Walk, created: bool
+    ) -> Inode:
         exclusive = bool(flags & os.O_EXCL) and not created
-        result = await self.names.change(
+        if flags & os.O_EXCL:
+            # What was made by the first try is no link, and nothing else is to be opened.
+            walk = replace(walk, follow=False)
+        value = await self.names.change(
+            path,
             lambda rid, ns: n.Create(
                 rid=rid,
                 now_ns=ns,
@@ -264,12 +231,11 @@ class RegularFiles:
                 home=self.host,
                 incarnation=self._incarnation(),
                 writing=wants_to_write(flags),
-            )
+                walk=walk,
+            ),
         )
-        if result.errno:
-            raise FileError(result.errno, path)
-        assert isinstance(result.value, Opened)
-        return inode_of(result.value), True
+        assert isinstance(value, Opened)
+        return inode_of(value)
 
     async def _open_here(self, inode: Inode, flags: int) -> Handle:
         if inode.home and inode.home_incarnation != self._incarnation():
@@ -288,7 +254,7 @@ class RegularFiles:
         return await self._open_remote(inode, flags)
 
     async def _claim(self, inode: Inode, writing: bool) -> Inode:
-        result = await self.names.change(
+        result = await self.names.ask(
             lambda rid, ns: n.Claim(
                 rid=rid,
                 now_ns=ns,

@@ -1,26 +1,41 @@
-"""The one tree: which part of it serves a path.
+"""The one tree: each call of POSIX about a path, given to the part of it that serves the path.
 
-Regular files and directories are the File System's; /proc, /runtime, /dev and /topic are facts of
-the network. Paths come raw from programs. There are no symbolic links in this version, so `..` can
-be resolved by the text; whether what it climbs out of exists, the File System checks by walking
-the raw path itself.
+Regular files, directories and links are the File System's; /proc, /runtime, /dev and /topic are
+facts of the network. Which it is, `places` says of where a path begins; where a link leads, the
+File System finds out on its walk, and answers the path to go on at. Each such stop takes names off
+what is left, or follows links, and those of all the way are bounded together: so this ends.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from oneos.errors import FileError
-from oneos.files.handles import Attributes, Caller, Handle, HostPath
+from oneos.files.handles import Attributes, Caller, Handle, HostPath, Look
+from oneos.files.places import Places, Virtual, check_slash
 from oneos.files.regular import RegularFiles
-from oneos.files.virtual import Facts, Parts, list_virtual, open_virtual, stat_virtual
-from oneos.limits import PATH_BYTES_MAX
-from oneos.state.names_types import Entry
+from oneos.files.virtual import (
+    Facts,
+    list_virtual,
+    open_virtual,
+    stat_virtual,
+)
+from oneos.state.names_types import Entry, Walk
+from oneos.state.names_walk import Leaves
+
+T = TypeVar("T")
+
+_KEPT = (b"bin", b"home")
+"""Nobody means to remove these, and nothing works without them."""
 
 
 class Tree:
-    """See the module.
+    """See the module. Every call raises FileError as the call of POSIX that it is named after.
 
     Args:
         regular: the files and directories.
@@ -29,69 +44,154 @@ class Tree:
 
     def __init__(self, regular: RegularFiles, parts: dict[bytes, Facts]) -> None:
         self.regular = regular
-        self._parts = parts
+        self._places = Places(parts)
+        self._walk = Walk(parts=tuple(parts))
 
-    def _part(self, path: bytes) -> tuple[Facts | None, Parts]:
-        place = split(path)
-        if place and place[0] in self._parts:
-            return self._parts[place[0]], place[1:]
-        return None, place
+    # --- looking ----------------------------------------------------------------------------------
+    async def stat(self, path: bytes, caller: Caller, follow: bool = True) -> Attributes:
+        """Attributes of what a path leads to; of a symbolic link itself without `follow`."""
 
-    async def stat(self, path: bytes, caller: Caller) -> Attributes:
-        """Attributes of what a path leads to."""
-        facts, place = self._part(path)
-        if facts is not None:
-            return await stat_virtual(facts, canonical(path), place, caller)
-        return await self.regular.stat(path)
+        async def virtual(at: Virtual) -> Attributes:
+            await check_slash(at, caller)
+            return await stat_virtual(at.facts, at.path, at.place, caller)
 
-    async def list(self, path: bytes, caller: Caller) -> list[Entry]:
-        """The names in a directory, sorted."""
-        facts, place = self._part(path)
-        if facts is not None:
-            return await list_virtual(facts, canonical(path), place, caller)
-        return await self.regular.list(path)
+        return await self._at(
+            path,
+            caller,
+            virtual,
+            lambda p, walk: self.regular.stat(p, replace(walk, follow=follow)),
+        )
+
+    async def look(self, path: bytes, caller: Caller) -> Look:
+        """What a name stands for, of a link itself, for a kernel that may keep the answer."""
+
+        async def virtual(at: Virtual) -> Look:
+            await check_slash(at, caller)
+            # Facts of the network change without notice.
+            return Look(await stat_virtual(at.facts, at.path, at.place, caller))
+
+        return await self._at(
+            path,
+            caller,
+            virtual,
+            lambda p, walk: self.regular.look(p, replace(walk, follow=False)),
+        )
 
     async def open(self, path: bytes, flags: int, mode: int, caller: Caller) -> Handle:
         """Open what a path leads to, as open(2)."""
-        facts, place = self._part(path)
-        if facts is not None:
-            return await open_virtual(facts, canonical(path), place, flags, caller)
-        return await self.regular.open(path, flags, mode, caller)
+
+        async def virtual(at: Virtual) -> Handle:
+            await check_slash(at, caller)
+            return await open_virtual(at.facts, at.path, at.place, flags, caller)
+
+        return await self._at(
+            path,
+            caller,
+            virtual,
+            lambda p, walk: self.regular.open(p, flags, mode, caller, walk),
+        )
 
     async def head(self, path: bytes, count: int, caller: Caller) -> bytes:
         """The first bytes of a regular file; nothing of what is not one."""
-        facts, _ = self._part(path)
-        return b"" if facts is not None else await self.regular.head(path, count, caller)
+
+        async def virtual(at: Virtual) -> bytes:
+            return b""
+
+        return await self._at(
+            path, caller, virtual, lambda p, walk: self.regular.head(p, count, caller, walk)
+        )
 
     async def realpath(self, path: bytes, caller: Caller) -> bytes:
-        """The path without `.`, `..` and double slashes; what it names must exist."""
-        attributes = await self.stat(path, caller)
-        if path.endswith(b"/") and attributes.mode & 0o170000 != 0o040000:
-            raise FileError(errno.ENOTDIR, path)
-        return canonical(path)
+        """The path without `.`, `..`, symbolic links and double slashes; it must exist."""
 
+        async def virtual(at: Virtual) -> bytes:
+            await check_slash(at, caller)
+            await stat_virtual(at.facts, at.path, at.place, caller)
+            return at.path
+
+        async def regular(path: bytes, walk: Walk) -> bytes:
+            return (await self.regular.names.find(path, walk))[0]
+
+        return await self._at(path, caller, virtual, regular)
+
+    async def readlink(self, path: bytes, caller: Caller) -> bytes:
+        """What a symbolic link says; EINVAL for what is none."""
+
+        async def virtual(at: Virtual) -> bytes:
+            await check_slash(at, caller)
+            await stat_virtual(at.facts, at.path, at.place, caller)
+            raise FileError(errno.EINVAL, path)
+
+        return await self._at(path, caller, virtual, self.regular.names.readlink)
+
+    # --- changing ---------------------------------------------------------------------------------
     async def mkdir(self, path: bytes, mode: int, caller: Caller) -> None:
-        await self._own(path, exists=errno.EEXIST).mkdir(path, mode, caller)
+        await self._at(
+            path,
+            caller,
+            _no_new(caller),
+            lambda p, walk: self.regular.names.mkdir(p, mode, caller, walk),
+        )
 
-    async def rmdir(self, path: bytes) -> None:
-        await self._own(path).rmdir(path)
+    async def symlink(self, target: bytes, path: bytes, caller: Caller) -> None:
+        """Make a symbolic link at `path` that says `target`, which need not exist."""
+        await self._at(
+            path,
+            caller,
+            _no_new(caller),
+            lambda p, walk: self.regular.names.symlink(target, p, caller, walk),
+        )
 
-    async def unlink(self, path: bytes) -> None:
-        await self._own(path).unlink(path)
+    async def rmdir(self, path: bytes, caller: Caller) -> None:
+        await self._remove(path, caller, self.regular.names.rmdir)
 
-    async def chmod(self, path: bytes, mode: int) -> None:
-        await self._own(path).chmod(path, mode)
+    async def unlink(self, path: bytes, caller: Caller) -> None:
+        await self._remove(path, caller, self.regular.unlink)
 
-    async def chown(self, path: bytes, uid: int, gid: int) -> None:
-        await self._own(path).chown(path, uid, gid)
+    async def chmod(self, path: bytes, mode: int, caller: Caller, follow: bool = True) -> None:
+        await self._at(
+            path,
+            caller,
+            _no_change,
+            lambda p, walk: self.regular.names.chmod(p, mode, replace(walk, follow=follow)),
+        )
 
-    async def utime(self, path: bytes, atime_ns: int, mtime_ns: int) -> None:
-        await self._own(path).utime(path, atime_ns, mtime_ns)
+    async def chown(
+        self, path: bytes, uid: int, gid: int, caller: Caller, follow: bool = True
+    ) -> None:
+        await self._at(
+            path,
+            caller,
+            _no_change,
+            lambda p, walk: self.regular.names.chown(p, uid, gid, replace(walk, follow=follow)),
+        )
 
-    async def rename(self, old: bytes, new: bytes) -> None:
-        if (self._part(old)[0] is None) != (self._part(new)[0] is None):
-            raise FileError(errno.EXDEV, old)
-        await self._own(old).rename(old, new)
+    async def utime(
+        self, path: bytes, atime_ns: int, mtime_ns: int, caller: Caller, follow: bool = True
+    ) -> None:
+        await self._at(
+            path,
+            caller,
+            _no_change,
+            lambda p, walk: self.regular.utime(p, atime_ns, mtime_ns, replace(walk, follow=follow)),
+        )
+
+    async def rename(self, old: bytes, new: bytes, caller: Caller) -> None:
+        async def move(old: bytes, new: bytes, walk: Walk) -> None:
+            await self._check_kept(old, walk)
+            await self._check_kept(new, walk)
+            await self.regular.rename(old, new, walk)
+
+        await self._at_both(old, new, caller, move)
+
+    async def link(self, old: bytes, new: bytes, caller: Caller, follow: bool = False) -> None:
+        """Give a file one more name; `follow`: the one a symbolic link `old` leads to."""
+        await self._at_both(
+            old,
+            new,
+            caller,
+            lambda a, b, walk: self.regular.names.link(a, b, replace(walk, follow=follow)),
+        )
 
     async def truncate(self, path: bytes, size: int, caller: Caller) -> None:
         """Cut or extend a file, and commit it."""
@@ -106,35 +206,91 @@ class Tree:
         finally:
             await handle.close()
 
-    def _own(self, path: bytes, exists: int = errno.EPERM) -> RegularFiles:
-        """The regular files, or what is answered to a change of what is not one of them."""
-        facts, place = self._part(path)
-        if facts is not None:
-            raise FileError(exists if not place else errno.EPERM, path)
-        if place in ((b"bin",), (b"home",), ()) and exists == errno.EPERM:
-            # Nobody means to remove these, and nothing works without them.
+    async def _remove(
+        self, path: bytes, caller: Caller, remove: Callable[[bytes, Walk], Awaitable[None]]
+    ) -> None:
+        async def regular(path: bytes, walk: Walk) -> None:
+            await self._check_kept(path, walk)
+            await remove(path, walk)
+
+        await self._at(path, caller, _no_change, regular)
+
+    async def _check_kept(self, path: bytes, walk: Walk) -> None:
+        """EBUSY for the root and what it must have, under whatever path."""
+        above, _, last = path.rstrip(b"/").rpartition(b"/")
+        if last in _KEPT:
+            try:
+                found, _ = await self.regular.names.find(above or b"/", walk)
+            except FileError:
+                # The call itself meets the same, and says so.
+                return
+            if found == b"/":
+                raise FileError(errno.EBUSY, path)
+        elif not last:
             raise FileError(errno.EBUSY, path)
-        return self.regular
+
+    # --- walking ----------------------------------------------------------------------------------
+    async def _at(
+        self,
+        path: bytes,
+        caller: Caller,
+        virtual: Callable[[Virtual], Awaitable[T]],
+        regular: Callable[[bytes, Walk], Awaitable[T]],
+    ) -> T:
+        """Do one of two things, by what serves the path; wherever its links lead."""
+        walk = self._walk
+        while True:
+            where = await self._places.where(path, caller)
+            if isinstance(where, Virtual):
+                return await virtual(where)
+            try:
+                return await regular(where, walk)
+            except Leaves as way:
+                path, walk = way.path, replace(walk, links=way.links)
+
+    async def _at_both(
+        self,
+        old: bytes,
+        new: bytes,
+        caller: Caller,
+        change: Callable[[bytes, bytes, Walk], Awaitable[None]],
+    ) -> None:
+        """Do a thing with two paths of the File System; EXDEV where one is not, EPERM for none."""
+        walk = self._walk
+        while True:
+            one, two = await self._places.where(old, caller), await self._places.where(new, caller)
+            if isinstance(one, Virtual) or isinstance(two, Virtual):
+                same = isinstance(one, Virtual) and isinstance(two, Virtual)
+                raise FileError(errno.EPERM if same else errno.EXDEV, old)
+            try:
+                return await change(one, two, walk)
+            except Leaves as way:
+                walk = replace(walk, links=way.links)
+                if way.asked == one:
+                    old = way.path
+                else:
+                    new = way.path
+
+    # Last, since its name hides the type from what follows.
+    async def list(self, path: bytes, caller: Caller) -> list[Entry]:
+        """The names in a directory, sorted."""
+        return await self._at(
+            path,
+            caller,
+            lambda at: list_virtual(at.facts, at.path, at.place, caller),
+            self.regular.names.list,
+        )
 
 
-def split(path: bytes) -> Parts:
-    """A path's names from the root, `.` and `..` resolved. Raises FileError."""
-    if not path.startswith(b"/"):
-        raise FileError(errno.EINVAL if path else errno.ENOENT, path)
-    if len(path) >= PATH_BYTES_MAX:
-        raise FileError(errno.ENAMETOOLONG, path[:64] + b"...")
-    if b"\0" in path:
-        raise FileError(errno.EINVAL, path)
-    names: list[bytes] = []
-    for name in path.split(b"/"):
-        if name == b"..":
-            if names:
-                names.pop()
-        elif name not in (b"", b"."):
-            names.append(name)
-    return tuple(names)
+async def _no_change(at: Virtual) -> None:
+    raise FileError(errno.EPERM, at.path)
 
 
-def canonical(path: bytes) -> bytes:
-    """The path without `.`, `..` and double slashes."""
-    return b"/" + b"/".join(split(path))
+def _no_new(caller: Caller) -> Callable[[Virtual], Awaitable[None]]:
+    """What the parts answer to whoever wants to make something in them."""
+
+    async def refuse(at: Virtual) -> None:
+        there = await at.facts.find(at.place, caller)
+        raise FileError(errno.EPERM if there is None else errno.EEXIST, at.path)
+
+    return refuse

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import stat
 import time
 from collections.abc import Awaitable, Callable
@@ -92,6 +93,12 @@ def _attributes(found: Dir | File | Node, path: bytes) -> Attributes:
     )
 
 
+async def check_directory(facts: Facts, path: bytes, place: Parts, caller: Caller) -> None:
+    """Raises FileError(ENOENT, ENOTDIR) when no directory is there."""
+    if not isinstance(await _find(facts, path, place, caller), Dir):
+        raise FileError(errno.ENOTDIR, path)
+
+
 async def list_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) -> list[Entry]:
     """The names at a place. Raises FileError(ENOENT, ENOTDIR)."""
     found = await _find(facts, path, place, caller)
@@ -112,6 +119,8 @@ async def open_virtual(
         if wants_to_write(flags):
             raise FileError(errno.EISDIR, path)
         return Directory(path)
+    if flags & os.O_DIRECTORY:
+        raise FileError(errno.ENOTDIR, path)
     if isinstance(found, File):
         not_for_writing(path, flags)
         return Text(path.decode("utf-8", "replace")[-64:], found.text())

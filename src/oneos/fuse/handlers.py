@@ -1,33 +1,38 @@
 """What each request of the kernel does: names and attributes, asked of the Runtime by path.
 
-Nothing is cached but what the view lays over the tree, so every answer is as fresh as one to a
-program under instrumentation. The kernel checks rights itself (`default_permissions`), from the
-mode and owner that it is told.
+What the kernel may keep of an answer, `cache` says. It checks rights itself
+(`default_permissions`), from the mode and owner that it is told.
 """
 
 from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
 import stat
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from oneos.errors import FileError
+from oneos.errors import FileError, OneOSError
 from oneos.fuse import wire
+from oneos.fuse.cache import Cache, Kept
+from oneos.fuse.idle import IdleFiles
 from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.opened import Backings, HomeFile, OpenFile, StreamFile, opened_file
 from oneos.fuse.streams import Streams
 from oneos.fuse.view import View
-from oneos.limits import NAME_BYTES_MAX
+from oneos.limits import CACHE_VALID_S, NAME_BYTES_MAX
 from oneos.local.client import Client
 
-LAID_VALID_S = 1 << 30
-"""What the view lays over the tree stays as it is as long as the mount."""
-
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
+log = logging.getLogger(__name__)
+
+_NOT_OF_THE_INDEX = 1 << 56
+"""Numbers from here on are those of facts such as /proc, whose names change without a notice, and
+of what is made up here."""
+
 _STARTED_NS = time.time_ns()
 
 
@@ -39,6 +44,7 @@ class Handlers:
         view: what is laid over the tree.
         streams, backings: for opened files.
         store: a directory of the Runtime, for statfs.
+        nodes, cache: what the kernel knows, and may keep.
     """
 
     def __init__(
@@ -48,16 +54,20 @@ class Handlers:
         streams: Streams,
         backings: Backings,
         store: str,
+        nodes: Nodes,
+        cache: Cache,
     ) -> None:
         self._client = client
         self._view = view
         self._streams = streams
         self._backings = backings
         self._store = store
-        self.nodes = Nodes()
+        self.nodes = nodes
+        self.cache = cache
         self.open_files: dict[int, tuple[Node, OpenFile]] = {}
         self._listed: dict[int, list[tuple[bytes, int, int]]] = {}
         self._numbers = itertools.count(1)
+        self._idle = IdleFiles(self._close)
 
     # --- looking up -----------------------------------------------------------------------------
     def lookup(self, node_id: int, body: memoryview) -> bytes:
@@ -66,61 +76,65 @@ class Handlers:
     def _entry(self, parent: Node, name: bytes) -> bytes:
         if len(name) > NAME_BYTES_MAX:
             raise OSError(errno.ENAMETOOLONG, "")
-        path = self.nodes.child(parent, name)
-        if self._view.kind(path):
-            attributes = self._laid(path)
-            node = self.nodes.looked_up(parent, name, attributes[1], pinned=True)
-            return wire.pack_entry(node.id, attributes, LAID_VALID_S)
-        found = self._stat(path)
-        node = self.nodes.looked_up(parent, name, found[1])
-        return wire.pack_entry(node.id, found)
+        look = self._look(self.nodes.child(parent, name))
+        if look.attributes is None:
+            if look.name_s:
+                return wire.pack_nothing(look.name_s)
+            raise OSError(errno.ENOENT, "")
+        node = self.nodes.looked_up(parent, name, look.attributes[1])
+        self.cache.keep(node, look)
+        return wire.pack_entry(node.id, look.attributes, look.name_s, look.attributes_s)
 
-    def _stat(self, path: bytes) -> wire.Attributes:
-        """Attributes of a name of the tree, or of the link that stands in for a missing one."""
+    def _look(self, path: bytes) -> Kept:
+        """What stands at a path: laid there, of the tree, or a link that stands in for nothing."""
+        if self._view.kind(path):
+            target = self._view.links.get(path, b"")
+            made_up = _made_up(path, self._view.kind(path), len(target))
+            # It stays as it is as long as the mount.
+            return Kept(made_up, CACHE_VALID_S, CACHE_VALID_S)
         try:
-            found: wire.Attributes = self._client().call("stat", path, False)
+            look = self.cache.look(self._client(), path)
         except FileError as error:
-            target = b""
-            if error.errno in (errno.ENOENT, errno.ENOTDIR):
-                target = self._stand_in(path)
-            if not target:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 raise
-            return _made_up(path, stat.S_IFLNK, len(target))
-        return found
+            look = Kept(None, 0, 0)
+        if look.attributes is None and (target := self._stand_in(path)):
+            made_up = _made_up(path, stat.S_IFLNK, len(target))
+            return Kept(made_up, look.name_s, look.name_s)
+        return look
 
     def _stand_in(self, path: bytes) -> bytes:
         directory, _, name = path.rpartition(b"/")
         return self._view.stand_in(directory or b"/", name)
 
-    def _laid(self, path: bytes) -> wire.Attributes:
-        """Attributes of what the view has at a path."""
-        return _made_up(path, self._view.kind(path), len(self._view.links.get(path, b"")))
-
-    def _attributes(self, node: Node) -> tuple[wire.Attributes, int]:
-        """Attributes of a node, and how long they hold."""
-        for number in list(node.handles):
-            # Of something that is open: it may have lost its name.
-            opened = self.open_files.get(number)
-            if node.detached and opened is not None:
-                return opened[1].attributes(), 0
-        path = self.nodes.path(node)
-        if self._view.kind(path):
-            return self._laid(path), LAID_VALID_S
-        found = self._stat(path)
-        if node.ino != found[1] and not node.pinned:
+    def _attributes(self, node: Node) -> tuple[wire.Attributes, float]:
+        """Attributes of a node, and how long they may be kept."""
+        if node.detached:
+            for number in list(node.handles):
+                # It has lost its name; what is open says what has become of it.
+                if (opened := self.open_files.get(number)) is not None:
+                    return opened[1].attributes(), 0
+        look = self._look(self.nodes.path(node))
+        if look.attributes is None or look.attributes[1] != node.ino:
             # Somebody has put another file there; the kernel looks the name up again.
             raise OSError(errno.ESTALE, "")
-        return found, 0
+        self.cache.keep(node, look)
+        return look.attributes, look.attributes_s
 
     def getattr(self, node_id: int, body: memoryview) -> bytes:
         flags, _, number = struct.unpack_from("<IIQ", body)
         node = self.nodes.get(node_id)
-        valid_s = 0
-        if flags & wire.GETATTR_FH and number in self.open_files:
+        valid_s: float = 0
+        kept = self.cache.kept(node)
+        if kept is not None:
+            # The kernel asks again after each read, for the time of the last access: which the
+            # tree does not keep.
+            found, valid_s = kept
+        elif flags & wire.GETATTR_FH and number in self.open_files:
             found = self.open_files[number][1].attributes()
         else:
             found, valid_s = self._attributes(node)
-        return wire.ATTR_HEAD.pack(valid_s, 0, 0) + wire.pack_attr(found)
+        return wire.pack_attr_out(found, valid_s)
 
     def readlink(self, node_id: int, body: memoryview) -> bytes:
         path = self.nodes.path(self.nodes.get(node_id))
@@ -149,9 +163,9 @@ class Handlers:
             if valid & (wire.SET_UID | wire.SET_GID):
                 owner = uid if valid & wire.SET_UID else -1
                 group = gid if valid & wire.SET_GID else -1
-                client.call("chown", path, owner, group)
+                client.call("chown", path, owner, group, False)
             if valid & wire.SET_MODE:
-                client.call("chmod", path, stat.S_IMODE(mode))
+                client.call("chmod", path, stat.S_IMODE(mode), False)
             if valid & (wire.SET_ATIME | wire.SET_MTIME):
                 now = time.time_ns()
                 before = client.call("stat", path, False)
@@ -162,9 +176,11 @@ class Handlers:
                 if valid & wire.SET_MTIME:
                     at = mtime * wire.NANO + mtime_ns
                     times[1] = now if valid & wire.SET_MTIME_NOW else at
-                client.call("utime", path, *times)
+                client.call("utime", path, *times, False)
+        # Its other names show the same inode.
+        self.cache.changed(node.ino)
         found, _ = self._attributes(node)
-        return wire.ATTR_HEAD.pack(0, 0, 0) + wire.pack_attr(found)
+        return wire.pack_attr_out(found, 0)
 
     def _truncate(self, node: Node, number: int, size: int) -> None:
         for candidate in (number, *node.handles):
@@ -197,24 +213,29 @@ class Handlers:
         node = Node(0, None, b"", 0)
         opened = self._client().open(path, flags, stat.S_IMODE(mode))
         opened_file(self._client, opened, node, flags, Backings(-1, False)).close()
+        self.cache.changed_names()
         return self._entry(parent, name)
 
     def mkdir(self, node_id: int, body: memoryview) -> bytes:
         mode = struct.unpack_from("<I", body)[0]
         parent, path = self._new(node_id, name := wire.names(body, 8)[0])
         self._client().call("mkdir", path, stat.S_IMODE(mode))
+        self.cache.changed_names()
         return self._entry(parent, name)
 
     def symlink(self, node_id: int, body: memoryview) -> bytes:
         name, target = wire.names(body, 0)[:2]
         parent, path = self._new(node_id, name)
         self._client().call("symlink", target, path)
+        self.cache.changed_names()
         return self._entry(parent, name)
 
     def link(self, node_id: int, body: memoryview) -> bytes:
-        old = self.nodes.path(self.nodes.get(struct.unpack_from("<Q", body)[0]))
+        node = self.nodes.get(struct.unpack_from("<Q", body)[0])
         parent, path = self._new(node_id, name := wire.names(body, 8)[0])
-        self._client().call("link", self._own(old), path, False)
+        self._client().call("link", self._own(self.nodes.path(node)), path, False)
+        self.cache.changed_names()
+        self.cache.changed(node.ino)
         return self._entry(parent, name)
 
     def unlink(self, node_id: int, body: memoryview) -> bytes:
@@ -226,8 +247,15 @@ class Handlers:
     def _remove(self, request: str, node_id: int, body: memoryview) -> bytes:
         parent, name = self.nodes.get(node_id), wire.names(body, 0)[0]
         self._client().call(request, self._own(self.nodes.child(parent, name)))
-        self.nodes.removed(parent, name)
+        self._gone(self.nodes.removed(parent, name))
         return b""
+
+    def _gone(self, node: Node | None) -> None:
+        """A name was taken from an inode, which may have others."""
+        self.cache.changed_names()
+        if node is not None:
+            self._idle.drop(node)
+            self.cache.changed(node.ino)
 
     def rename(self, node_id: int, body: memoryview) -> bytes:
         return self._rename(node_id, struct.unpack_from("<Q", body)[0], body, 8)
@@ -245,7 +273,7 @@ class Handlers:
         old = self._own(self.nodes.child(parent, name))
         new = self._own(self.nodes.child(new_parent, new_name))
         self._client().call("rename", old, new)
-        self.nodes.renamed(parent, name, new_parent, new_name)
+        self._gone(self.nodes.renamed(parent, name, new_parent, new_name))
         return b""
 
     # --- files ----------------------------------------------------------------------------------
@@ -255,18 +283,29 @@ class Handlers:
         path = self.nodes.path(node)
         if self._view.kind(path):
             raise OSError(errno.EACCES, "")
+        if flags & (os.O_ACCMODE | os.O_TRUNC) == os.O_RDONLY:
+            kept = self._idle.take(node)
+            if kept is not None:
+                return self._enter(node, kept)
         return self._opened(node, self._client().open(path, flags & ~_ONCE, 0), flags)
 
     def create(self, node_id: int, body: memoryview) -> bytes:
         flags, mode = struct.unpack_from("<II", body)
         parent, path = self._new(node_id, name := wire.names(body, 16)[0])
         opened = self._client().open(path, flags | os.O_CREAT, stat.S_IMODE(mode))
+        self.cache.changed_names()
         entry = self._entry(parent, name)
         node = self.nodes.get(struct.unpack_from("<Q", entry)[0])
         return entry + self._opened(node, opened, flags)
 
     def _opened(self, node: Node, opened: object, flags: int) -> bytes:
         file = opened_file(self._client, opened, node, flags, self._backings)  # type: ignore[arg-type]
+        if file.writing:
+            # From now on its size is asked for, also by its other names.
+            self.cache.changed(node.ino)
+        return self._enter(node, file)
+
+    def _enter(self, node: Node, file: OpenFile) -> bytes:
         number = next(self._numbers)
         self.open_files[number] = node, file
         node.handles.add(number)
@@ -294,12 +333,28 @@ class Handlers:
             raise OSError(errno.EBADF, "")
         node, file = found
         node.handles.discard(number)
-        if file.backing:
-            self._backings.give_back(node)
+        if isinstance(file, HomeFile) and not file.writing and not node.detached:
+            self._idle.put(node, file)
+            return b""
         if isinstance(file, StreamFile):
             self._streams.closed(file)
-        file.close()
+        self._close(node, file)
         return b""
+
+    def drop_idle(self, inos: Iterable[int]) -> None:
+        """Close what is kept open of these inodes and nobody uses."""
+        for ino in inos:
+            for node in self.nodes.of_inode(ino):
+                self._idle.drop(node)
+
+    def _close(self, node: Node, file: OpenFile) -> None:
+        if file.backing:
+            self._backings.give_back(node)
+        try:
+            file.close()
+        except (OneOSError, OSError) as error:
+            # Programs learn of it from close(2), which came before; here nobody listens.
+            log.warning("a file was not closed in order: %s", error)
 
     def fallocate(self, node_id: int, body: memoryview) -> bytes:
         number, offset, length, mode = struct.unpack_from("<QQQI", body)
@@ -320,7 +375,10 @@ class Handlers:
     def opendir(self, node_id: int, body: memoryview) -> bytes:
         number = next(self._numbers)
         self._listed[number] = []
-        return wire.OPEN_OUT.pack(number, 0, 0)
+        flags = 0
+        if self.cache.names and self.nodes.get(node_id).ino < _NOT_OF_THE_INDEX:
+            flags = wire.FOPEN_CACHE_DIR | wire.FOPEN_KEEP_CACHE
+        return wire.OPEN_OUT.pack(number, flags, 0)
 
     def readdir(self, node_id: int, body: memoryview) -> bytes:
         number, offset, size = struct.unpack_from("<QQI", body)

@@ -17,12 +17,24 @@ import socket
 import sys
 import threading
 
+import msgspec
+
 from oneos.fuse.namespace import KINDS, build
 from oneos.fuse.server import FuseServer
 from oneos.fuse.view import View, view_of
 from oneos.local.client import Client
 
 MESSAGE_BYTES_MAX = 1024
+RECALL_BYTES_MAX = 256 * 1024
+"""A batch of the index touches a few inodes a command."""
+
+
+class Recall(msgspec.Struct):
+    """As the Runtime has it."""
+
+    inos: list[int]
+    everything: bool = False
+    idle: bool = False
 
 
 def main() -> int:
@@ -39,14 +51,16 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     runtime = socket.socket(fileno=os.dup(0))
-    view = view_of(given.interpreter)
+    shared = secrets.token_hex(16)
+    with Client(given.socket) as client:
+        tree = [os.fsdecode(name) for name, *_ in client.call("list", b"/")]
+    view = view_of(given.interpreter, tree)
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
         _build_in_child(view, given.mountpoint, given.hostname, theirs)
     theirs.close()
     server, failure = None, "the kernel refuses a name space"
-    shared = secrets.token_hex(16)
     while True:
         data, fds, _, _ = socket.recv_fds(ours, MESSAGE_BYTES_MAX, len(KINDS))
         if data == b"f":
@@ -89,12 +103,18 @@ def _build_in_child(view: View, mountpoint: str, hostname: str, to: socket.socke
 
 
 def _watch(runtime: socket.socket, server: FuseServer) -> None:
+    """Do the recalls that the Runtime passes on, until it ends."""
     while True:
         try:
-            if not runtime.recv(1):
+            data = runtime.recv(RECALL_BYTES_MAX)
+            if not data:
                 break
-        except InterruptedError:
-            continue
+            number, recall = msgspec.msgpack.decode(data, type=tuple[int, Recall])
+            if recall.idle:
+                server.handlers.drop_idle(recall.inos)
+            else:
+                server.cache.recall(recall.inos, recall.everything)
+            runtime.sendall(msgspec.msgpack.encode(number))
         except OSError:
             break
     server.over.set()

@@ -1,4 +1,4 @@
-"""Building the name space in which native programs run: its root is the tree.
+"""Building the name space in which native programs run.
 
 Done once, by a child of the file process that ends when it has handed over what keeps the name
 space alive: descriptors. Programs enter it by them. Where the Runtime is not root the name space
@@ -12,24 +12,28 @@ import socket
 import stat
 
 from oneos.fuse import kernel
-from oneos.fuse.view import HOST_ROOT, Bind, View, host_parts
+from oneos.fuse.view import HOST_ROOT, Bind, View
 
-_KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048
-"""nosuid, nodev, noexec, noatime, nodiratime: statvfs(3) and mount(2) number them alike. A mount
-taken over into a user name space may not lose them."""
+TREE = f"{HOST_ROOT}/tree"
+"""Where the whole tree is mounted; its directories are shown at the root one by one."""
 
 KINDS = ("mnt", "uts", "user")
 """What `build` sends: descriptors of these name spaces, the last only where it was made."""
 
+_ROOT_OPTIONS = "mode=755,size=1m"
+_KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048
+"""nosuid, nodev, noexec, noatime, nodiratime: statvfs(3) and mount(2) number them alike. A mount
+taken over into a user name space may not lose them."""
+
 
 def build(view: View, mountpoint: str, hostname: str, to: socket.socket) -> None:
-    """Make the name space around this process, whose root it becomes.
+    """Make the name space around this process.
 
     First /dev/fuse is sent to `to`: from then on the other side must serve the mount. Then, when
     all is in place, the descriptors of the name spaces.
 
     Args:
-        view: what is laid over the tree.
+        view: what is shown beside the tree.
         mountpoint: an empty directory of the host.
         hostname: what programs see as the host's name.
         to: a unix socket.
@@ -45,22 +49,21 @@ def build(view: View, mountpoint: str, hostname: str, to: socket.socket) -> None
     if own_user:
         _map_ids(uid, gid)
     kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    safe = kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.mount("oneos", mountpoint, "tmpfs", safe, _ROOT_OPTIONS)
+    os.makedirs(mountpoint + TREE)
     # Opened in the user name space that mounts it, as the kernel demands.
     fuse = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     options = f"fd={fuse},rootmode=40000,user_id={uid},group_id={gid},default_permissions"
-    kernel.mount(
-        "oneos",
-        mountpoint,
-        "fuse.oneos",
-        kernel.MS_NOSUID | kernel.MS_NODEV,
-        options + ",allow_other",
-    )
+    kernel.mount("oneos", mountpoint + TREE, "fuse.oneos", safe, options + ",allow_other")
     socket.send_fds(to, [b"f"], [fuse])
     os.close(fuse)
     kernel.set_hostname(hostname)
-    _host_parts(mountpoint)
+    _show_tree(mountpoint)
     for bind in view.binds:
         _bind(bind, mountpoint)
+    for path, target in view.root_links.items():
+        os.symlink(target, mountpoint + path)
     _own_file_systems(mountpoint)
     kinds = KINDS if own_user else KINDS[:2]
     kept = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds]
@@ -79,31 +82,37 @@ def _map_ids(uid: int, gid: int) -> None:
             file.write(text)
 
 
-def _host_parts(mountpoint: str) -> None:
-    """What lies in a place of its own: on a small file system in memory."""
-    root = mountpoint + os.fsdecode(HOST_ROOT)
-    kernel.mount("host", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=64k")
-    os.mkdir(f"{root}/old")
-    for part in host_parts():
-        target = mountpoint + part.target
-        if os.path.islink(part.source):
-            # A link of /etc leads into /usr or to a neighbour, which are all here.
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.symlink(os.readlink(part.source), target)
-            continue
-        if os.path.isdir(part.source):
-            os.makedirs(target, exist_ok=True)
+def _show_tree(mountpoint: str) -> None:
+    """Mount what stands in the tree's root on the root."""
+    for entry in os.scandir(mountpoint + TREE):
+        target = f"{mountpoint}/{entry.name}"
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), target)
         else:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
-        _bind(part, mountpoint)
+            _make(target, entry.is_dir())
+            kernel.mount(entry.path, target, "", kernel.MS_BIND)
+
+
+def _make(target: str, directory: bool) -> None:
+    """Something to mount on."""
+    if directory:
+        os.makedirs(target, exist_ok=True)
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
 
 
 def _bind(bind: Bind, mountpoint: str) -> None:
     target = mountpoint + bind.target
-    kernel.mount(bind.source, target, "", kernel.MS_BIND | kernel.MS_REC)
+    if os.path.islink(bind.source):
+        # A link of /etc leads into /usr or to a neighbour, which are all here.
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.symlink(os.readlink(bind.source), target)
+        return
     mode = os.stat(bind.source).st_mode
-    if bind.writable or stat.S_ISCHR(mode):
+    _make(target, stat.S_ISDIR(mode))
+    kernel.mount(bind.source, target, "", kernel.MS_BIND | kernel.MS_REC)
+    if stat.S_ISCHR(mode):
         return
     kept = os.statvfs(target).f_flag & _KEPT_FLAGS
     flags = kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY | kept
@@ -111,26 +120,24 @@ def _bind(bind: Bind, mountpoint: str) -> None:
 
 
 def _own_file_systems(mountpoint: str) -> None:
-    kernel.mount(
-        "devpts", f"{mountpoint}/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=620"
-    )
-    kernel.mount(
-        "shm",
-        f"{mountpoint}/dev/shm",
-        "tmpfs",
-        kernel.MS_NOSUID | kernel.MS_NODEV,
-        "mode=1777",
-    )
+    host = mountpoint + HOST_ROOT
+    for name in ("dev/pts", "dev/shm", "proc", "old"):
+        os.makedirs(f"{host}/{name}")
+    options = "newinstance,ptmxmode=0666,mode=620"
+    kernel.mount("devpts", f"{host}/dev/pts", "devpts", kernel.MS_NOSUID, options)
+    os.symlink("pts/ptmx", f"{host}/dev/ptmx")
+    safe = kernel.MS_NOSUID | kernel.MS_NODEV
+    kernel.mount("shm", f"{host}/dev/shm", "tmpfs", safe, "mode=1777")
     # Not one of its own: that takes a PID name space, and programs are found by the host's PIDs.
-    kernel.mount("/proc", f"{mountpoint}/proc/.host", "", kernel.MS_BIND | kernel.MS_REC)
+    kernel.mount("/proc", f"{host}/proc", "", kernel.MS_BIND | kernel.MS_REC)
 
 
 def _become_root(mountpoint: str) -> None:
     os.chdir(mountpoint)
-    old = os.fsdecode(HOST_ROOT).lstrip("/") + "/old"
-    kernel.pivot_root(".", old)
+    old = f"{HOST_ROOT}/old"
+    kernel.pivot_root(".", old[1:])
     os.chdir("/")
-    kernel.unmount("/" + old)
-    os.rmdir("/" + old)
+    kernel.unmount(old)
+    os.rmdir(old)
     flags = kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
-    kernel.mount("host", os.fsdecode(HOST_ROOT), "tmpfs", flags, "mode=755,size=64k")
+    kernel.mount("oneos", "/", "tmpfs", flags, _ROOT_OPTIONS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 ROOT_ID = 1
 
@@ -19,19 +20,17 @@ ROOT_ID = 1
 class Node:
     """A name the kernel knows. `ino` is the inode it stood for when last looked up.
 
-    `pinned` nodes are laid over the tree by the view: something is mounted on them or below, and
-    the kernel would take such mounts away with the node, so their number stays whatever the tree
-    has there. `handles` are the openings of it, the kernel's numbers for them.
+    `handles` are the openings of it, the kernel's numbers for them; `kept` is the cache's.
     """
 
     id: int
     parent: Node | None
     name: bytes
     ino: int
-    pinned: bool = False
     lookups: int = 0
     detached: bool = False
     handles: set[int] = field(default_factory=set)
+    kept: Any = None
 
 
 class Nodes:
@@ -39,9 +38,11 @@ class Nodes:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self.root = Node(ROOT_ID, None, b"", 1, pinned=True, lookups=1)
+        self.root = Node(ROOT_ID, None, b"", 1, lookups=1)
         self._by_id: dict[int, Node] = {ROOT_ID: self.root}
         self._by_name: dict[tuple[int, bytes], Node] = {}
+        self._by_ino: dict[int, set[Node]] = {}
+        self._by_ino[self.root.ino] = {self.root}
         self._last_id = ROOT_ID
 
     def __len__(self) -> int:
@@ -66,40 +67,53 @@ class Nodes:
                 at = at.parent
         return b"/" + b"/".join(reversed(parts))
 
+    def of_inode(self, ino: int) -> list[Node]:
+        """All that stand for an inode, under whatever names."""
+        with self._lock:
+            return list(self._by_ino.get(ino, ()))
+
+    def all(self) -> list[Node]:
+        """All that the kernel knows."""
+        with self._lock:
+            return list(self._by_id.values())
+
     def child(self, parent: Node, name: bytes) -> bytes:
         """The path of a name in a directory."""
         return self.path(parent).rstrip(b"/") + b"/" + name
 
-    def looked_up(self, parent: Node, name: bytes, ino: int, *, pinned: bool = False) -> Node:
+    def looked_up(self, parent: Node, name: bytes, ino: int) -> Node:
         """The node for a name that stands for `ino`, counted as one lookup more."""
         with self._lock:
             node = self._by_name.get((parent.id, name))
-            if node is not None and not node.pinned and node.ino != ino:
+            if node is not None and node.ino != ino:
                 self._detach(node)
                 node = None
             if node is None:
                 self._last_id += 1
-                node = Node(self._last_id, parent, name, ino, pinned)
+                node = Node(self._last_id, parent, name, ino)
                 self._by_id[node.id] = node
                 self._by_name[parent.id, name] = node
+                self._by_ino.setdefault(ino, set()).add(node)
             node.lookups += 1
             return node
 
-    def removed(self, parent: Node, name: bytes) -> None:
-        """The name is gone from the tree."""
+    def removed(self, parent: Node, name: bytes) -> Node | None:
+        """The name is gone from the tree. Returns what the kernel knew by it."""
         with self._lock:
             node = self._by_name.get((parent.id, name))
             if node is not None:
                 self._detach(node)
+            return node
 
-    def renamed(self, parent: Node, name: bytes, new_parent: Node, new_name: bytes) -> None:
-        """The name now stands elsewhere, in the place of what was there."""
+    def renamed(self, parent: Node, name: bytes, new_parent: Node, new_name: bytes) -> Node | None:
+        """The name now stands elsewhere, in the place of what was there, which is returned."""
         with self._lock:
-            self.removed(new_parent, new_name)
+            replaced = self.removed(new_parent, new_name)
             node = self._by_name.pop((parent.id, name), None)
             if node is not None:
                 node.parent, node.name = new_parent, new_name
                 self._by_name[new_parent.id, new_name] = node
+            return replaced
 
     def _detach(self, node: Node) -> None:
         assert node.parent is not None
@@ -115,5 +129,9 @@ class Nodes:
             node.lookups -= count
             if node.lookups <= 0:
                 del self._by_id[node_id]
+                same = self._by_ino[node.ino]
+                same.discard(node)
+                if not same:
+                    del self._by_ino[node.ino]
                 if not node.detached and self._by_name.get((node.parent.id, node.name)) is node:
                     del self._by_name[node.parent.id, node.name]

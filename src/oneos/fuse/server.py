@@ -16,7 +16,9 @@ from collections.abc import Callable
 
 from oneos.errors import OneOSError
 from oneos.fuse import wire
+from oneos.fuse.cache import Cache
 from oneos.fuse.handlers import Handlers
+from oneos.fuse.nodes import Nodes
 from oneos.fuse.opened import Backings, StreamFile
 from oneos.fuse.streams import Streams
 from oneos.fuse.view import View
@@ -54,7 +56,11 @@ class FuseServer:
         self.over = threading.Event()
         self._streams = Streams(self._reply, self._notify_poll)
         self._backings = Backings(fuse, able=False)
-        self.handlers = h = Handlers(self._client, view, self._streams, self._backings, store)
+        nodes = Nodes()
+        self.cache = Cache(fuse, nodes)
+        self.handlers = h = Handlers(
+            self._client, view, self._streams, self._backings, store, nodes, self.cache
+        )
         self._table: dict[int, Handler] = {
             wire.LOOKUP: h.lookup,
             wire.GETATTR: h.getattr,
@@ -181,10 +187,11 @@ class FuseServer:
         if major != wire.VERSION_MAJOR or minor < wire.VERSION_MINOR_OLDEST:
             raise OSError(errno.EPROTO, "")
         wanted = wire.ASYNC_READ | wire.ATOMIC_O_TRUNC | wire.BIG_WRITES | wire.PARALLEL_DIROPS
-        wanted |= wire.MAX_PAGES | wire.HANDLE_KILLPRIV_V2 | wire.INIT_EXT
+        wanted |= wire.AUTO_INVAL_DATA | wire.MAX_PAGES | wire.HANDLE_KILLPRIV_V2 | wire.INIT_EXT
         wanted2 = 0
         if flags & wire.INIT_EXT:
             wanted2 = flags2 & (wire.DIRECT_IO_ALLOW_MMAP | wire.PASSTHROUGH)
+        self.cache.names = minor >= wire.INC_EPOCH_SINCE
         self._backings.able = bool(wanted2 & wire.PASSTHROUGH)
         return wire.INIT_OUT.pack(
             wire.VERSION_MAJOR,

@@ -1,19 +1,21 @@
 """What a name space shows beside the tree: the host's own system directories, in their places.
 
 A native program needs the loader, libraries and interpreters of its host, a few files of /etc and
-the kernel's own /dev and /proc entries. What it needs is listed here, once for all programs: names
-that something of the host is mounted on, symbolic links, and directories whose missing names lead
-to the host. Everything else is the tree's. What belongs to the host is read-only.
+the kernel's own /dev and /proc entries. What it needs is listed here, once for all programs. The
+root is a small file system in memory: the directories of the tree and those of the host are mounted
+on it side by side. Nothing is mounted below a directory of the tree: the kernel takes away what is
+mounted on a name when it drops the name from its cache. There, links lead to the host's part.
+Everything of the host is read-only.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-HOST_ROOT = b"/.host"
+HOST_ROOT = "/.host"
 """Where those parts of the host lie that are not in the same place as on the host."""
 
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/opt", "/sys")
@@ -29,9 +31,8 @@ _ETC = frozenset(
 )
 """Of /etc: what libraries read to work at all. Users and passwords are not among it."""
 
-_DEV_FILES = ["null", "zero", "full", "random", "urandom", "tty"]
-_DEV_LINKS = {
-    b"/dev/ptmx": b"pts/ptmx",
+_DEVICES = ["null", "zero", "full", "random", "urandom", "tty"]
+_STREAMS = {
     b"/dev/fd": b"/proc/self/fd",
     b"/dev/stdin": b"/proc/self/fd/0",
     b"/dev/stdout": b"/proc/self/fd/1",
@@ -48,7 +49,6 @@ class Bind:
 
     source: str
     target: str
-    writable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +62,25 @@ class Missing:
 
 @dataclass(slots=True)
 class View:
-    """What is laid over the tree; made by `view_of`.
+    """What is shown beside the tree; made by `view_of`.
 
-    `links` are symbolic links by path, `directories` and `files` placeholders that something is
-    mounted on, `binds` what is mounted where. `missing` says where names lead that the tree does
-    not have in a directory.
+    `binds` are mounted on the root, and `root_links` symbolic links in it. In the tree's own
+    directories, `links` are laid over names and `directories` on the way to them; `missing` says
+    where names lead that the tree does not have in a directory.
     """
 
+    binds: list[Bind] = field(default_factory=list)
+    root_links: dict[str, str] = field(default_factory=dict)
     links: dict[bytes, bytes] = field(default_factory=dict)
     directories: set[bytes] = field(default_factory=set)
-    files: set[bytes] = field(default_factory=set)
-    binds: list[Bind] = field(default_factory=list)
     missing: dict[bytes, list[Missing]] = field(default_factory=dict)
     _children: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
 
     def kind(self, path: bytes) -> int:
-        """S_IFDIR, S_IFREG or S_IFLNK of what is laid at a path; 0: that is the tree's."""
+        """S_IFDIR or S_IFLNK of what is laid at a path; 0: that is the tree's."""
         if path in self.links:
             return stat.S_IFLNK
-        if path in self.directories:
-            return stat.S_IFDIR
-        return stat.S_IFREG if path in self.files else 0
+        return stat.S_IFDIR if path in self.directories else 0
 
     def children(self, path: bytes) -> dict[bytes, int]:
         """The names laid over a directory, with their kinds."""
@@ -97,72 +95,69 @@ class View:
                 return there.target + b"/" + name
         return b""
 
-    def bind(self, source: str, target: str = "", *, writable: bool = False) -> None:
-        """Show a file or directory of the host, at `target` or in the same place."""
-        target = target or source
-        self.binds.append(Bind(source, target, writable))
-        raw = os.fsencode(target)
-        (self.directories if os.path.isdir(source) else self.files).add(raw)
-        self._lay(raw, stat.S_IFDIR if os.path.isdir(source) else stat.S_IFREG)
-
-    def link(self, path: bytes, target: bytes) -> None:
-        """Show a symbolic link."""
+    def lay(self, path: bytes, target: bytes) -> None:
+        """Show a symbolic link in a directory of the tree, with the directories above it."""
         self.links[path] = target
-        self._lay(path, stat.S_IFLNK)
+        kind = stat.S_IFLNK
+        while path != b"/":
+            path, _, name = path.rpartition(b"/")
+            path = path or b"/"
+            self._children.setdefault(path, {})[name] = kind
+            if path in _STANDING:
+                return
+            self.directories.add(path)
+            kind = stat.S_IFDIR
 
-    def _lay(self, path: bytes, kind: int) -> None:
-        parent, _, name = path.rpartition(b"/")
-        parent = parent or b"/"
-        self._children.setdefault(parent, {})[name] = kind
-        if parent not in _STANDING:
-            self.directories.add(parent)
-        if parent != b"/":
-            self._lay(parent, stat.S_IFDIR)
+    def show(self, path: str, tree: Collection[str]) -> None:
+        """Show a directory of the host in the same place.
+
+        Args:
+            path: absolute, without links.
+            tree: the names of the tree's root.
+        """
+        if any(path == b.source or path.startswith(b.source + "/") for b in self.binds):
+            return
+        if path.split("/")[1] not in tree:
+            self.binds.append(Bind(path, path))
+            return
+        self.binds.append(Bind(path, HOST_ROOT + path))
+        self.lay(os.fsencode(path), os.fsencode(HOST_ROOT + path))
 
 
-def view_of(interpreters: Sequence[str]) -> View:
+def view_of(interpreters: Sequence[str], tree: Collection[str]) -> View:
     """What programs of this host are to see of it.
 
     Args:
-        interpreters: directories of this host that interpreters need and that are not below the
-            usual ones, such as the prefix of a Python of one's own.
+        interpreters: directories of this host that interpreters need, such as the prefix of a
+            Python of one's own.
+        tree: the names of the tree's root; of the host's names, those are not shown.
     """
     view = View()
     for path in _SYSTEM:
+        if path[1:] in tree:
+            continue
         if os.path.islink(path):
-            view.link(os.fsencode(path), os.fsencode(os.readlink(path)))
+            view.root_links[path] = os.readlink(path)
         elif os.path.isdir(path):
-            view.bind(path)
-    for name in _DEV_FILES:
-        view.bind(f"/dev/{name}")
-    for path in ("/dev/pts", "/dev/shm", os.fsdecode(HOST_ROOT), "/proc/.host"):
-        raw = os.fsencode(path)
-        view.directories.add(raw)
-        view._lay(raw, stat.S_IFDIR)
-    for link, target in _DEV_LINKS.items():
-        view.link(link, target)
+            view.show(path, tree)
     for path in interpreters:
-        real = os.path.realpath(path)
-        if not any(real == b.source or real.startswith(b.source + "/") for b in view.binds):
-            view.bind(real)
+        view.show(os.path.realpath(path), tree)
+    for name in _DEVICES:
+        view.binds.append(Bind(f"/dev/{name}", f"{HOST_ROOT}/dev/{name}"))
+    for name in (*_DEVICES, "ptmx", "pts", "shm"):
+        view.lay(f"/dev/{name}".encode(), f"{HOST_ROOT}/dev/{name}".encode())
+    for link, target in _STREAMS.items():
+        view.lay(link, target)
+    for name in sorted(_ETC):
+        if os.path.exists(f"/etc/{name}"):
+            view.binds.append(Bind(f"/etc/{name}", f"{HOST_ROOT}/etc/{name}"))
+    root = HOST_ROOT.encode()
     view.missing = {
         b"/bin": [Missing("/usr/bin", b"/usr/bin")],
-        b"/etc": [Missing("/etc", HOST_ROOT + b"/etc", frozenset(map(os.fsencode, _ETC)))],
-        b"/proc": [Missing("/proc", b".host")],
+        b"/etc": [Missing("/etc", root + b"/etc", frozenset(map(os.fsencode, _ETC)))],
+        b"/proc": [Missing("/proc", root + b"/proc")],
     }
     if not os.path.islink("/bin") and os.path.isdir("/bin"):
-        view.missing[b"/bin"].append(Missing("/bin", HOST_ROOT + b"/bin"))
+        view.binds.append(Bind("/bin", f"{HOST_ROOT}/bin"))
+        view.missing[b"/bin"].append(Missing("/bin", root + b"/bin"))
     return view
-
-
-def host_parts() -> list[Bind]:
-    """What lies below HOST_ROOT; mounted on a file system in memory, so the tree has no part."""
-    root = os.fsdecode(HOST_ROOT)
-    parts = [
-        Bind(f"/etc/{name}", f"{root}/etc/{name}")
-        for name in _ETC
-        if os.path.exists(f"/etc/{name}")
-    ]
-    if not os.path.islink("/bin") and os.path.isdir("/bin"):
-        parts.append(Bind("/bin", f"{root}/bin"))
-    return parts

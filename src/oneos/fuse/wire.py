@@ -40,11 +40,17 @@ REMOVEXATTR, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, FSYNCDIR = 24, 25, 26, 2
 CREATE, INTERRUPT, DESTROY, POLL, BATCH_FORGET, FALLOCATE = 35, 36, 38, 40, 42, 43
 RENAME2, LSEEK = 45, 46
 
-NOTIFY_POLL = 1
+NOTIFY_POLL, NOTIFY_INVAL_INODE, NOTIFY_INC_EPOCH = 1, 2, 8
+INC_EPOCH_SINCE = 44
+"""The protocol's minor version (Linux 6.16) that can drop all names without taking a lock. The
+older way locks the directory, and two hosts that change one at the same time would wait for each
+other: there names are not kept at all."""
 
 # --- flags of INIT ----------------------------------------------------------------------------
 ASYNC_READ = 1 << 0
 ATOMIC_O_TRUNC = 1 << 3
+AUTO_INVAL_DATA = 1 << 12
+"""What is kept of a directory's names is compared with its time before it is used again."""
 BIG_WRITES = 1 << 5
 PARALLEL_DIROPS = 1 << 18
 MAX_PAGES = 1 << 22
@@ -57,6 +63,8 @@ PASSTHROUGH = 1 << 5
 
 # --- flags of an opened file ------------------------------------------------------------------
 FOPEN_DIRECT_IO = 1 << 0
+FOPEN_KEEP_CACHE = 1 << 1
+FOPEN_CACHE_DIR = 1 << 3
 FOPEN_NONSEEKABLE = 1 << 2
 FOPEN_STREAM = 1 << 4
 FOPEN_NOFLUSH = 1 << 5
@@ -110,9 +118,19 @@ def pack_attr(a: Attributes) -> bytes:
     )
 
 
-def pack_entry(node_id: int, a: Attributes, valid_s: int = 0) -> bytes:
-    """`struct fuse_entry_out`; `valid_s` is how long the kernel may go without asking again."""
-    return ENTRY.pack(node_id, 0, valid_s, valid_s, 0, 0) + pack_attr(a)
+def pack_attr_out(a: Attributes, valid_s: float) -> bytes:
+    """`struct fuse_attr_out`; `valid_s` is how long the kernel may keep them."""
+    return ATTR_HEAD.pack(int(valid_s), int(valid_s % 1 * NANO), 0) + pack_attr(a)
+
+
+def pack_entry(node_id: int, a: Attributes, name_s: int = 0, attributes_s: int = 0) -> bytes:
+    """`struct fuse_entry_out`; `name_s` and `attributes_s`: how long the kernel may keep these."""
+    return ENTRY.pack(node_id, 0, name_s, attributes_s, 0, 0) + pack_attr(a)
+
+
+def pack_nothing(name_s: int) -> bytes:
+    """The entry that says that there is nothing of that name, and for how long."""
+    return ENTRY.pack(0, 0, name_s, 0, 0, 0) + bytes(ATTR.size)
 
 
 def pack_dirent(ino: int, offset: int, kind: int, name: bytes) -> bytes:

@@ -11,15 +11,19 @@ it: so before it answers a read it has an append that is not older than others a
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections import deque
+from collections.abc import Awaitable
+from dataclasses import dataclass
 
 from msgspec import Struct
 
 from oneos.actor.actor import Actor, Address
-from oneos.errors import Fenced, NetworkError, OneOSError
+from oneos.errors import Fenced, FileError, NetworkError, OneOSError
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel.control_log import ControlLog, now_ns
+from oneos.kernel.grants import Call, Grants
 from oneos.kernel.index import Index
 from oneos.limits import (
     BATCH_BYTES_MAX,
@@ -29,17 +33,38 @@ from oneos.limits import (
 )
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
-from oneos.state.names_types import Result
+from oneos.state.names_types import WALK, Found, Result, Walk
 
 log = logging.getLogger(__name__)
 
 
 class StatPath(Struct, frozen=True, tag="stat", array_like=True):
+    """Answers Found."""
+
     path: bytes
+    walk: Walk = WALK
 
 
 class ListPath(Struct, frozen=True, tag="list", array_like=True):
+    """Answers Found with entries."""
+
     path: bytes
+    walk: Walk = WALK
+
+
+class Look(Struct, frozen=True, tag="look", array_like=True):
+    """Answers Looked: what stands at a path, for a kernel that may keep the answer."""
+
+    path: bytes
+    walk: Walk = WALK
+
+
+class Looked(Struct, frozen=True, array_like=True):
+    """What was found, or the errno. `granted`: it may be kept until it is called back."""
+
+    errno: int
+    found: Found | None
+    granted: bool
 
 
 class GetInode(Struct, frozen=True, tag="inode", array_like=True):
@@ -47,10 +72,27 @@ class GetInode(Struct, frozen=True, tag="inode", array_like=True):
 
 
 class Change(Struct, frozen=True, tag="change", array_like=True):
+    """`by_kernel`: the asking host's kernel made this change itself, and knows it."""
+
     command: n.AnyCommand
+    by_kernel: bool = False
 
 
-FileSystemMessage = StatPath | ListPath | GetInode | Change
+FileSystemMessage = StatPath | ListPath | Look | GetInode | Change
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A command in the queue; `by`: the host whose kernel made the change itself."""
+
+    command: n.AnyCommand
+    answer: asyncio.Future[Result]
+    by: HostName | None
+
+    def fail(self, why: str) -> None:
+        """Have whoever asked ask again: what became of the command is not known here."""
+        if not self.answer.done():
+            self.answer.set_exception(Fenced(why))
 
 
 class FileSystem(Actor):
@@ -60,13 +102,17 @@ class FileSystem(Actor):
         address: with the epoch it was placed with.
         index: this host's copy of the index.
         control: the control log, for what became of hosts.
+        recall: calls back what a host keeps.
     """
 
-    def __init__(self, address: Address, index: Index, control: ControlLog) -> None:
+    def __init__(self, address: Address, index: Index, control: ControlLog, recall: Call) -> None:
         super().__init__(address)
         self._index = index
         self._control = control
-        self._queue: deque[tuple[n.AnyCommand, asyncio.Future[Result]]] = deque()
+        self._grants = Grants(control, recall)
+        self._queue: deque[_Asked] = deque()
+        self._answering: set[asyncio.Future[None]] = set()
+        self._unanswered: dict[tuple[str, int], asyncio.Future[None]] = {}
         self._work = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._own = 0
@@ -79,6 +125,7 @@ class FileSystem(Actor):
         self._own = self._index.names.applied_seq * BATCH_COMMANDS_MAX
         self._writer = asyncio.create_task(self._write_all(), name="file system writer")
         self._writer.add_done_callback(self._writer_ended)
+        self._grants.start()
         self._control.watch(self._control_changed)
         for member in self._control.state.members.values():
             self._void(member)
@@ -91,33 +138,62 @@ class FileSystem(Actor):
         self._control.unwatch(self._control_changed)
         if self._writer is not None:
             self._writer.cancel()
-        for _, answer in self._queue:
-            if not answer.done():
-                answer.set_exception(Fenced("the File System has moved"))
+        self._grants.stop()
+        for answering in self._answering:
+            answering.cancel()
+        for asked in self._queue:
+            asked.fail("the File System has moved")
         await self._index.follow()
 
     def receive(self, message: FileSystemMessage, sender: HostName) -> object:
         if isinstance(message, Change):
-            return self._enqueue(message.command)
+            return self._enqueue(message.command, sender if message.by_kernel else None)
         if self._index.proof_age_s() < LEADER_PROOF_S:
-            return self._read(message)
-        return self._read_later(message)
+            return self._read(message, sender)
+        return self._read_later(message, sender)
 
-    def _read(self, message: StatPath | ListPath | GetInode) -> object:
+    def _read(self, message: StatPath | ListPath | Look | GetInode, sender: HostName) -> object:
         names = self._index.names.names
         if isinstance(message, StatPath):
-            return names.lookup(message.path)
+            return names.find(message.path, message.walk)
         if isinstance(message, ListPath):
-            return names.list(message.path)
+            return names.find(message.path, message.walk, entries=True)
+        if isinstance(message, Look):
+            return self._look(message, sender)
         return names.inode(Ino(message.ino))
 
-    async def _read_later(self, message: StatPath | ListPath | GetInode) -> object:
-        await self._enqueue(n.Barrier(rid=self._rid(), now_ns=now_ns()))
-        return self._read(message)
+    def _look(self, message: Look, sender: HostName) -> Looked:
+        names = self._index.names.names
+        found, code = None, 0
+        try:
+            found = names.find(message.path, message.walk)
+        except FileError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            code = errno.ENOENT
+        if found is not None and found.inode is None:
+            return Looked(0, found, False)
+        above = message.path.rstrip(b"/").rpartition(b"/")[0] or b"/"
+        try:
+            parent = names.find(above, message.walk).inode
+        except FileError:
+            parent = None
+        if parent is None:
+            return Looked(code, found, False)
+        inos = (
+            [parent.ino] if found is None or found.inode is None else [parent.ino, found.inode.ino]
+        )
+        return Looked(code, found, self._grants.grant(sender, inos))
 
-    def _enqueue(self, command: n.AnyCommand) -> asyncio.Future[Result]:
+    async def _read_later(
+        self, message: StatPath | ListPath | Look | GetInode, sender: HostName
+    ) -> object:
+        await self._enqueue(n.Barrier(rid=self._rid(), now_ns=now_ns()))
+        return self._read(message, sender)
+
+    def _enqueue(self, command: n.AnyCommand, by: HostName | None = None) -> asyncio.Future[Result]:
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((command, answer))
+        self._queue.append(_Asked(command, answer, by))
         self._work.set()
         return answer
 
@@ -125,11 +201,11 @@ class FileSystem(Actor):
         # Nobody waits for it; if it fails, so does the writer, and the next start repeats it.
         self._enqueue(command).add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def _next_batch(self) -> list[tuple[n.AnyCommand, asyncio.Future[Result]]]:
+    def _next_batch(self) -> list[_Asked]:
         batch = [self._queue.popleft()]
-        size = _weight(batch[0][0])
+        size = _weight(batch[0].command)
         while self._queue and len(batch) < BATCH_COMMANDS_MAX:
-            size += _weight(self._queue[0][0])
+            size += _weight(self._queue[0].command)
             if size > BATCH_BYTES_MAX:
                 break
             batch.append(self._queue.popleft())
@@ -142,19 +218,54 @@ class FileSystem(Actor):
             await self._work.wait()
             batch = self._next_batch()
             try:
-                results = await self._append([command for command, _ in batch])
+                results = await self._append([asked.command for asked in batch])
             except BaseException as error:
                 # Never as a failure of the command: it may be in the log. Whoever asked asks
                 # again, under the same request id.
                 why = "it has moved" if isinstance(error, asyncio.CancelledError) else error
-                for _, answer in batch:
-                    if not answer.done():
-                        answer.set_exception(Fenced(f"the File System does not lead: {why}"))
+                for asked in batch:
+                    asked.fail(f"the File System does not lead: {why}")
                 raise
-            for (_, answer), result in zip(batch, results, strict=True):
-                if not answer.done():
-                    answer.set_result(result)
+            makers = {asked.by for asked in batch}
+            maker = makers.pop() if len(makers) == 1 else None
+            recalled = self._grants.recall(self._index.names.take_touched(), maker)
+            # Asked again while it was not answered yet: then the same is waited for.
+            before = [
+                self._unanswered[rid] for x in batch if (rid := x.command.rid) in self._unanswered
+            ]
+            if recalled is None and not before:
+                _answer(batch, results)
+            else:
+                # The next batch need not wait for those who keep what this one changed.
+                work = self._answer_later(batch, results, recalled, before)
+                answering = asyncio.ensure_future(work)
+                self._answering.add(answering)
+                answering.add_done_callback(self._answering.discard)
+                self._unanswered.update((x.command.rid, answering) for x in batch)
             await self._compact()
+
+    async def _answer_later(
+        self,
+        batch: list[_Asked],
+        results: list[Result],
+        recalled: Awaitable[None] | None,
+        before: list[asyncio.Future[None]],
+    ) -> None:
+        own = asyncio.current_task()
+        try:
+            if recalled is not None:
+                await recalled
+            if before:
+                await asyncio.wait(before)
+        except BaseException:
+            for asked in batch:
+                asked.fail("the File System has moved")
+            raise
+        finally:
+            for asked in batch:
+                if self._unanswered.get(asked.command.rid) is own:
+                    del self._unanswered[asked.command.rid]
+        _answer(batch, results)
 
     async def _append(self, commands: list[n.AnyCommand]) -> list[Result]:
         while True:
@@ -205,9 +316,15 @@ class FileSystem(Actor):
         return ("filesystem", (self.address.epoch << 32) + self._own)
 
 
+def _answer(batch: list[_Asked], results: list[Result]) -> None:
+    for asked, result in zip(batch, results, strict=True):
+        if not asked.answer.done():
+            asked.answer.set_result(result)
+
+
 def _weight(command: n.AnyCommand) -> int:
     """About how many bytes a command takes in a record: hashes and paths, and the rest."""
-    paths = sum(len(getattr(command, name, b"")) for name in ("path", "old", "new"))
+    paths = sum(len(getattr(command, name, b"")) for name in ("path", "old", "new", "target"))
     return 256 + paths + 34 * len(getattr(command, "chunks", ()))
 
 

@@ -139,6 +139,8 @@ class Index:
         sequence that is no longer the last.
         """
         await self.pause()
+        # From here on; what an earlier leader granted is called back before anything is answered.
+        self.names.noting = True
         await self._catch_up()
         self.leading = True
 
@@ -156,7 +158,8 @@ class Index:
 
     async def follow(self) -> None:
         """Give up the lead and be a standby again."""
-        self.leading = False
+        self.leading = self.names.noting = False
+        self.names.take_touched()
         if self._follower is None:
             self._follower = asyncio.create_task(self._follow(), name="files log")
 

@@ -13,6 +13,16 @@ from oneos.state.control_types import EngineView, Facts
 Path = bytes
 
 
+# --- cache.recall ---------------------------------------------------------------------------
+class Recall(Struct, frozen=True):
+    """Drop what the kernel keeps of these inodes and of all names, or of everything."""
+
+    inos: list[int]
+    everything: bool = False
+    idle: bool = False
+    """Of these inodes, close what nobody has open any more; drop nothing."""
+
+
 # --- session service ------------------------------------------------------------------------
 class Login(Struct, frozen=True, tag="login"):
     """Open a session for a user at the asking host."""

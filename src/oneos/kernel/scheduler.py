@@ -69,7 +69,7 @@ class Scheduler(Actor):
                 member.incarnation,
                 wish.argv,
                 wish.cwd,
-                "namespace" if wish.interpreter == "native" else t.CONTEXT_DEFAULT,
+                t.context_of(wish.interpreter, member.facts.context),
             )
             for wish, member in zip(message.wishes, chosen, strict=True)
             if isinstance(member, t.Member)

@@ -138,7 +138,8 @@ class Client:
         with self._lock:
             result = self._request("open", (path, flags, mode), ())
             fds, self._received_fds = self._received_fds, []
-        flags_native = (flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC)) | os.O_CLOEXEC
+        done = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
+        flags_native = (flags & ~done) | os.O_CLOEXEC
         kind = result.get("k")
         if kind == "fd" and fds:
             return OpenFd(fds[0], result["h"], bool(result.get("text")))

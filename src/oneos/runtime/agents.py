@@ -29,7 +29,7 @@ from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.limits import AGENT_HANDLES_MAX, AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.ends import Ends, Pipes, Standard
-from oneos.runtime.environments import Environment, Environments
+from oneos.runtime.environments import Environment, Environments, searched
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
@@ -182,9 +182,7 @@ class Agents:
                 if agent.environment is None:
                     self._prepare(agent, wanted, standard)
                     return m.Started(start.pid)
-            if start.interpreter == "native":
-                await self._namespace.ready()
-            self._spawn(agent, standard.fds)
+            await self._run(agent, standard.fds)
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
             failure = _failure(error)
@@ -213,8 +211,7 @@ class Agents:
         status = 0
         try:
             agent.environment = await self.environments.make(wanted, lambda line: say(fds[2], line))
-            agent.preparing = None
-            self._spawn(agent, fds)
+            await self._run(agent, fds)
         except asyncio.CancelledError:
             status = 128 + (agent.signalled or signal.SIGTERM)
         except Exception as error:
@@ -227,12 +224,22 @@ class Agents:
         if status:
             await self._never_started(agent, status)
 
-    def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
+    async def _run(self, agent: Agent, fds: dict[int, int]) -> None:
+        inside = self._interpreters.inside(agent.start.interpreter, agent.start.arguments)
+        if inside is not None:
+            await self._namespace.ready()
+        # From here on it has a process, or none: nothing waits.
+        agent.preparing = None
+        self._spawn(agent, fds, inside)
+
+    def _spawn(self, agent: Agent, fds: dict[int, int], inside: list[bytes] | None) -> None:
         start = agent.start
         os.makedirs(agent.stage, mode=0o700)
-        if start.interpreter == "native":
-            argv = self._namespace.command(start.cwd, start.arguments)
+        if inside is not None:
+            argv = self._namespace.command(start.cwd, inside)
             environment = self._namespace.environment(start.env)
+            if agent.environment is not None:
+                environment |= searched(start.interpreter, agent.environment, start.env)
         else:
             argv, environment = self._interpreters.command(start.interpreter, start.arguments)
             environment |= self._interpreters.environment(start.interpreter, start.env)

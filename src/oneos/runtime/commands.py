@@ -17,7 +17,7 @@ from typing import Literal
 
 from oneos.errors import FileError
 from oneos.files.handles import Caller
-from oneos.files.tree import Tree, canonical
+from oneos.files.tree import Tree
 
 _PYTHON = re.compile(rb"python(3(\.\d+)?)?")
 _NODE = re.compile(rb"node(js)?")
@@ -101,7 +101,7 @@ async def _find(
         attributes = await tree.stat(path, caller)
     except FileError as error:
         known = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        if known and on_host(canonical(path) if b"/" in name else name):
+        if known and on_host(os.path.normpath(path) if b"/" in name else name):
             return None
         raise CommandError(
             error.errno, name, NOT_FOUND if known else NOT_EXECUTABLE, error.hint
@@ -115,7 +115,19 @@ async def _find(
             NOT_EXECUTABLE,
             hint="make it executable: chmod +x, or run it by its interpreter: python3 FILE",
         )
-    return canonical(path)
+    return await _tidy(tree, path, caller)
+
+
+async def _tidy(tree: Tree, path: bytes, caller: Caller) -> bytes:
+    """The path without `.`, `..` and double slashes. Its own name stays, also of a link: programs
+    look at what they are called by."""
+    above, _, name = path.rpartition(b"/")
+    names = [part for part in above.split(b"/") if part not in (b"", b".")]
+    if b".." in names:
+        # Only the tree knows where that is: what stands before it may be a link.
+        above = await tree.realpath(above or b"/", caller)
+        return above.rstrip(b"/") + b"/" + name
+    return b"/" + b"/".join([*names, name])
 
 
 async def resolve(

@@ -73,6 +73,12 @@ class Environments:
         self._held: Counter[str] = Counter()
         self._making: dict[str, _Making] = {}
 
+    @property
+    def directory(self) -> str:
+        """Where they are kept; a name space shows it."""
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        return self._directory
+
     # --- for a program that starts --------------------------------------------------------------
     async def wanted(self, start: m.Start, caller: Caller) -> Requirements | None:
         """What a program needs beside itself; None: nothing, as far as it says.
@@ -255,6 +261,17 @@ class Environments:
         """Remove what a run that was killed left half made or half removed."""
         for name in _names(self._directory, (_ASIDE, _GONE)):
             shutil.rmtree(os.path.join(self._directory, name), ignore_errors=True)
+
+
+def searched(kind: str, environment: Environment, given: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The variables by which a program in the name space finds its packages.
+
+    There it is the plain interpreter, which nothing of ours runs in; packages come before what
+    `given`, the program's own variables, names.
+    """
+    name = b"NODE_PATH" if kind == "node" else b"PYTHONPATH"
+    paths = [os.fsencode(environment.path), given.get(name, b"")]
+    return {name: b":".join(path for path in paths if path)}
 
 
 def _iso(seconds: float) -> str:

@@ -29,6 +29,7 @@ def facts_of(
         key_pin=key_pin,
         interpreters=interpreters,
         devices=devices,
+        context=config.context,
     )
 
 

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from oneos.errors import FileError, UserError
 from oneos.guest import launch_node, launch_python
 from oneos.limits import INTERPRETER_PROBE_S
+from oneos.state.control_types import context_of
 
 PYTHON_OLDEST = (3, 11)
 NODE_OLDEST = (20,)
@@ -39,9 +40,11 @@ class Interpreters:
     Args:
         sh: how this host runs a shell script of the tree.
         native: the kind of machine whose own programs run here, or empty.
+        context: what the configuration says of it.
     """
 
-    def __init__(self, sh: Sequence[str], native: str) -> None:
+    def __init__(self, sh: Sequence[str], native: str, context: str) -> None:
+        self._context = context
         self._found: dict[str, Interpreter] = {}
         self._sh = list(sh)
         self._native = native
@@ -88,6 +91,24 @@ class Interpreters:
                     found.append(prefix)
         return found
 
+    def inside(self, kind: str, arguments: list[bytes]) -> list[bytes] | None:
+        """The command line in the name space; None where the program does not run in it.
+
+        Raises:
+            FileError: ENOENT, this host has no such interpreter.
+        """
+        if context_of(kind, self._context) != "namespace":
+            return None
+        if kind == "native":
+            return arguments
+        return [os.fsencode(self._interpreter(kind).path), *arguments]
+
+    def _interpreter(self, kind: str) -> Interpreter:
+        found = self._found.get(kind)
+        if found is None:
+            raise FileError(2, kind, hint=f"this host has no {kind}")
+        return found
+
     def command(
         self, kind: str, arguments: list[bytes]
     ) -> tuple[list[str | bytes], dict[bytes, bytes]]:
@@ -99,9 +120,7 @@ class Interpreters:
         environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath))}
         if kind == "sh":
             return [*self._sh, *arguments], environment
-        found = self._found.get(kind)
-        if found is None:
-            raise FileError(2, kind, hint=f"this host has no {kind}")
+        found = self._interpreter(kind)
         command = launch_python.command if kind == "python" else launch_node.command
         return list(command(found.path, arguments)), environment
 

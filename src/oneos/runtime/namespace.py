@@ -17,10 +17,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import msgspec
 
 from oneos.errors import UserError
-from oneos.limits import NAMESPACE_START_S
+from oneos.kernel import messages as m
+from oneos.limits import NAMESPACE_RECALL_S, NAMESPACE_START_S
+from oneos.net.routes import Peer, Routes
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,8 @@ class _Made:
     process: subprocess.Popen[bytes]
     control: socket.socket
     fds: list[int]
+    last_recall: int = 0
+    recalls: dict[int, asyncio.Future[None]] = field(default_factory=dict)
 
 
 class NameSpace:
@@ -47,6 +53,7 @@ class NameSpace:
         directory: the Runtime's own.
         socket_path: where the file process reaches this Runtime.
         interpreters: directories of the host that interpreters need.
+        context: what the configuration says of it.
     """
 
     def __init__(
@@ -55,24 +62,28 @@ class NameSpace:
         directory: str,
         socket_path: str,
         interpreters: Callable[[], Sequence[str]],
+        context: str,
     ) -> None:
         self._host = host
         self._directory = directory
         self._socket_path = socket_path
         self._interpreters = interpreters
+        self._context = context
         self._enter = shutil.which("nsenter") or "nsenter"
         self._made: _Made | None = None
         self._making = asyncio.Lock()
         self._dropping: asyncio.Future[None] | None = None
 
     @staticmethod
-    def kind() -> str:
+    def kind(context: str) -> str:
         """The kind of machine whose programs can run here; empty: none, and `why` says why."""
-        return "" if NameSpace.why() else platform.machine()
+        return "" if NameSpace.why(context) else platform.machine()
 
     @staticmethod
-    def why() -> str:
-        """What is missing for native programs on this host; empty: nothing that can be seen."""
+    def why(context: str = "auto") -> str:
+        """What is missing for a name space on this host; empty: nothing that can be seen."""
+        if context == "instrumented":
+            return 'its configuration has context = "instrumented"'
         if sys.platform != "linux":
             return "it takes Linux"
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
@@ -97,6 +108,38 @@ class NameSpace:
         path += [part for part in HOST_PATH.encode().split(b":") if part not in path]
         return given | {b"PATH": b":".join(path)}
 
+    def serve(self, routes: Routes) -> None:
+        """Answer the File System's `cache.recall`."""
+        routes.add("cache.recall", self._on_recall, m.Recall, finish=True)
+
+    async def _on_recall(self, peer: Peer, recall: m.Recall) -> None:
+        await self._tell(recall)
+
+    async def drop_idle(self, ino: int) -> None:
+        """Have a file closed that the file process keeps open for whoever opens it next."""
+        await self._tell(m.Recall([ino], idle=True))
+
+    async def _tell(self, recall: m.Recall) -> None:
+        """Have the file process do it. Returns when it has, or keeps nothing any more."""
+        made = self._made
+        if made is None:
+            return
+        made.last_recall += 1
+        number = made.last_recall
+        done = made.recalls[number] = asyncio.get_running_loop().create_future()
+        try:
+            body = msgspec.msgpack.encode((number, recall))
+            await asyncio.get_running_loop().sock_sendall(made.control, body)
+            async with asyncio.timeout(NAMESPACE_RECALL_S):
+                await done
+        except (TimeoutError, OSError) as error:
+            # What it shows may be old: rather nothing at all.
+            log.error("the file process does not drop what it keeps (%s): it is ended", error)
+            made.process.kill()
+            await asyncio.to_thread(made.process.wait)
+        finally:
+            made.recalls.pop(number, None)
+
     async def ready(self) -> None:
         """Return when there is a name space.
 
@@ -108,17 +151,17 @@ class NameSpace:
                 if self._made.process.poll() is None:
                     return
                 await self._drop()
-            if why := self.why():
-                raise UserError(f"native programs cannot run on {self._host}: {why}", errno=8)
+            if why := self.why(self._context):
+                raise UserError(f"there is no name space on {self._host}: {why}", errno=8)
             self._made = made = await asyncio.to_thread(self._make)
             made.control.setblocking(False)
             loop = asyncio.get_running_loop()
-            loop.add_reader(made.control, self._ended, made, loop)
+            loop.add_reader(made.control, self._heard, made, loop)
 
     def _make(self) -> _Made:
         mountpoint = os.path.join(self._directory, "run", "tree")
         os.makedirs(mountpoint, exist_ok=True)
-        ours, theirs = socket.socketpair()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "oneos.fuse.main", "--socket", self._socket_path]
         command += ["--mountpoint", mountpoint, "--hostname", self._host]
         for path in self._interpreters():
@@ -137,14 +180,28 @@ class NameSpace:
         process.wait()
         why = data[1:].decode("utf-8", "replace") or "the file process failed; see the log"
         raise UserError(
-            f"native programs cannot run on {self._host}: {why}",
+            f"there is no name space on {self._host}: {why}",
             errno=8,
-            hint="Python, JavaScript and shell programs run without it",
+            hint='Python, JavaScript and sh run without: context = "instrumented"',
         )
 
-    def _ended(self, made: _Made, loop: asyncio.AbstractEventLoop) -> None:
-        """The file process is gone, and with it what its programs see."""
+    def _heard(self, made: _Made, loop: asyncio.AbstractEventLoop) -> None:
+        """The file process has done a recall; or it is gone, and with it what its programs see."""
+        try:
+            data = made.control.recv(64)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            done = made.recalls.get(msgspec.msgpack.decode(data, type=int))
+            if done is not None and not done.done():
+                done.set_result(None)
+            return
         loop.remove_reader(made.control)
+        for done in made.recalls.values():
+            if not done.done():
+                done.set_result(None)
         if self._made is made:
             log.warning("the file process ended; programs of its name space get errors")
             self._dropping = asyncio.ensure_future(self.close())

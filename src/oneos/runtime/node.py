@@ -26,8 +26,9 @@ from oneos.files.devices import Devices
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
 from oneos.files.hosts import Runtimes
+from oneos.files.names import Names
 from oneos.files.proc import Proc
-from oneos.files.regular import Names, RegularFiles
+from oneos.files.regular import RegularFiles
 from oneos.files.topics import TopicFiles
 from oneos.files.tree import Tree
 from oneos.ids import Incarnation
@@ -117,7 +118,7 @@ class Node:
         self.backing = BackingStore(os.fspath(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, self.control, self.links, config.copies)
         self.names = Names(self.host, lambda: self.incarnation, self.services)
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.change)
+        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.home_calls = HomeCalls(self.homes)
         self.regular = RegularFiles(
             self.host, lambda: self.incarnation, self.names, self.homes, self.control, self.links
@@ -126,7 +127,9 @@ class Node:
         self.index = (
             Index(os.fspath(directory / "index.sqlite"), self.host) if config.core else None
         )
-        self.interpreters = Interpreters(utilities.shell_command(directory), NameSpace.kind())
+        self.interpreters = Interpreters(
+            utilities.shell_command(directory), NameSpace.kind(config.context), config.context
+        )
         self.supervisor = Supervisor(lambda name, error: self.placed.gave_up(name, error))
         self._wire_programs()
         self.placed = Placed(self)
@@ -137,6 +140,7 @@ class Node:
             self.copies,
             self.home_calls,
             self.name_server,
+            self.namespace,
             self.remote,
             self.voters,
         ):
@@ -164,7 +168,8 @@ class Node:
             self.host,
             os.fspath(self.directory),
             os.fspath(socket_path),
-            self.interpreters.prefixes,
+            lambda: [*self.interpreters.prefixes(), self.environments.directory],
+            self.config.context,
         )
         self.environments = Environments(
             self.host, os.fspath(self.directory / "envs"), self.tree, self.interpreters
@@ -182,6 +187,7 @@ class Node:
             os.fspath(socket_path),
         )
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
+        self.homes.drop_idle = self.namespace.drop_idle
         self.launcher = Launcher(
             self.host,
             self.tree,
@@ -190,7 +196,7 @@ class Node:
             self.plumbing,
             self.agents,
             self.control,
-            NameSpace.finds if NameSpace.kind() else nowhere,
+            NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
         )
         self.name_server = NameServer(self.identity, self.control, self.links)
         self.system = System(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller, Directory, Handle, Text
+from oneos.files.names import BY_KERNEL
 from oneos.files.opened import RemoteFile
 from oneos.files.tree import Tree
 from oneos.ids import HostName
@@ -82,9 +82,9 @@ class Operations:
         self._launcher = launcher
         self._system = system
         self._shared: dict[str, Client] = {}
-        both = "stat list mkdir rmdir unlink rename chmod chown utime truncate realpath open opened"
-        both += " close sync fstat pread pwrite ftruncate kill ps"
-        client = "session spawn wait poll which status voters manifest token stop forget"
+        both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
+        both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
+        client = "look session spawn wait poll which status voters manifest token stop forget"
         client += " environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in (both + " " + client).split()
@@ -103,6 +103,8 @@ class Operations:
             raise UserError(f"there is no request {name!r}", errno=errno.ENOSYS)
         if name in self._for_clients and not isinstance(who.owner, Client):
             raise UserError(f"a program may not ask for {name!r}", errno=errno.EPERM)
+        if isinstance(who.owner, Client) and who.owner.shared:
+            BY_KERNEL.set(True)
         if name == "spawn":
             return await self._op_spawn(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
@@ -163,7 +165,12 @@ class Operations:
 
     # --- names ----------------------------------------------------------------------------------
     async def _op_stat(self, who: Who, path: bytes, follow: bool = True) -> list[int]:
-        return (await self._tree.stat(path, who.caller)).wire()
+        return (await self._tree.stat(path, who.caller, follow)).wire()
+
+    async def _op_look(self, who: Who, path: bytes) -> list[Any]:
+        look = await self._tree.look(path, who.caller)
+        found = look.attributes.wire() if look.attributes is not None else None
+        return [found, look.name_kept, look.attributes_kept]
 
     async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
         return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
@@ -172,22 +179,35 @@ class Operations:
         await self._tree.mkdir(path, mode, who.caller)
 
     async def _op_rmdir(self, who: Who, path: bytes) -> None:
-        await self._tree.rmdir(path)
+        await self._tree.rmdir(path, who.caller)
 
     async def _op_unlink(self, who: Who, path: bytes) -> None:
-        await self._tree.unlink(path)
+        await self._tree.unlink(path, who.caller)
 
     async def _op_rename(self, who: Who, old: bytes, new: bytes) -> None:
-        await self._tree.rename(old, new)
+        await self._tree.rename(old, new, who.caller)
 
-    async def _op_chmod(self, who: Who, path: bytes, mode: int) -> None:
-        await self._tree.chmod(path, mode)
+    async def _op_symlink(self, who: Who, target: bytes, path: bytes) -> None:
+        await self._tree.symlink(target, path, who.caller)
 
-    async def _op_chown(self, who: Who, path: bytes, uid: int, gid: int) -> None:
-        await self._tree.chown(path, uid, gid)
+    async def _op_readlink(self, who: Who, path: bytes) -> bytes:
+        return await self._tree.readlink(path, who.caller)
 
-    async def _op_utime(self, who: Who, path: bytes, atime_ns: int, mtime_ns: int) -> None:
-        await self._tree.utime(path, atime_ns, mtime_ns)
+    async def _op_link(self, who: Who, old: bytes, new: bytes, follow: bool = False) -> None:
+        await self._tree.link(old, new, who.caller, follow)
+
+    async def _op_chmod(self, who: Who, path: bytes, mode: int, follow: bool = True) -> None:
+        await self._tree.chmod(path, mode, who.caller, follow)
+
+    async def _op_chown(
+        self, who: Who, path: bytes, uid: int, gid: int, follow: bool = True
+    ) -> None:
+        await self._tree.chown(path, uid, gid, who.caller, follow)
+
+    async def _op_utime(
+        self, who: Who, path: bytes, atime_ns: int, mtime_ns: int, follow: bool = True
+    ) -> None:
+        await self._tree.utime(path, atime_ns, mtime_ns, who.caller, follow)
 
     async def _op_truncate(self, who: Who, path: bytes, size: int) -> None:
         if size < 0:
@@ -201,10 +221,7 @@ class Operations:
     async def _op_open(self, who: Who, path: bytes, flags: int, mode: int) -> Any:
         handle = await self._tree.open(path, flags, mode, who.caller)
         if isinstance(handle, Directory):
-            attributes = await self._tree.stat(path, who.caller)
-            if not stat.S_ISDIR(attributes.mode):
-                raise FileError(errno.ENOTDIR, path)
-            return {"k": "dir", "path": await self._tree.realpath(path, who.caller)}
+            return {"k": "dir", "path": handle.name}
         if handle.kind == "host":
             return {"k": "host", "path": handle.path}
         try:

@@ -18,7 +18,7 @@ from oneos.actor.actor import Actor, Address
 from oneos.actor.supervisor import RestartPolicy
 from oneos.errors import NetworkError, OneOSError, UserError
 from oneos.files.handles import Caller
-from oneos.ids import ServiceName
+from oneos.ids import HostName, ServiceName
 from oneos.kernel import filesystem, services
 from oneos.kernel import messages as m
 from oneos.kernel.filesystem import FileSystem
@@ -27,7 +27,7 @@ from oneos.kernel.pubsub import PubSub
 from oneos.kernel.scheduler import Scheduler
 from oneos.kernel.session import Sessions
 from oneos.kernel.storage import Storage
-from oneos.limits import SERVICE_RETRY_S
+from oneos.limits import RECALL_TIMEOUT_S, SERVICE_RETRY_S
 from oneos.net.routes import Routes
 from oneos.runtime import utilities
 from oneos.state import control_types as t
@@ -98,10 +98,13 @@ class Placed:
         if index is None:
             raise UserError(f"{node.host} is an edge host: {placed.service} cannot run on it")
         if placed.service == "filesystem":
-            return lambda: FileSystem(address, index, control)
+            return lambda: FileSystem(address, index, control, self._recall)
         return lambda: Storage(
-            address, control, index, node.links, node.names.change, node.config.copies
+            address, control, index, node.links, node.names.ask, node.config.copies
         )
+
+    async def _recall(self, host: HostName, recall: m.Recall) -> None:
+        await self._node.links.call(host, "cache.recall", recall, None, timeout_s=RECALL_TIMEOUT_S)
 
     def gave_up(self, name: str, error: BaseException | None) -> None:
         """An agent failed too often here: another host shall have it."""
@@ -124,7 +127,7 @@ class Placed:
 
     async def _make_home(self, path: bytes) -> None:
         caller = Caller("root", os.getuid(), os.getgid())
-        await self._node.regular.mkdir(path, 0o755, caller)
+        await self._node.names.mkdir(path, 0o755, caller)
 
     async def _install_utilities(self) -> None:
         while True:

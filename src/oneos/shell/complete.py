@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from oneos.errors import OneOSError
+from oneos.errors import FileError, OneOSError
 from oneos.local.client import Client
 from oneos.shell import expand
 from oneos.shell.builtins import BUILTINS
@@ -113,9 +113,17 @@ class TreeCompleter(Completer):
             name = decode(raw)
             if not name.startswith(start) or (name.startswith(".") and not start):
                 continue
-            end = "/" if stat.S_ISDIR(mode) else " "
+            end = "/" if self._is_directory(place + name, mode) else " "
             typed = word[: word.rfind("/") + 1] if slash else ""
             yield Completion(typed + quote(name) + end, -len(word), display=name + end.strip())
+
+    def _is_directory(self, path: str, mode: int) -> bool:
+        if not stat.S_ISLNK(mode):
+            return stat.S_ISDIR(mode)
+        try:
+            return stat.S_ISDIR(self._client.call("stat", self._shell.path(path), True)[0])
+        except FileError:
+            return False
 
 
 def split_line(line: str) -> tuple[list[str], str]:

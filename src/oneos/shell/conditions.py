@@ -155,7 +155,7 @@ class _Condition:
         if operator == "-t":
             held = self._shell.descriptors.get(_integer(operand))
             return held is not None and os.isatty(held.fd)
-        attributes = self._stat(operand)
+        attributes = self._stat(operand, follow=operator not in ("-h", "-L"))
         if attributes is None:
             return False
         if operator == "-s":
@@ -178,11 +178,11 @@ class _Condition:
             return first is not None and second is None
         return first[_MTIME_NS] > second[_MTIME_NS]
 
-    def _stat(self, path: str) -> list[int] | None:
+    def _stat(self, path: str, follow: bool = True) -> list[int] | None:
         if not path:
             return None
         try:
-            attributes: list[int] = self._shell.client.call("stat", self._shell.path(path), True)
+            attributes: list[int] = self._shell.client.call("stat", self._shell.path(path), follow)
         except FileError:
             return None
         return attributes

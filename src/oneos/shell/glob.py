@@ -50,17 +50,27 @@ def _matching(client: Client, cwd: str, prefix: str, part: str, *, directories: 
     wanted = patterns.compiled(part)
     names = []
     for raw, mode, *_rest in entries:
-        if directories and not stat.S_ISDIR(mode):
-            continue
         name = raw.decode("utf-8", "surrogateescape")
         if name.startswith(".") and not part.startswith((".", "\\.")):
             continue
-        if wanted.fullmatch(name):
+        if not wanted.fullmatch(name):
+            continue
+        if not directories or _leads_on(client, os.path.join(cwd, prefix, name), mode):
             names.append(name)
     # `.` and `..` are in no listing, but `.*` matches them in sh.
     if part.startswith("."):
         names.extend(name for name in (".", "..") if wanted.fullmatch(name))
     return names
+
+
+def _leads_on(client: Client, path: str, mode: int) -> bool:
+    """Whether it is a directory, or a link to one; `mode` is from the listing."""
+    if not stat.S_ISLNK(mode):
+        return stat.S_ISDIR(mode)
+    try:
+        return stat.S_ISDIR(client.call("stat", _bytes(path), True)[0])
+    except FileError:
+        return False
 
 
 def _exists(client: Client, cwd: str, path: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from oneos.errors import OneOSError
 from oneos.limits import SCRIPT_BYTES_MAX, STREAM_BUFFER_BYTES
 from oneos.local.client import Client
-from oneos.shell import jobs, signals
+from oneos.shell import directories, jobs, signals
 from oneos.shell.context import program_context
 from oneos.shell.control import Control, Exit, Interrupted, Return, ShellError
 from oneos.shell.descriptors import Descriptor
@@ -93,16 +93,18 @@ def new_shell(login: Client, parser: Parser, user: str) -> Shell:
     shell = Shell(client, session, Interpreter(parser, SHELL_NUMBER_BASE + session.sid))
     context = program_context()
     if context is None:
-        shell.cwd = decode(answer["home"])
+        shell.pwd = decode(answer["home"])
+        shell.cwd = directories.real(login, shell.pwd)
         told = {name: os.environ[name] for name in _FROM_HOST if os.environ.get(name)}
-        told |= {"HOME": shell.cwd, "HOST": session.host} | answer["env"]
+        told |= {"HOME": shell.pwd, "HOST": session.host} | answer["env"]
         shell.variables = {name: Variable(value, exported=True) for name, value in told.items()}
     else:
         shell.cwd = context.cwd
         shell.variables = dict(context.variables)
+        shell.pwd = directories.inherited(shell, login)
         shell.variables["PPID"] = Variable(str(context.ppid))
         shell.interpreter.number = context.pid
-    shell.set("PWD", shell.cwd, exported=True)
+    shell.set("PWD", shell.pwd, exported=True)
     shell.variables["OPTIND"] = Variable("1")
     for fd in (0, 1, 2):
         shell.descriptors[fd] = Descriptor(fd, owned=False)

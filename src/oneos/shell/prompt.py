@@ -88,7 +88,7 @@ def _prompt(shell: Shell) -> str:
     if own is not None:
         return own
     network = shell.client.greeting.get("network") or "oneos"
-    return f"{network}:{shell.cwd}$ "
+    return f"{network}:{shell.pwd}$ "
 
 
 def _report_jobs(shell: Shell) -> None:

@@ -9,6 +9,7 @@ own descriptors.
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,17 +63,23 @@ def _target(shell: Shell, redirection: nodes.Redirection) -> FileEnd | int:
         raise RedirectError("cannot open '': No such file or directory")
     flags = _FLAGS[redirection.kind]
     path = shell.path(text)
-    if redirection.kind == "write" and "C" in shell.options and _is_regular(shell, path):
-        raise RedirectError(f"cannot create {text}: File exists")
+    if redirection.kind == "write" and "C" in shell.options:
+        mode = _mode(shell, path)
+        if mode is None:
+            # What comes into being meanwhile is not overwritten, nor what a link to nothing names.
+            flags |= os.O_EXCL
+        elif stat.S_ISREG(mode):
+            raise RedirectError(f"cannot create {text}: File exists")
     return FileEnd(path, flags, 0o666 & ~shell.umask)
 
 
-def _is_regular(shell: Shell, path: bytes) -> bool:
+def _mode(shell: Shell, path: bytes) -> int | None:
+    """The mode of what is there, None for nothing."""
     try:
         mode: int = shell.client.call("stat", path, True)[0]
     except FileError:
-        return False
-    return mode & 0o170000 == 0o100000
+        return None
+    return mode
 
 
 def _duplicated(shell: Shell, redirection: nodes.Redirection) -> int | None:

@@ -97,6 +97,9 @@ class Shell:
     name: str = "sh"
     options: set[str] = field(default_factory=set)
     cwd: str = "/"
+    """Where relative paths start: a path without symbolic links, as a kernel would have it."""
+    pwd: str = "/"
+    """The same place as the script went there, links and all: what `pwd` and `$PWD` say."""
     umask: int = 0o022
     descriptors: dict[int, Descriptor] = field(default_factory=dict)
     traps: dict[str, str] = field(default_factory=dict)
@@ -139,6 +142,7 @@ class Shell:
             name=self.name,
             options=set(self.options),
             cwd=self.cwd,
+            pwd=self.pwd,
             umask=self.umask,
             descriptors={fd: held.acquire() for fd, held in self.descriptors.items()},
             # Ignored signals stay ignored in a subshell; what a trap would run does not.

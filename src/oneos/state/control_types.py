@@ -36,6 +36,7 @@ class Facts(Struct, frozen=True):
     key_pin: str = ""
     interpreters: dict[str, str] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)
+    context: str = "auto"
 
 
 class Member(Struct, frozen=True):
@@ -69,6 +70,12 @@ class ServiceRule(Struct, frozen=True):
 CONTEXT_DEFAULT = "instrumented"
 """How a program is made to see the tree: so, or by a "namespace". Records before there were two
 say nothing."""
+
+
+def context_of(interpreter: str, context: str) -> str:
+    """How a host whose configuration says `context` makes a program see the tree."""
+    chosen = context == "namespace" and interpreter in ("python", "node")
+    return "namespace" if chosen or interpreter == "native" else CONTEXT_DEFAULT
 
 
 class Process(Struct, frozen=True):

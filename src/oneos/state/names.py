@@ -2,8 +2,9 @@
 
 Pure: `apply` is a function of the store and a command, so that every host that follows the log
 holds the same index and a simulation can step it. It decides that a request is done exactly once;
-the rules of the commands are in `names_tree` (names) and `names_files` (content and homes), and the
-walk of paths in `names_walk`. Reading order: `names_types`, `names_commands`, this, the rules.
+the rules of the commands are in `names_tree` (names), `names_links` (links) and `names_files`
+(content and homes), and the walk of paths in `names_walk`. Reading order: `names_types`,
+`names_commands`, this, the rules.
 """
 
 from __future__ import annotations
@@ -19,21 +20,25 @@ from oneos.errors import FileError
 from oneos.ids import Ino
 from oneos.limits import NAME_RESULTS_MAX
 from oneos.state import names_commands as c
-from oneos.state import names_files, names_tree
+from oneos.state import names_files, names_links, names_tree
 from oneos.state.names_store import NameStore
 from oneos.state.names_types import (
     ORPHANS,
     ROOT,
+    WALK,
     Attr,
+    Elsewhere,
     Entry,
+    Found,
     Inode,
     Opened,
     Result,
+    Walk,
     decode_result,
     encode_result,
     opened,
 )
-from oneos.state.names_walk import resolve
+from oneos.state.names_walk import Leaves, resolve
 
 
 def _barrier(store: NameStore, command: c.Barrier) -> None:
@@ -46,6 +51,8 @@ _RULES: dict[type[c.Command], Callable[[NameStore, Any], Any]] = {
     c.Unlink: names_tree.unlink,
     c.Rename: names_tree.rename,
     c.Create: names_tree.create,
+    c.Symlink: names_links.symlink,
+    c.Link: names_links.link,
     c.SetAttr: names_files.set_attr,
     c.Claim: names_files.claim,
     c.Commit: names_files.commit,
@@ -78,6 +85,8 @@ class Names:
             return self._again(seen[1]) if seen[0] == number else Result(errno.ESTALE)
         try:
             result = Result(0, _RULES[type(command)](self._store, command))
+        except Leaves as way:
+            result = Result(way.errno, Elsewhere(way.asked, way.path, way.links))
         except FileError as error:
             result = Result(error.errno)
         self._store.put_result(slot, number, _kept(result))
@@ -98,13 +107,39 @@ class Names:
         return Result(0, opened(inode, result.value.created))
 
     # --- reads --------------------------------------------------------------------------------
-    def lookup(self, path: bytes) -> Inode:
+    def lookup(self, path: bytes, walk: Walk = WALK) -> Inode:
         """The inode a path leads to. Raises FileError as stat(2)."""
-        return names_files.inode_of(self._store, resolve(self._store, path))
+        return names_files.inode_of(self._store, resolve(self._store, path, walk).ino)
 
-    def stat(self, path: bytes) -> Attr:
-        """What stat(2) shows of a path. Raises FileError."""
-        return self.lookup(path).attr()
+    def stat(self, path: bytes, walk: Walk = WALK) -> Attr:
+        """What stat(2) shows of a path, lstat(2) where `walk` does not follow. Raises FileError."""
+        return self.lookup(path, walk).attr()
+
+    def readlink(self, path: bytes) -> bytes:
+        """What a symbolic link says. Raises FileError as readlink(2): EINVAL for what is none."""
+        inode = self.lookup(path, Walk(follow=False))
+        if not inode.is_link:
+            raise FileError(errno.EINVAL, path)
+        return inode.target
+
+    def find(self, path: bytes, walk: Walk = WALK, entries: bool = False) -> Found:
+        """What a path leads to, or where it leaves the index.
+
+        Args:
+            entries: with the names in it, sorted.
+
+        Raises:
+            FileError: as stat(2); with `entries` ENOTDIR for what is no directory.
+        """
+        try:
+            ino, names, links = resolve(self._store, path, walk)
+        except Leaves as way:
+            return Found(way.path, way.links, None)
+        inode = names_files.inode_of(self._store, ino)
+        if entries and not inode.is_dir:
+            raise FileError(errno.ENOTDIR, path)
+        found = list(self._store.entries(ino)) if entries else None
+        return Found(b"/" + b"/".join(names), links, inode, found)
 
     def inode(self, ino: Ino) -> Inode:
         """The inode with this number. Raises FileError(ESTALE) when there is none."""

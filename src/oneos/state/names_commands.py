@@ -4,7 +4,7 @@ Each carries `rid`, the client host and the number of its request: a request tha
 done once. A client's numbers grow, also over a restart (begin at the incarnation, shifted), and it
 has at most `NAME_RESULTS_MAX` under way. Each carries `now_ns`, the clock of whoever asked: it
 becomes the times of files and decides nothing. Paths are absolute bytes; `names_walk` resolves
-them.
+them, in the way that `walk` says.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from msgspec import Struct, msgpack
 
 from oneos.ids import HostName, Incarnation, Ino
+from oneos.state.names_types import WALK, Walk
 
 
 class Command(Struct, frozen=True, array_like=True, gc=False):
@@ -28,18 +29,21 @@ class MkDir(Command, frozen=True, tag="mkdir"):
     mode: int
     uid: int
     gid: int
+    walk: Walk = WALK
 
 
 class RmDir(Command, frozen=True, tag="rmdir"):
     """Remove an empty directory."""
 
     path: bytes
+    walk: Walk = WALK
 
 
 class Unlink(Command, frozen=True, tag="unlink"):
     """Remove a file's name. Answers Removed."""
 
     path: bytes
+    walk: Walk = WALK
 
 
 class Rename(Command, frozen=True, tag="rename"):
@@ -47,6 +51,26 @@ class Rename(Command, frozen=True, tag="rename"):
 
     old: bytes
     new: bytes
+    walk: Walk = WALK
+
+
+class Symlink(Command, frozen=True, tag="symlink"):
+    """Make a symbolic link that says `target`, which need not lead anywhere. Answers its Attr."""
+
+    target: bytes
+    path: bytes
+    uid: int
+    gid: int
+    walk: Walk = WALK
+
+
+class Link(Command, frozen=True, tag="link"):
+    """Give a file one more name. `walk.follow`: the one that `old` leads to, where `old` is a
+    symbolic link, and not the link. Answers its Attr."""
+
+    old: bytes
+    new: bytes
+    walk: Walk = WALK
 
 
 class SetAttr(Command, frozen=True, tag="setattr"):
@@ -54,7 +78,8 @@ class SetAttr(Command, frozen=True, tag="setattr"):
 
     `size` is only for a file without a home (ESTALE otherwise: ask the home), and only where it
     needs no bytes: to 0, to the end of a chunk, or longer (EBUSY otherwise: claim the file,
-    truncate it as a local file and commit).
+    truncate it as a local file and commit). `walk.follow` False is about a symbolic link itself;
+    its mode never changes (EOPNOTSUPP).
     """
 
     path: bytes = b""
@@ -65,12 +90,14 @@ class SetAttr(Command, frozen=True, tag="setattr"):
     atime_ns: int | None = None
     mtime_ns: int | None = None
     size: int | None = None
+    walk: Walk = WALK
 
 
 class Create(Command, frozen=True, tag="create"):
     """Open for O_CREAT: make the file with `home` as its home, or open the one that is there.
 
-    A file that is there and has no other home is claimed for `home` too. `exclusive` is O_EXCL.
+    A file that is there and has no other home is claimed for `home` too. `exclusive` is O_EXCL,
+    and not `walk.follow` is O_NOFOLLOW. A symbolic link that leads to nothing makes its target.
     Truncation is the home's, by its next Commit. Answers Opened.
     """
 
@@ -82,6 +109,7 @@ class Create(Command, frozen=True, tag="create"):
     home: HostName
     incarnation: Incarnation
     writing: bool = True
+    walk: Walk = WALK
 
 
 class Claim(Command, frozen=True, tag="claim"):
@@ -147,6 +175,8 @@ AnyCommand = (
     | RmDir
     | Unlink
     | Rename
+    | Symlink
+    | Link
     | SetAttr
     | Create
     | Claim

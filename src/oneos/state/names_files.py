@@ -76,9 +76,13 @@ def _orphan_name(ino: Ino) -> bytes:
     return b"%d" % ino
 
 
-def orphan(store: NameStore, ino: Ino, now_ns: int) -> Removed:
-    """A file has lost its name: delete it, or keep it for the home that has it in use."""
+def nameless(store: NameStore, ino: Ino, now_ns: int) -> Removed:
+    """A file has lost a name. After the last one: delete it, or keep it for the home that has it
+    in use."""
     inode = inode_of(store, ino)
+    if inode.nlink > 1:
+        store.put_inode(replace(inode, nlink=inode.nlink - 1, ctime_ns=now_ns))
+        return Removed()
     if not inode.home:
         store.delete_inode(ino)
         return Removed(ino, True)
@@ -97,6 +101,8 @@ def _regular(store: NameStore, ino: Ino) -> Inode:
     inode = inode_of(store, ino)
     if inode.is_dir:
         raise FileError(errno.EISDIR, f"inode {ino}")
+    if inode.is_link:
+        raise FileError(errno.ELOOP, f"inode {ino}")
     return inode
 
 
@@ -181,10 +187,12 @@ def copies(store: NameStore, command: c.Copies) -> None:
 
 def set_attr(store: NameStore, command: c.SetAttr) -> Attr:
     """See `SetAttr`."""
-    ino = resolve(store, command.path) if command.path else command.ino
+    ino = resolve(store, command.path, command.walk).ino if command.path else command.ino
     inode = inode_of(store, ino)
     mode, now = inode.mode, command.now_ns
     if command.mode is not None:
+        if inode.is_link:
+            raise FileError(errno.EOPNOTSUPP, command.path)
         mode = stat.S_IFMT(mode) | (command.mode & 0o7777)
     elif (command.uid is not None or command.gid is not None) and not inode.is_dir:
         # As chown(2): the new owner shall not find a program that runs as somebody it never was.
@@ -214,7 +222,7 @@ def set_attr(store: NameStore, command: c.SetAttr) -> Attr:
 def _truncated(inode: Inode, size: int) -> tuple[bytes, ...]:
     if inode.is_dir:
         raise FileError(errno.EISDIR, f"inode {inode.ino}")
-    if not 0 <= size < 2**63:
+    if inode.is_link or not 0 <= size < 2**63:
         raise FileError(errno.EINVAL, f"inode {inode.ino}")
     if inode.home:
         raise FileError(errno.ESTALE, f"inode {inode.ino}", hint=f"in use at {inode.home}")

@@ -1,4 +1,4 @@
-"""The rules of the tree: making, removing and renaming of names.
+"""The rules of the tree: making, removing and renaming of names; links are in `names_links`.
 
 Each function checks everything first and changes the store only when nothing can fail any more, so
 a command that is refused has changed nothing. The errno of each refusal is what Linux answers,
@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from oneos.errors import FileError
 from oneos.ids import Ino
 from oneos.state import names_commands as c
-from oneos.state.names_files import check_home, claimed, inode_of, orphan
+from oneos.state.names_files import check_home, claimed, inode_of, nameless
 from oneos.state.names_store import NameStore
 from oneos.state.names_types import ROOT, Attr, Entry, Inode, Opened, Removed, opened
-from oneos.state.names_walk import entry, place
+from oneos.state.names_walk import Place, Walker, entry, place
 
 NEXT_INO = "next-ino"
 
@@ -31,7 +31,7 @@ def new_ino(store: NameStore) -> Ino:
     return Ino(ino)
 
 
-def _touch(store: NameStore, ino: Ino, now_ns: int, names: int = 0, subdirs: int = 0) -> None:
+def touch(store: NameStore, ino: Ino, now_ns: int, names: int = 0, subdirs: int = 0) -> None:
     directory = inode_of(store, ino)
     store.put_inode(
         replace(
@@ -46,7 +46,7 @@ def _touch(store: NameStore, ino: Ino, now_ns: int, names: int = 0, subdirs: int
 
 def mkdir(store: NameStore, command: c.MkDir) -> Attr:
     """EEXIST also for `/`, `.` and `..`, which are always there."""
-    at = place(store, command.path)
+    at = place(store, command.path, command.walk)
     if not at.is_name or entry(store, at.directory, at.name) is not None:
         raise FileError(errno.EEXIST, command.path)
     # As Linux: no set-user-ID on a directory; set-group-ID is handed down with the group.
@@ -58,13 +58,13 @@ def mkdir(store: NameStore, command: c.MkDir) -> Attr:
     made = Inode(new_ino(store), stat.S_IFDIR | mode, 2, command.uid, gid, 0, now, now, now)
     store.put_inode(made)
     store.put_entry(at.directory, Entry(at.name, made.ino, stat.S_IFDIR))
-    _touch(store, at.directory, now, names=1, subdirs=1)
+    touch(store, at.directory, now, names=1, subdirs=1)
     return made.attr()
 
 
 def rmdir(store: NameStore, command: c.RmDir) -> None:
     """EBUSY for `/`, EINVAL for a last `.`, ENOTEMPTY for a last `..`."""
-    at = place(store, command.path)
+    at = place(store, command.path, command.walk)
     if not at.is_name:
         code = {b"": errno.EBUSY, b".": errno.EINVAL, b"..": errno.ENOTEMPTY}[at.name]
         raise FileError(code, command.path)
@@ -77,12 +77,12 @@ def rmdir(store: NameStore, command: c.RmDir) -> None:
         raise FileError(errno.ENOTEMPTY, command.path)
     store.delete_entry(at.directory, at.name)
     store.delete_inode(found.ino)
-    _touch(store, at.directory, command.now_ns, names=-1, subdirs=-1)
+    touch(store, at.directory, command.now_ns, names=-1, subdirs=-1)
 
 
 def unlink(store: NameStore, command: c.Unlink) -> Removed:
     """EISDIR for a directory, as Linux answers; ENOTDIR for a file with a trailing slash."""
-    at = place(store, command.path)
+    at = place(store, command.path, command.walk)
     if not at.is_name:
         raise FileError(errno.EISDIR, command.path)
     found = entry(store, at.directory, at.name)
@@ -93,13 +93,16 @@ def unlink(store: NameStore, command: c.Unlink) -> Removed:
     if at.slash:
         raise FileError(errno.ENOTDIR, command.path)
     store.delete_entry(at.directory, at.name)
-    _touch(store, at.directory, command.now_ns, names=-1)
-    return orphan(store, found.ino, command.now_ns)
+    touch(store, at.directory, command.now_ns, names=-1)
+    return nameless(store, found.ino, command.now_ns)
 
 
 def rename(store: NameStore, command: c.Rename) -> Removed:
-    """EBUSY for `/`, `.` and `..`; EINVAL into its own subtree; ENOTEMPTY onto an ancestor."""
-    old, new = place(store, command.old), place(store, command.new)
+    """EBUSY for `/`, `.` and `..`; EINVAL into its own subtree; ENOTEMPTY onto an ancestor.
+
+    Nothing happens where both are names of one file, as POSIX has it. Links are moved themselves.
+    """
+    old, new = (place(store, path, command.walk) for path in (command.old, command.new))
     if not old.is_name or not new.is_name:
         raise FileError(errno.EBUSY, command.new if old.is_name else command.old)
     source = entry(store, old.directory, old.name)
@@ -141,29 +144,29 @@ def _move(
     removed = Removed()
     if target is not None:
         store.delete_entry(new_directory, name)
-        _touch(store, new_directory, now_ns, names=-1, subdirs=-subdirs)
+        touch(store, new_directory, now_ns, names=-1, subdirs=-subdirs)
         if subdirs:
             store.delete_inode(target.ino)
         else:
-            removed = orphan(store, target.ino, now_ns)
+            removed = nameless(store, target.ino, now_ns)
     store.delete_entry(old_directory, source.name)
-    _touch(store, old_directory, now_ns, names=-1, subdirs=-subdirs)
+    touch(store, old_directory, now_ns, names=-1, subdirs=-subdirs)
     store.put_entry(new_directory, Entry(name, source.ino, source.kind))
-    _touch(store, new_directory, now_ns, names=1, subdirs=subdirs)
+    touch(store, new_directory, now_ns, names=1, subdirs=subdirs)
     store.put_inode(replace(inode_of(store, source.ino), ctime_ns=now_ns))
     return removed
 
 
 def create(store: NameStore, command: c.Create) -> Opened:
-    """EISDIR for a directory and for any trailing slash; EEXIST when `exclusive` and there."""
-    at = place(store, command.path)
-    if at.is_name and at.slash:
-        raise FileError(errno.EISDIR, command.path)
-    found = entry(store, at.directory, at.name) if at.is_name else None
+    """EISDIR for a directory and for any trailing slash; EEXIST when `exclusive` and there; ELOOP
+    for a symbolic link that is not to be followed."""
+    at, found = _place_to_open(store, command)
     if command.exclusive and (found is not None or not at.is_name):
         raise FileError(errno.EEXIST, command.path)
     if not at.is_name or (found is not None and found.kind == stat.S_IFDIR):
         raise FileError(errno.EISDIR, command.path)
+    if found is not None and found.kind == stat.S_IFLNK:
+        raise FileError(errno.ELOOP, command.path)
     check_home(store, command.home, command.incarnation)
     if found is not None:
         inode = inode_of(store, found.ino)
@@ -189,5 +192,20 @@ def create(store: NameStore, command: c.Create) -> Opened:
     )
     store.put_inode(made)
     store.put_entry(at.directory, Entry(at.name, made.ino, stat.S_IFREG))
-    _touch(store, at.directory, now, names=1)
+    touch(store, at.directory, now, names=1)
     return opened(made, created=True)
+
+
+def _place_to_open(store: NameStore, command: c.Create) -> tuple[Place, Entry | None]:
+    """Where the file is or shall be, behind the links that lead there; and what is there."""
+    walker = Walker(store, command.path, command.walk)
+    while True:
+        at = walker.place()
+        if at.is_name and at.slash:
+            raise FileError(errno.EISDIR, command.path)
+        found = entry(store, at.directory, at.name) if at.is_name else None
+        if found is None or found.kind != stat.S_IFLNK:
+            return at, found
+        if command.exclusive or not command.walk.follow:
+            return at, found
+        walker.follow(found.ino)

@@ -2,7 +2,8 @@
 
 An inode says what a file is and where its bytes are: a list of chunk hashes that was committed
 last, the hosts that hold those chunks, and the one host (the home) where the file is a real local
-file while it is in use. Everything here is data; the rules are in `names_tree` and `names_files`.
+file while it is in use. A symbolic link's inode says where it leads. Everything here is data; the
+rules are in `names_tree`, `names_links` and `names_files`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,26 @@ ORPHANS = Ino(0)
 are still in use at their home."""
 
 
+class Walk(Struct, frozen=True, array_like=True, gc=False):
+    """How a command's paths are walked; what old records, which have none, meant is the default.
+
+    `follow`: a symbolic link in last place is followed, where the call lets it say. `parts`: the
+    names under the root that somebody else serves: a path that comes to one ends there, and the
+    answer is `Elsewhere`. `links`: symbolic links followed already on this path's way.
+    """
+
+    follow: bool = True
+    parts: tuple[bytes, ...] = ()
+    links: int = 0
+
+
+WALK = Walk()
+"""The plain walk: of everything that is in the index, following links."""
+
+
 class Attr(Struct, frozen=True, array_like=True, tag="attr", gc=False):
-    """What stat shows. `mode` has the type bits; a directory's `size` is its number of names."""
+    """What stat shows. `mode` has the type bits; a directory's `size` is its number of names, and
+    that of a symbolic link the length of its target."""
 
     ino: Ino
     mode: int
@@ -38,12 +57,13 @@ class Attr(Struct, frozen=True, array_like=True, tag="attr", gc=False):
 
 
 class Inode(Struct, frozen=True, array_like=True, gc=False):
-    """A file or directory.
+    """A file, directory or symbolic link.
 
     `version` counts the committed contents. `chunks` are their SHA-256 hashes, one for each
     `CHUNK_BYTES`; what lies beyond the last chunk, or beyond the data of a short one, up to `size`
     is zeros, and data of a chunk beyond `size` does not occur. `home` is "" while no host has the
     file; `home_epoch` grows with each change of the home and fences what older homes still send.
+    `target` is what a symbolic link says, as it was given; b"" for all that is none.
     """
 
     ino: Ino
@@ -62,6 +82,12 @@ class Inode(Struct, frozen=True, array_like=True, gc=False):
     home_incarnation: Incarnation = Incarnation(0)
     home_epoch: int = 0
     writing: bool = False
+    target: bytes = b""
+
+    @property
+    def is_link(self) -> bool:
+        """Whether this is a symbolic link."""
+        return stat.S_ISLNK(self.mode)
 
     @property
     def is_dir(self) -> bool:
@@ -112,7 +138,20 @@ class Removed(Struct, frozen=True, array_like=True, tag="removed", gc=False):
     home: HostName = HostName("")
 
 
-Value = Attr | Opened | Removed | None
+class Elsewhere(Struct, frozen=True, array_like=True, tag="elsewhere", gc=False):
+    """Answer of any command whose path leads to a part that somebody else serves; errno is EXDEV
+    and nothing was changed.
+
+    `asked` is the command's path that did, `path` where to go on instead of it, and `links` how
+    many symbolic links led there: for the `Walk` of whoever goes on.
+    """
+
+    asked: bytes
+    path: bytes
+    links: int
+
+
+Value = Attr | Opened | Removed | Elsewhere | None
 
 
 class Result(Struct, frozen=True, array_like=True, gc=False):
@@ -128,6 +167,20 @@ class Entry(Struct, frozen=True, array_like=True, gc=False):
     name: bytes
     ino: Ino
     kind: int
+
+
+class Found(Struct, frozen=True, array_like=True, gc=False):
+    """Answer of a look at a path.
+
+    `path` has no `.`, `..` and symbolic links, but for one in last place that was not followed.
+    `inode` is None where the path leads to a part that somebody else serves: go on at `path`.
+    `entries` are the names in it, where they were asked for.
+    """
+
+    path: bytes
+    links: int
+    inode: Inode | None
+    entries: list[Entry] | None = None
 
 
 def opened(inode: Inode, created: bool) -> Opened:

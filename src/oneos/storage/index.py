@@ -23,7 +23,11 @@ from oneos.state.names_types import Result
 from oneos.storage.disk import remove, sync_directory, sync_file
 from oneos.storage.index_store import SCHEMA, SqliteStore
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: inodes may be symbolic links, which an older program would take for files."""
+READABLE_VERSIONS = (1, 2)
+"""What this program goes on with. The records of an older version are all valid ones of this; so
+it is marked as this version and not made anew, which the log may be too short for."""
 WAL_PAGES = 1_000
 """Pages of 4 KiB in the write-ahead log before SQLite folds it in: SQLite's own default."""
 
@@ -31,7 +35,8 @@ WAL_PAGES = 1_000
 class SqliteNames:
     """The index in a database file.
 
-    `names` answers reads. `applied_seq` is the last applied record, 0 in a new one.
+    `names` answers reads. `applied_seq` is the last applied record, 0 in a new one. While `noting`,
+    `touched` gathers the inodes that look different than before.
     """
 
     def __init__(self, path: str, db: sqlite3.Connection) -> None:
@@ -45,6 +50,8 @@ class SqliteNames:
         self._store.settle()
         row = db.execute("SELECT seq FROM applied").fetchone()
         self.applied_seq = Seq(row[0])
+        self.noting = False
+        self.touched: set[int] = set()
 
     @classmethod
     def open(cls, path: str) -> SqliteNames:
@@ -97,9 +104,16 @@ class SqliteNames:
             if isinstance(error, sqlite3.Error):
                 raise _failure(self.path, error) from error
             raise
+        if self.noting:
+            self.touched |= self._store.touched()
         self._store.settle()
         self.applied_seq = Seq(seq)
         return results
+
+    def take_touched(self) -> set[int]:
+        """What was touched since this was asked last."""
+        touched, self.touched = self.touched, set()
+        return touched
 
     def checkpoint(self) -> Seq:
         """Make what was applied safe against a power cut; answers the sequence that is safe."""
@@ -192,16 +206,20 @@ def _prepare(path: str, db: sqlite3.Connection) -> None:
         db.execute("INSERT INTO applied VALUES (0)")
         db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         db.execute("COMMIT")
-    _check_version(path, db)
+    if _check_version(path, db) != SCHEMA_VERSION:
+        # Before anything of this version is written: an older program must not read it.
+        db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
-def _check_version(path: str, db: sqlite3.Connection) -> None:
+def _check_version(path: str, db: sqlite3.Connection) -> int:
+    version: int
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         raise OneOSError(
             f"{path}: an index of version {version}, this program reads {SCHEMA_VERSION}",
             hint="use the version of oneos that wrote it, or move it away: the log makes it anew",
         )
+    return version
 
 
 def _failure(path: str, error: sqlite3.Error) -> OneOSError:

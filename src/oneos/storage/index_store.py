@@ -120,6 +120,15 @@ class SqliteStore:
             [(*slot, number, result) for slot, (number, result) in self._new_results.items()],
         )
 
+    def touched(self) -> set[int]:
+        """The inodes that look different after the batch: by their attributes or their names."""
+        found = {directory for directory, _ in self._new_entries}
+        for ino, inode in self._new_inodes.items():
+            before = self._inode_cache.get(ino)
+            if before is None or inode is None or _shown(before) != _shown(inode):
+                found.add(ino)
+        return found
+
     def settle(self) -> None:
         """The transaction is committed: the changes are the state now."""
         for ino, inode in self._new_inodes.items():
@@ -237,3 +246,8 @@ class SqliteStore:
             yield ("counter", *row)
         for row in self._db.execute("SELECT * FROM results ORDER BY client, slot"):
             yield ("result", *row)
+
+
+def _shown(inode: Inode) -> tuple[object, ...]:
+    """What a look at the inode shows: a new home or copies are nobody's business."""
+    return inode.attr(), inode.writing

@@ -71,7 +71,8 @@ def files(root: Path, times: bool) -> dict[str, tuple[object, ...]]:
             elif stat.S_ISLNK(facts.st_mode):
                 content = os.readlink(path)
             moment = facts.st_mtime_ns if times and not stat.S_ISDIR(facts.st_mode) else 0
-            found[str(path.relative_to(root))] = (oct(facts.st_mode), content, moment)
+            names_of_it = facts.st_nlink if not stat.S_ISDIR(facts.st_mode) else 0
+            found[str(path.relative_to(root))] = (oct(facts.st_mode), names_of_it, content, moment)
     return found
 
 
@@ -81,7 +82,7 @@ def lines_of(result: Result) -> list[bytes]:
 
 
 # These change files: each run has trees of its own. All others share one pair.
-CHANGING = ["chmod", "cp", "find", "mkdir", "mv", "rm", "rmdir", "tee", "touch"]
+CHANGING = ["chmod", "cp", "find", "ln", "mkdir", "mv", "rm", "rmdir", "tee", "touch"]
 
 
 def outline(root: Path) -> list[tuple[str, int, int, int]]:
@@ -105,6 +106,34 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
     before = outline(trees[1])
     yield trees
     assert outline(trees[1]) == before == outline(trees[0])
+
+
+@pytest.mark.parametrize("option", ["-f", "-e", "-m", "-fz", "-en", "-fe"])
+@pytest.mark.parametrize(
+    "path",
+    (
+        *("link", "dangling", "loop", "dirlink/../a.txt", "dirlink/up", "dir/nope/x"),
+        *(
+            "nope/",
+            "a.txt/",
+            "a.txt/..",
+            "/",
+            "//dev//null",
+            "dir//./sub/",
+            "..",
+            ".",
+            "",
+            "link/x",
+        ),
+    ),
+)
+def test_readlink_finds_the_whole_name_as_gnu_does(
+    runner: Runner, shared: tuple[Path, Path], option: str, path: str
+) -> None:
+    # In one tree, since the whole name says which.
+    argv = ["readlink", option, path]
+    theirs, ours = by_gnu(argv, shared[1], b""), runner.run(argv, shared[1], b"")
+    assert (ours.status, ours.out, ours.err) == (theirs.status, theirs.out, theirs.err)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,20 @@ LINES = [
     ("touch -d @1600000000 a.txt new", b""),
     ("find . -name '*.txt' -size -1k", b""),
     ("chmod -R go-rx dir", b""),
+    ("ln -s a.txt new", b""),
+    ("ln -sfn dir2 soft", b""),
+    ("ln -sr a.txt soft/sub", b""),
+    ("ln -f a.txt b.txt", b""),
+    ("ls -F soft/ soft", b""),
+    ("readlink -f soft/sub/../file soft/nope gone", b""),
+    ("realpath soft gone nope/x", b""),
+    ("cp -a soft gone twin a.txt hollow", b""),
+    ("cp -rL soft copy", b""),
+    ("rm -r soft/sub soft", b""),
+    ("find -L soft -type f", b""),
+    ("stat -c '%N %h %F' soft gone twin", b""),
+    ("test -h gone", b""),
+    ("mv soft gone dir2", b""),
 ]
 
 
@@ -43,6 +57,10 @@ def world(tmp_path: Path) -> Iterator[World]:
         made.write(name, data)
         for place in (made.home, made.inside):
             os.utime(place / name, (1_700_000_000, 1_700_000_000))
+    for place in (made.home, made.inside):
+        (place / "soft").symlink_to("dir")
+        (place / "gone").symlink_to("nothing")
+        (place / "twin").hardlink_to(place / "a.txt")
     with TreeServer(str(made.root)) as server:
         made.server = server
         yield made

@@ -18,6 +18,8 @@ def answers(server: AskServer) -> Iterator[dict[Any, Any]]:
     server.answers |= {
         "session": session,
         "stat": [0o40755, 1],
+        # What `data` leads to is called by its own name.
+        ("realpath", b"/home/alice/data"): b"/srv/data",
         "spawn": [{"pid": 9, "host": "pi1"}],
         "wait": [7],
     }
@@ -37,7 +39,7 @@ def test_run_places_a_program_and_ends_with_its_status(
     assert spec["sid"] == 5
     (stage,) = spec["stages"]
     assert stage["argv"] == [b"cat", b"--json", b"x"]
-    assert (stage["cwd"], stage["on"]) == (b"/home/alice/data", ["host:pi1"])
+    assert (stage["cwd"], stage["on"]) == (b"/srv/data", ["host:pi1"])
 
 
 def test_run_names_a_command_that_is_not_there(answers: dict[Any, Any], oneos: Oneos) -> None:

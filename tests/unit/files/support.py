@@ -9,9 +9,11 @@ from oneos.files.copies import Copies
 from oneos.files.handles import Caller
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
-from oneos.files.regular import Names, RegularFiles
+from oneos.files.names import Names
+from oneos.files.regular import RegularFiles
 from oneos.ids import HostName, Incarnation, ServiceName
 from oneos.kernel import filesystem as fs
+from oneos.kernel import messages as m
 from oneos.kernel import services
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.services import Services
@@ -47,7 +49,7 @@ class Host:
         self.backing = BackingStore(str(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, control, self.links, 2)
         self.names = Names(self.host, lambda: self.incarnation, self.services)
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.change)
+        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.calls = HomeCalls(self.homes)
         self.files = RegularFiles(
             self.host, lambda: self.incarnation, self.names, self.homes, control, self.links
@@ -56,6 +58,9 @@ class Host:
         self.calls.serve(self.routes)
         self.copies.serve(self.routes)
         services.serve(self.routes, "filesystem", fs.FileSystemMessage, self.agents.get)
+
+    async def recall(self, host: HostName, recall: m.Recall) -> None:
+        """No kernel here keeps anything."""
 
     def resolve(self, host: HostName) -> tuple[str, int] | None:
         return self.addresses.get(host) if self.peers.resolve(host) else None
@@ -102,7 +107,9 @@ class Network:
     async def _run_file_system(self, host: Host) -> None:
         index = await self._world.index(host.host)
         epoch = self._world.epoch(host.control, "filesystem")
-        agent = fs.FileSystem(Address(host.host, "filesystem", epoch), index, host.control)
+        agent = fs.FileSystem(
+            Address(host.host, "filesystem", epoch), index, host.control, host.recall
+        )
         task = asyncio.create_task(agent.run())
 
         async def stop() -> None:
@@ -111,7 +118,7 @@ class Network:
 
         self._closers.append(stop)
         host.agents[ServiceName("filesystem")] = agent
-        await host.files.mkdir(b"/d", 0o755, ROOT)
+        await host.names.mkdir(b"/d", 0o755, ROOT)
 
     async def close(self) -> None:
         for closer in reversed(self._closers):

@@ -11,8 +11,9 @@ from oneos.errors import FileError
 from oneos.files.devfs import DeviceFiles
 from oneos.files.handles import Caller, Handle, Plain
 from oneos.files.hosts import Runtimes
+from oneos.files.places import split
 from oneos.files.proc import Proc
-from oneos.files.tree import Tree, canonical, split
+from oneos.files.tree import Tree
 from oneos.ids import HostName, Pid, SessionId
 from oneos.kernel.control_log import ControlLog
 from oneos.state import control_types as t
@@ -80,21 +81,6 @@ async def failure(work: Awaitable[object]) -> str:
 
 # --- paths ------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("raw", "clean"),
-    [
-        (b"/", b"/"),
-        (b"//a///b/", b"/a/b"),
-        (b"/a/./b/../c", b"/a/c"),
-        (b"/../../a", b"/a"),
-        (b"/...", b"/..."),
-        (b"/\xff\xfe", b"/\xff\xfe"),
-    ],
-)
-def test_path_is_resolved_by_its_text(raw: bytes, clean: bytes) -> None:
-    assert canonical(raw) == clean
-
-
-@pytest.mark.parametrize(
     ("path", "code"),
     [(b"", "ENOENT"), (b"a", "EINVAL"), (b"/a\0", "EINVAL"), (b"/" + b"a" * 4096, "ENAMETOOLONG")],
 )
@@ -109,9 +95,9 @@ async def test_parts_cannot_be_changed_by_a_program(bench: Bench) -> None:
     tree = bench.tree
     assert await failure(tree.mkdir(b"/proc/x", 0o755, ROOT)) == "EPERM"
     assert await failure(tree.mkdir(b"/proc", 0o755, ROOT)) == "EEXIST"
-    assert await failure(tree.unlink(b"/dev/null")) == "EPERM"
-    assert await failure(tree.rmdir(b"/")) == "EBUSY"
-    assert await failure(tree.rename(b"/d", b"/proc/d")) == "EXDEV"
+    assert await failure(tree.unlink(b"/dev/null", ROOT)) == "EPERM"
+    assert await failure(tree.rmdir(b"/", ROOT)) == "EBUSY"
+    assert await failure(tree.rename(b"/d", b"/proc/d", ROOT)) == "EXDEV"
     assert await failure(tree.open(b"/proc", os.O_WRONLY, 0, ROOT)) == "EISDIR"
     assert await failure(tree.open(b"/proc/none", os.O_RDONLY, 0, ROOT)) == "ENOENT"
     assert await failure(tree.stat(b"/runtime/hub/cores/x", ROOT)) == "ENOTDIR"
@@ -123,6 +109,16 @@ async def test_realpath_names_what_is_there(bench: Bench) -> None:
     assert await bench.tree.realpath(b"/d/../proc/./", ROOT) == b"/proc"
     assert await failure(bench.tree.realpath(b"/runtime/hub/cores/", ROOT)) == "ENOTDIR"
     assert await failure(bench.tree.realpath(b"/nothing", ROOT)) == "ENOENT"
+    for raw, clean in (
+        (b"/", b"/"),
+        (b"//d///", b"/d"),
+        (b"/../../d/.", b"/d"),
+        (b"/proc/./../runtime/hub/../", b"/runtime"),
+        (b"/proc/../d/../dev/null", b"/dev/null"),
+    ):
+        assert await bench.tree.realpath(raw, ROOT) == clean
+    assert await failure(bench.tree.realpath(b"/runtime/nobody/../hub", ROOT)) == "ENOENT"
+    assert await failure(bench.tree.realpath(b"/runtime/hub/cores/..", ROOT)) == "ENOTDIR"
 
 
 async def test_truncation_is_committed(bench: Bench, network: Network) -> None:
@@ -252,3 +248,98 @@ async def test_nodes_every_host_has_are_opened_by_the_program(bench: Bench) -> N
     assert (handle.kind, handle.path) == ("host", "/dev/null")
     null = await bench.tree.stat(b"/dev/null", ROOT)
     assert null.rdev == os.stat("/dev/null").st_rdev
+
+
+# --- links --------------------------------------------------------------------------------------
+async def write(bench: Bench, path: bytes, data: bytes, flags: int = 0) -> None:
+    handle = await bench.tree.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o644, ROOT)
+    os.write(handle.fd, data)
+    await handle.close()
+
+
+async def test_a_link_leads_into_the_parts_and_out_again(bench: Bench) -> None:
+    tree = bench.tree
+    await write(bench, b"/d/f", b"hello")
+    for target, path in (
+        (b"/dev/null", b"/d/null"),
+        (b"../proc", b"/d/proc"),
+        (b"/runtime/hub", b"/d/hub"),
+        (b"hub/../../d/f", b"/d/round"),
+        (b"/dev/nothing", b"/d/dangling"),
+    ):
+        await tree.symlink(target, path, ROOT)
+        assert await tree.readlink(path, ROOT) == target
+        assert stat.S_ISLNK((await tree.stat(path, ROOT, follow=False)).mode)
+    assert stat.S_ISCHR((await tree.stat(b"/d/null", ROOT)).mode)
+    handle = await tree.open(b"/d/null", os.O_WRONLY | os.O_CREAT, 0o644, ROOT)
+    assert (handle.kind, handle.path) == ("host", "/dev/null")
+    assert await failure(tree.open(b"/d/null", os.O_NOFOLLOW, 0, ROOT)) == "ELOOP"
+    assert await bench.text(b"/d/hub/load") == "0.50\n"
+    assert await bench.names(b"/d/hub/..") == [b"hub", b"lab"]
+    assert await bench.text(b"/d/hub/../../d/round") == "hello"
+    assert await tree.realpath(b"/d/proc/../d/round", ROOT) == b"/d/f"
+    directory = await tree.open(b"/d/hub/", os.O_RDONLY | os.O_DIRECTORY, 0, ROOT)
+    assert (directory.kind, directory.name) == ("dir", b"/runtime/hub")  # type: ignore[attr-defined]
+    assert await failure(tree.stat(b"/d/dangling", ROOT)) == "ENOENT"
+    assert await failure(tree.stat(b"/d/null/", ROOT)) == "ENOTDIR"
+    assert await tree.head(b"/d/null", 9, ROOT) == b""
+
+
+async def test_what_changes_names_does_not_follow_the_last_link_into_a_part(bench: Bench) -> None:
+    tree = bench.tree
+    await write(bench, b"/d/f", b"hello")
+    await tree.symlink(b"/runtime/hub", b"/d/hub", ROOT)
+    assert await failure(tree.mkdir(b"/d/hub", 0o755, ROOT)) == "EEXIST"
+    assert await failure(tree.mkdir(b"/d/hub/x", 0o755, ROOT)) == "EPERM"
+    assert await failure(tree.mkdir(b"/d/hub/load", 0o755, ROOT)) == "EEXIST"
+    assert await failure(tree.unlink(b"/d/hub/load", ROOT)) == "EPERM"
+    assert await failure(tree.rename(b"/d/f", b"/d/hub/f", ROOT)) == "EXDEV"
+    assert await failure(tree.rename(b"/d/hub/load", b"/d/f", ROOT)) == "EXDEV"
+    assert await failure(tree.link(b"/d/hub/load", b"/d/g", ROOT)) == "EXDEV"
+    assert await failure(tree.link(b"/runtime/hub/load", b"/runtime/x", ROOT)) == "EPERM"
+    assert await failure(tree.chmod(b"/d/hub", 0o700, ROOT)) == "EPERM"
+    assert await failure(tree.readlink(b"/d/hub/load", ROOT)) == "EINVAL"
+    await tree.rename(b"/d/hub/../../d/f", b"/d/hub/../../d/g", ROOT)
+    await tree.rename(b"/d/hub", b"/d/lab", ROOT)
+    await tree.unlink(b"/d/lab", ROOT)
+    assert await bench.names(b"/d") == [b"g"]
+
+
+async def test_links_through_the_parts_are_bounded_in_all(bench: Bench) -> None:
+    # Each way round begins a walk of its own; they count together.
+    await bench.tree.symlink(b"/proc/../d/loop", b"/d/loop", ROOT)
+    assert await failure(bench.tree.stat(b"/d/loop", ROOT)) == "ELOOP"
+    assert await failure(bench.tree.open(b"/d/loop", os.O_CREAT, 0, ROOT)) == "ELOOP"
+    assert await failure(bench.tree.link(b"/d/loop/x", b"/d/y", ROOT)) == "ELOOP"
+
+
+async def test_what_the_tree_must_have_stays_under_whatever_path(bench: Bench) -> None:
+    tree = bench.tree
+    await tree.symlink(b"/", b"/d/root", ROOT)
+    for path in (b"/home", b"/d/../home/", b"/d/root/home", b"/d/root/proc/../bin"):
+        assert await failure(tree.rmdir(path, ROOT)) == "EBUSY"
+        assert await failure(tree.rename(path, b"/d/x", ROOT)) == "EBUSY"
+        assert await failure(tree.rename(b"/d", path, ROOT)) == "EBUSY"
+    await tree.mkdir(b"/d/home", 0o755, ROOT)
+    await tree.rmdir(b"/d/root/d/home", ROOT)
+
+
+async def test_a_link_made_at_one_host_shares_content_with_all(
+    bench: Bench, network: Network
+) -> None:
+    hub, lab = network.hosts
+    await write(bench, b"/d/f", b"hello")
+    there = Tree(lab.files, {})
+    await there.symlink(b"f", b"/d/soft", ROOT)
+    await there.link(b"/d/soft", b"/d/hard", ROOT, follow=True)
+    assert await bench.text(b"/d/soft") == await bench.text(b"/d/hard") == "hello"
+    assert (await bench.tree.stat(b"/d/f", ROOT)).nlink == 2
+    await write(bench, b"/d/hard", b" again", os.O_APPEND)
+    await there.unlink(b"/d/f", ROOT)
+    assert await there.head(b"/d/hard", 99, ROOT) == b"hello again"
+    # The link to nothing makes its target anew.
+    await write(bench, b"/d/soft", b"new")
+    assert await there.head(b"/d/f", 99, ROOT) == b"new"
+    excl = os.O_CREAT | os.O_EXCL
+    assert await failure(bench.tree.open(b"/d/soft", excl, 0, ROOT)) == "EEXIST"
+    assert (await hub.names.inode(b"/d/hard")).nlink == 1

@@ -44,10 +44,16 @@ def test_rename_takes_everything_below_along_and_the_name_it_replaces_away() -> 
     assert code_of(nodes, below) == errno.ESTALE
 
 
-def test_what_is_laid_over_the_tree_keeps_its_number_whatever_the_tree_has() -> None:
+def test_all_names_of_an_inode_are_found() -> None:
     nodes = Nodes()
-    root = nodes.looked_up(nodes.root, b"root", 9, pinned=True)
-    assert nodes.looked_up(nodes.root, b"root", 10, pinned=True) is root
+    one, two = nodes.looked_up(nodes.root, b"a", 6), nodes.looked_up(nodes.root, b"b", 6)
+    assert set(nodes.of_inode(6)) == {one, two}
+    nodes.renamed(nodes.root, b"a", nodes.root, b"c")
+    # Also of one that has lost its name: a program may have it open.
+    nodes.removed(nodes.root, b"b")
+    assert set(nodes.of_inode(6)) == {one, two}
+    nodes.forget(two.id, 1)
+    assert nodes.of_inode(6) == [one] and nodes.of_inode(7) == []
 
 
 def test_forgotten_nodes_leave_nothing_behind() -> None:

@@ -4,37 +4,55 @@ import os
 import stat
 from pathlib import Path
 
-from oneos.fuse.view import HOST_ROOT, Missing, View, host_parts, view_of
+from oneos.fuse.view import Missing, View, view_of
+
+TREE = ("bin", "dev", "etc", "home", "proc", "tmp")
+
+
+def targets(view: View) -> list[str]:
+    return [bind.target for bind in view.binds]
 
 
 def test_system_directories_stand_where_the_host_has_them() -> None:
-    view = view_of([])
+    view = view_of([], TREE)
     for path in ("/usr", "/lib"):
         if os.path.islink(path):
-            assert view.links[os.fsencode(path)] == os.fsencode(os.readlink(path))
+            assert view.root_links[path] == os.readlink(path)
         else:
-            assert path in [bind.target for bind in view.binds]
-    assert view.kind(b"/usr") == stat.S_IFDIR
-    assert view.kind(b"/dev/null") == stat.S_IFREG
-    assert view.kind(b"/dev/fd") == stat.S_IFLNK
+            assert path in targets(view)
+    assert view.links[b"/dev/null"] == b"/.host/dev/null"
+    assert view.links[b"/dev/fd"] == b"/proc/self/fd"
     # The tree's own directories stay the tree's.
-    assert not any(view.kind(path) for path in (b"/bin", b"/etc", b"/home", b"/tmp", b"/dev"))
-    assert not any(bind.writable for bind in view.binds)
+    assert not any(view.kind(b"/" + name.encode()) for name in TREE)
+    assert "usr" not in TREE and "/usr" not in targets(view_of([], (*TREE, "usr")))
+
+
+def test_nothing_is_mounted_below_a_directory_of_the_tree(tmp_path: Path) -> None:
+    prefix = tmp_path / "python"
+    prefix.mkdir()
+    for bind in view_of([str(prefix)], TREE).binds:
+        assert bind.target.split("/")[1] not in TREE
 
 
 def test_interpreter_of_ones_own_is_shown_with_the_way_to_it(tmp_path: Path) -> None:
     prefix = tmp_path / "python"
     prefix.mkdir()
-    view = view_of([str(prefix), "/usr/local"])
-    assert str(prefix) in [bind.target for bind in view.binds]
-    # Below /usr, which is there already.
-    assert "/usr/local" not in [bind.target for bind in view.binds]
-    above = os.fsencode(tmp_path)
-    assert view.kind(above) == stat.S_IFDIR
-    assert view.children(above) == {b"python": stat.S_IFDIR}
     # The neighbours of what is shown are not.
     (tmp_path / "secret").touch()
-    assert not view.kind(above + b"/secret") and not view.stand_in(above, b"secret")
+    top = tmp_path.parts[1]
+    raw, above = os.fsencode(prefix), os.fsencode(tmp_path)
+
+    beside = view_of([str(prefix), "/usr/local"], [name for name in TREE if name != top])
+    assert str(prefix) in targets(beside) and not beside.kind(raw)
+    # Below /usr, which is there already.
+    assert "/usr/local" not in targets(beside)
+
+    below = view_of([str(prefix)], [*TREE, top])
+    assert f"/.host{prefix}" in targets(below)
+    assert below.links[raw] == b"/.host" + raw
+    assert below.kind(above) == stat.S_IFDIR
+    assert below.children(above) == {b"python": stat.S_IFLNK}
+    assert not below.kind(above + b"/secret") and not below.stand_in(above, b"secret")
 
 
 def test_names_the_tree_lacks_lead_to_the_host_only_where_they_may(tmp_path: Path) -> None:
@@ -49,7 +67,6 @@ def test_names_the_tree_lacks_lead_to_the_host_only_where_they_may(tmp_path: Pat
 
 
 def test_of_etc_neither_users_nor_passwords_are_shown() -> None:
-    targets = [part.target for part in host_parts()]
-    root = os.fsdecode(HOST_ROOT)
-    assert f"{root}/etc/shadow" not in targets and f"{root}/etc/passwd" not in targets
-    assert not view_of([]).stand_in(b"/etc", b"passwd")
+    view = view_of([], TREE)
+    assert "/.host/etc/shadow" not in targets(view) and "/.host/etc/passwd" not in targets(view)
+    assert not view.stand_in(b"/etc", b"passwd")

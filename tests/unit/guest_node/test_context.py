@@ -227,8 +227,9 @@ def test_what_is_left_out_is_refused_with_its_errno(run: Run) -> None:
         };
         attempt('watch', () => fs.watch('.'));
         attempt('watchFile', () => fs.watchFile('data', () => {}));
-        attempt('symlink', () => fs.symlinkSync('data', 'l'));
-        attempt('link', () => fs.linkSync('data', 'l'));
+        attempt('symlink', () => fs.symlinkSync('data', '/usr/oneos-test'));
+        attempt('link', () => fs.linkSync('data', '/usr/oneos-test'));
+        attempt('link from', () => fs.linkSync('/usr/bin/env', 'l'));
         attempt('statfs', () => fs.statfsSync('.'));
         attempt('usr', () => fs.writeFileSync('/usr/oneos-test', 'x'));
         attempt('mkdir', () => fs.mkdirSync('/usr/oneos-test'));
@@ -247,7 +248,8 @@ def test_what_is_left_out_is_refused_with_its_errno(run: Run) -> None:
         """
     )  # fmt: skip
     assert _answer(result) == {
-        "watch": "ENOSYS", "watchFile": "ENOSYS", "symlink": "EPERM", "link": "EPERM",
+        "watch": "ENOSYS", "watchFile": "ENOSYS", "symlink": "EROFS", "link": "EROFS",
+        "link from": "EXDEV",
         "statfs": "ENOSYS", "usr": "EROFS", "mkdir": "EROFS", "rm": "EROFS", "rename": "EROFS",
         "dots": "EROFS", "snapshot": "ENOSYS", "report": "ENOSYS", "register": "ENOSYS",
         "setuid": "EPERM", "binding": -38, "connect": "ENOTSUP", "listen": "ENOTSUP",

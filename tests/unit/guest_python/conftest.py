@@ -130,10 +130,12 @@ def _files(top: Path) -> dict[str, bytes]:
         for name in names:
             if not name.endswith((b".pyc", b".gz", b".zip")):  # These hold times.
                 path = os.path.join(directory, name)
+                shown = os.path.relpath(path, os.fsencode(top)).decode(errors="replace")
+                if os.path.islink(path):
+                    found[shown] = b"-> " + os.readlink(path)
+                    continue
                 with open(path, "rb") as f:
-                    found[os.path.relpath(path, os.fsencode(top)).decode(errors="replace")] = (
-                        f.read()
-                    )
+                    found[shown] = f.read()
     return found
 
 

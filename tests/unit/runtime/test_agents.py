@@ -47,7 +47,7 @@ class Bench:
         self.records = directory / "records"
         self.stage = directory / "stage"
         self.stage.mkdir()
-        interpreters = Interpreters(["/bin/sh"], "")
+        interpreters = Interpreters(["/bin/sh"], "", "auto")
         self.environments = Environments(HUB, str(directory / "envs"), self.tree, interpreters)
         self.agents = Agents(
             HUB,
@@ -56,7 +56,7 @@ class Bench:
             self.ends,
             interpreters,
             self.environments,
-            NameSpace(HUB, str(directory), str(directory / "socket"), list),
+            NameSpace(HUB, str(directory), str(directory / "socket"), list, "auto"),
             RunRecords(self.records),
             str(self.stage),
             str(directory / "socket"),

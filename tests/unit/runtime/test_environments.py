@@ -24,7 +24,7 @@ def wanted(path: Path) -> Requirements:
 @pytest.fixture
 async def here(tmp_path: Path) -> Environments:
     """Environments of this machine's Python; no program is looked for, so there is no tree."""
-    interpreters = Interpreters(["/bin/sh"], "")
+    interpreters = Interpreters(["/bin/sh"], "", "auto")
     await interpreters.find(sys.executable, None)
     return Environments("hub", str(tmp_path / "envs"), cast(Any, None), interpreters)
 

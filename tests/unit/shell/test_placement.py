@@ -41,13 +41,22 @@ def test_on_places_a_program(ours: Runner, runtime: LocalSpawner) -> None:
     assert first["argv"] == [b"echo", b"a"] and first["env"][b"X"] == b"1"
 
 
+PLACES = "host:NAME, tag:NAME, device:NAME or machine:KIND"
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("on", "on: host:NAME, tag:NAME or device:NAME comes first, not nothing"),
-        ("on pi1 ls", "on: host:NAME, tag:NAME or device:NAME comes first, not 'pi1'"),
+        ("on", f"on: {PLACES} comes first, not nothing"),
+        (
+            "on pi1 ls",
+            f"on: {PLACES} comes first, not 'pi1'",
+        ),
         ("on host:pi1", "on: no command after host:pi1"),
-        ("on host: ls", "on: host:NAME, tag:NAME or device:NAME comes first, not 'host:'"),
+        (
+            "on host: ls",
+            f"on: {PLACES} comes first, not 'host:'",
+        ),
         ("on host:pi1 cd /", "on: cd is part of this shell and runs here only"),
         ("f() { :; }; on host:pi1 f", "on: f is part of this shell and runs here only"),
     ],

@@ -3,6 +3,7 @@
 import errno
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,15 @@ from oneos.limits import NAME_RESULTS_MAX
 from oneos.state import names_commands as c
 from oneos.state.names import Names
 from oneos.state.names_store import DictStore
-from oneos.state.names_types import Opened, Result, decode_result, encode_result
+from oneos.state.names_types import (
+    Inode,
+    Opened,
+    Result,
+    Walk,
+    decode_inode,
+    decode_result,
+    encode_result,
+)
 from oneos.storage.index import SqliteNames
 from tests.unit.state.names_support import A, B, Client
 
@@ -93,11 +102,34 @@ def test_commands_and_results_travel_as_bytes() -> None:
         client.command(c.Unlink, b"/f"),
         client.command(c.Unlink, b"/f"),
         client.command(c.HostLost, A, Incarnation(3)),
+        client.command(c.Symlink, b"/dev/null", b"/l", 0, 0),
+        client.command(c.Link, b"/l", b"/l2", Walk(follow=False)),
+        client.command(c.SetAttr, b"/l", uid=3, walk=Walk(True, (b"dev",), 2)),
     ]
     assert c.decode_commands(c.encode_commands(commands)) == commands
     results = [client.names.apply(command) for command in commands]
     assert [decode_result(encode_result(result)) for result in results] == results
-    assert [result.errno for result in results] == [0, 0, 0, 0, errno.ENOENT, 0]
+    assert [result.errno for result in results] == [0, 0, 0, 0, errno.ENOENT, 0, 0, 0, errno.EXDEV]
+
+
+def test_records_written_before_there_were_links_mean_what_they_meant() -> None:
+    # Each command and inode as it was encoded before `walk` and `target` were added.
+    old = msgspec.msgpack.encode(
+        [
+            ["mkdir", ["x", 1], 5, b"/d", 0o755, 0, 0],
+            ["create", ["x", 2], 5, b"/d/f", 0o644, 0, 0, False, "a", 1, True],
+            ["rename", ["x", 3], 5, b"/d/f", b"/d/../f"],
+            ["setattr", ["x", 4], 5, b"/f", 0, 0o600, None, None, None, None, None],
+            ["unlink", ["x", 5], 5, b"/f"],
+            ["rmdir", ["x", 6], 5, b"/d"],
+        ]
+    )
+    names = Names(DictStore())
+    assert [names.apply(command).errno for command in c.decode_commands(old)] == [0] * 6
+    inode = Inode(Ino(7), 0o100644, 1, 2, 3, 4, 5, 6, 7, 8)
+    fields = msgspec.to_builtins(inode)
+    assert fields[-1] == ""
+    assert decode_inode(msgspec.msgpack.encode(fields[:-1])) == inode
 
 
 # --- any log ------------------------------------------------------------------------------------
@@ -108,8 +140,11 @@ wide = st.one_of(small, st.sampled_from([-(2**63), 2**63 - 1, 2**63, 2**64 - 1])
 chunk_lists = st.lists(st.sampled_from([b"c" * 32, b"short"]), max_size=2).map(tuple)
 copy_lists = st.lists(homes, max_size=2).map(tuple)
 optional = st.none() | wide
+walks = st.builds(Walk, st.booleans(), st.lists(st.just(b"b"), max_size=1).map(tuple), wide)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "path": names,
+    "target": st.one_of(names, st.sampled_from([b"a", b"..", b"../b", b"a/", b"\0"])),
+    "walk": walks,
     "old": names,
     "new": names,
     "ino": small | wide,

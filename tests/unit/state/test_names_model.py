@@ -14,11 +14,12 @@ from oneos.ids import HostName, Incarnation
 from oneos.state import names_commands as c
 from oneos.state.names import Names
 from oneos.state.names_store import DictStore
-from oneos.state.names_types import Opened, Result
+from oneos.state.names_types import Opened, Result, Walk
 from oneos.storage.index import SqliteNames
 
 HOST, LIFE = HostName("h"), Incarnation(1)
 LONG = b"n" * 256
+NO_FOLLOW = Walk(follow=False)
 Path = tuple[int, bytes]
 
 
@@ -35,10 +36,10 @@ def _stays_inside(path: bytes) -> bool:
     return path.strip(b"/") != b""
 
 
-odd = st.sampled_from([b"a", b"b", b"c", b".", b"..", b"..", LONG, b"\xff\xfe", b"n" * 255])
+odd = st.sampled_from([b"a", b"b", b"c", b"l", b".", b"..", b"..", LONG, b"\xff\xfe", b"n" * 255])
 tails = st.one_of(
     st.just(b""),
-    st.sampled_from([b"", b"/a", b"/b", b"/c", b"/a/b", b"/"]),
+    st.sampled_from([b"", b"/a", b"/b", b"/c", b"/l", b"/a/b", b"/"]),
     st.builds(
         lambda names, join, end: b"/" + join.join(names) + end,
         st.lists(odd, min_size=1, max_size=3),
@@ -48,6 +49,11 @@ tails = st.one_of(
 )
 paths = st.tuples(st.integers(0, 40), tails)
 """A path of the tree as it is then, by its place in the list, and what follows it."""
+
+targets = st.sampled_from(
+    [b"a", b"b", b"c", b".", b"..", b"a/b", b"a/", b"./f", b"../a", b"b/../f"]
+)
+"""What symbolic links say: relative, for a real directory's root is not the tree's."""
 
 modes = st.sampled_from([0o755, 0o700, 0o744, 0o1777, 0o2775, 0o711])
 
@@ -124,7 +130,14 @@ class TreeMachine(RuleBasedStateMachine):
             known += [directory + b"/" + entry.name for entry in self.names.list(directory or b"/")]
         path = known[spec[0] % len(known)] + spec[1]
         assume(_stays_inside(path))
+        assume(self.links_stay_inside(path))
         return path
+
+    def links_stay_inside(self, path: bytes) -> bool:
+        """Whether no symbolic link leads out of the root, step by step."""
+        names = path.split(b"/")
+        steps = [self.real + b"/".join(names[:count]) for count in range(2, len(names) + 1)]
+        return all(os.path.realpath(step).startswith(self.real) for step in steps)
 
     # --- operations -------------------------------------------------------------------------
     @initialize()
@@ -133,6 +146,9 @@ class TreeMachine(RuleBasedStateMachine):
             self.mkdir((0, path), 0o755)
         for path in (b"/f", b"/a/f", b"/a/b/f"):
             self.write((0, path), 0o744, False, 3)
+        for path, target in ((b"/l", b"a"), (b"/a/l", b"../c/new"), (b"/a/b/l", b"..")):
+            self.symlink((0, path), target)
+        self.link((0, b"/f"), (0, b"/c/f"))
 
     @rule(where=paths, mode=modes)
     def mkdir(self, where: Path, mode: int) -> None:
@@ -155,6 +171,19 @@ class TreeMachine(RuleBasedStateMachine):
         source, target = self.path(old), self.path(new)
         real = self.real
         self.same(lambda: os.rename(real + source, real + target), c.Rename, source, target)
+
+    @rule(where=paths, says=targets)
+    def symlink(self, where: Path, says: bytes) -> None:
+        path = self.path(where)
+        uid, gid = os.getuid(), os.getgid()
+        real = self.real + path
+        self.same(lambda: os.symlink(says, real), c.Symlink, says, path, uid, gid)
+
+    @rule(old=paths, new=paths)
+    def link(self, old: Path, new: Path) -> None:
+        source, target = self.path(old), self.path(new)
+        real = self.real
+        self.same(lambda: os.link(real + source, real + target), c.Link, source, target, NO_FOLLOW)
 
     @rule(where=paths, mode=modes)
     def chmod(self, where: Path, mode: int) -> None:
@@ -215,6 +244,12 @@ class TreeMachine(RuleBasedStateMachine):
     def look(self, where: Path) -> None:
         path = self.path(where)
         assert _errno(lambda: self.names.stat(path)) == _errno(lambda: os.stat(self.real + path))
+        assert _errno(lambda: self.names.stat(path, NO_FOLLOW)) == _errno(
+            lambda: os.lstat(self.real + path)
+        )
+        assert _errno(lambda: self.names.readlink(path)) == _errno(
+            lambda: os.readlink(self.real + path)
+        )
         assert _errno(lambda: self.names.list(path)) == _errno(lambda: os.listdir(self.real + path))
 
     @rule()
@@ -233,11 +268,13 @@ class TreeMachine(RuleBasedStateMachine):
             assert [entry.name for entry in listed] == real
             for entry in listed:
                 child = directory + b"/" + entry.name
-                info, inode = os.stat(self.real + child), self.names.lookup(child)
-                assert self.sqlite.names.lookup(child) == inode
+                info, inode = os.lstat(self.real + child), self.names.lookup(child, NO_FOLLOW)
+                assert self.sqlite.names.lookup(child, NO_FOLLOW) == inode
                 assert (inode.mode, inode.nlink) == (info.st_mode, info.st_nlink), child
                 assert entry.kind == stat.S_IFMT(info.st_mode)
                 assert entry.ino == inode.ino
+                if inode.is_link:
+                    assert inode.target == os.readlink(self.real + child)
                 if not inode.is_dir:
                     assert inode.size == info.st_size
         root, info = self.names.lookup(b"/"), os.stat(self.real)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from oneos.errors import FileError, InternalError, OneOSError
@@ -39,8 +40,10 @@ def log_record(seq: int) -> list[c.Command]:
             commands.append(c.Create(rid, now, one, 0o644, 0, 0, False, *HOME))
         elif kind == 3:
             commands.append(c.Rename(rid, now, one, two))
-        elif kind == 4:
+        elif kind == 4 and n % 2:
             commands.append(c.Unlink(rid, now, one))
+        elif kind == 4:
+            commands.append(c.Link(rid, now, one, two))
         else:
             commands.append(c.HostLost(rid, now, HOME[0], Incarnation(0)))
     return commands
@@ -167,6 +170,40 @@ assert index.applied_seq == seq and list(index.dump()) == dump
 
 def test_a_full_disk_stops_at_a_whole_record(tmp_path: Path) -> None:
     run_on_small_disk(tmp_path, 3, FULL_DISK)
+
+
+# --- versions -----------------------------------------------------------------------------------
+def _as_version_1(path: str) -> None:
+    """Make an index what the version before links wrote: inodes without a target."""
+    db = sqlite3.connect(path)
+    for ino, record in db.execute("SELECT ino, record FROM inodes").fetchall():
+        *fields, target = msgspec.msgpack.decode(record)
+        assert target == b""
+        db.execute(
+            "UPDATE inodes SET record = ? WHERE ino = ?", (msgspec.msgpack.encode(fields), ino)
+        )
+    db.execute("PRAGMA user_version=1")
+    db.commit()
+    db.close()
+
+
+def test_an_index_of_the_version_before_links_goes_on_and_is_then_of_this(tmp_path: Path) -> None:
+    path, snapshot = str(tmp_path / "index.db"), str(tmp_path / "snapshot")
+    index = SqliteNames.open(path)
+    _replay(index, 20)
+    index.snapshot(snapshot)
+    index.close()
+    _as_version_1(path)
+    _as_version_1(snapshot)
+    for old in (SqliteNames.open(path), SqliteNames.restore(snapshot, path)):
+        assert list(old.dump()) == expected_dump(20)
+        _replay(old, 25)
+        old.apply(26, [c.Symlink(("b", 1), 1, b"0", b"/link", 0, 0)])
+        assert old.names.readlink(b"/link") == b"0"
+        old.close()
+        db = sqlite3.connect(path)
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        db.close()
 
 
 # --- snapshots ----------------------------------------------------------------------------------

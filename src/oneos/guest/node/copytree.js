@@ -7,8 +7,8 @@
 const fs = require('fs');
 const { dirname, join, resolve } = require('path');
 
-const { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, unlinkSync,
-        utimesSync } = fs;
+const { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, statSync,
+        symlinkSync, unlinkSync, utimesSync } = fs;
 
 function refuse(code, message) {
   const error = new Error(message);
@@ -57,12 +57,30 @@ function keepTimes(src, dest) {
   utimesSync(dest, atime, mtime);
 }
 
+// A link to the same place: by the same text if that is asked for, else by its whole path.
+function copyLink(source, target, force, errorOnExist, verbatim) {
+  const said = readlinkSync(source);
+  if (lstatSync(target, { throwIfNoEntry: false })) {
+    if (!force) { if (errorOnExist) exists(target); return; }
+    unlinkSync(target);
+  }
+  symlinkSync(verbatim ? said : resolve(dirname(source), said), target);
+}
+
+function exists(target) {
+  refuse('ERR_FS_CP_EEXIST', `[ERR_FS_CP_EEXIST]: Target already exists: ` +
+    `cp returned EEXIST (${target} already exists) ${target}`);
+}
+
 function copyDirectory(from, to, force, dereference, errorOnExist, verbatim, preserveTimestamps) {
   const [src, dest] = [text(from), text(to)];
   mkdirSync(dest, { recursive: true });
   for (const entry of readdirSync(src, { withFileTypes: true })) {
     const [source, target] = [join(src, entry.name), join(dest, entry.name)];
-    if (entry.isDirectory()) {
+    const link = entry.isSymbolicLink();
+    if (link && !dereference) {
+      copyLink(source, target, force, errorOnExist, verbatim);
+    } else if (link ? statSync(source).isDirectory() : entry.isDirectory()) {
       copyDirectory(source, target, force, dereference, errorOnExist, verbatim,
                     preserveTimestamps);
     } else if (!existsSync(target)) {
@@ -71,8 +89,7 @@ function copyDirectory(from, to, force, dereference, errorOnExist, verbatim, pre
     } else if (force) {
       overrideFile(source, target, 0, preserveTimestamps);
     } else if (errorOnExist) {
-      refuse('ERR_FS_CP_EEXIST', `[ERR_FS_CP_EEXIST]: Target already exists: ` +
-        `cp returned EEXIST (${target} already exists) ${target}`);
+      exists(target);
     }
   }
 }

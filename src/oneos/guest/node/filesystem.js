@@ -51,24 +51,25 @@ function installNames(identity) {
   byPath('readdir', 3, ([at], [, encoding, types]) => names.readdir(at.path, encoding, types),
          { syscall: 'scandir' });
   byPath('realpath', 2, ([at], [, encoding]) => names.realpath(at.path, encoding));
-  byPath('readlink', 2, ([at]) => names.readlink(at.path));
+  byPath('readlink', 2, ([at], [, encoding]) => names.readlink(at.path, encoding));
   byPath('rmdir', 1, ([at]) => names.rmdir(at.path), change);
   byPath('unlink', 1, ([at]) => names.unlink(at.path), change);
   byPath('chmod', 2, ([at], [, mode]) => names.chmod(at.path, mode), change);
-  for (const name of ['chown', 'lchown']) {
-    byPath(name, 3, ([at], [, uid, gid]) => names.chown(at.path, uid, gid), change);
+  for (const [name, follow] of [['chown', true], ['lchown', false]]) {
+    byPath(name, 3, ([at], [, uid, gid]) => names.chown(at.path, uid, gid, follow), change);
   }
-  for (const [name, syscall] of [['utimes', 'utime'], ['lutimes', 'lutime']]) {
-    byPath(name, 3, ([at], [, atime, mtime]) => names.utime(at.path, atime, mtime),
+  for (const [name, syscall, follow] of [['utimes', 'utime', true], ['lutimes', 'lutime', false]]) {
+    byPath(name, 3, ([at], [, atime, mtime]) => names.utime(at.path, atime, mtime, follow),
            { changes: true, syscall });
   }
   byPath('mkdtemp', 2, ([], [prefix, encoding]) => names.mkdtemp(prefix, encoding, locate),
          { changes: true, shown: (prefix) => `${prefix}XXXXXX` });
   byPath('rename', 2, ([old, fresh]) => names.rename(old.path, fresh.path),
          { changes: true, paths: 2 });
-  byPath('link', 2, () => refuse(ERRNO.EPERM), { changes: true, paths: 2 });
-  replace(binding, 'symlink', 3, ([target, path]) =>
-    ({ operation: refuse(ERRNO.EPERM), syscall: 'symlink', path: target, dest: path }));
+  replace(binding, 'link', 2, ([old, fresh]) => (
+    { operation: makeLink(old, fresh), syscall: 'link', path: old, dest: fresh }));
+  replace(binding, 'symlink', 3, ([target, path]) => (
+    { operation: makeSymlink(target, path), syscall: 'symlink', path: target, dest: path }));
   replace(binding, 'copyFile', 3, ([from, to, mode]) => ({
     operation: compose().copyFile(locate(from), locate(to), mode || 0),
     syscall: 'copyfile', path: from, dest: to,
@@ -77,6 +78,23 @@ function installNames(identity) {
     { operation: makeDirectory(path, mode, recursive), syscall: 'mkdir', path }));
   replace(binding, 'rmSync', 4, ([path, , recursive]) => (
     { operation: remove(path, recursive), syscall: 'rm', path }));
+}
+
+function* makeLink(old, fresh) {
+  if (old.length === 0 || fresh.length === 0) throw new Fail(ERRNO.ENOENT);
+  const [from, to] = [locate(old), locate(fresh)];
+  if (to.native) throw new Fail(ERRNO.EROFS);
+  // What is the host's and what is the tree's are two file systems.
+  if (from.native) throw new Fail(ERRNO.EXDEV);
+  yield* names.link(from.path, to.path);
+}
+
+// The target is a text: whose path it is, matters when somebody follows it.
+function* makeSymlink(target, path) {
+  if (path.length === 0) throw new Fail(ERRNO.ENOENT);
+  const place = locate(path);
+  if (place.native) throw new Fail(ERRNO.EROFS);
+  yield* names.symlink(target, place.path);
 }
 
 function* statOf(attr, big) { return names.statArray(yield* attr, big); }

@@ -137,9 +137,14 @@ function* rename(old, fresh) { yield ['rename', wire(old), wire(fresh)]; }
 function* rmdir(path) { yield ['rmdir', wire(path)]; }
 function* unlink(path) { yield ['unlink', wire(path)]; }
 function* chmod(path, mode) { yield ['chmod', wire(path), mode & 0o7777]; }
+function* symlink(target, path) { yield ['symlink', wire(target), wire(path)]; }
+// As link(2): of a symbolic link itself, where the old name is one.
+function* link(old, fresh) { yield ['link', wire(old), wire(fresh), false]; }
 
 const id = (number) => (number === 0xffffffff ? -1 : number);
-function* chown(path, uid, gid) { yield ['chown', wire(path), id(uid), id(gid)]; }
+function* chown(path, uid, gid, follow = true) {
+  yield ['chown', wire(path), id(uid), id(gid), follow];
+}
 
 // Seconds, as a double, in nanoseconds: truncated as libuv does it, to microseconds before 1.49.
 const [, uvMinor] = process.versions.uv.split('.').map(Number);
@@ -149,21 +154,20 @@ function nanoseconds(seconds) {
   return BigInt(whole) * 1000000000n + BigInt(Math.trunc(rest));
 }
 
-function* utime(path, atime, mtime) {
-  yield ['utime', wire(path), nanoseconds(atime), nanoseconds(mtime)];
+function* utime(path, atime, mtime, follow = true) {
+  yield ['utime', wire(path), nanoseconds(atime), nanoseconds(mtime), follow];
 }
 
 function* realpath(path, encoding) {
   return encoded(yield ['realpath', wire(path)], encoding);
 }
 
-// There are no symbolic links in this version: what exists is not one.
-function* readlink(path) {
-  yield* attr(path, false);
-  throw new Fail(ERRNO.EINVAL);
+function* readlink(path, encoding) {
+  return encoded(yield ['readlink', wire(path)], encoding);
 }
 
 module.exports = {
-  access, attr, chmod, chown, encoded, isDirectory, list, masked, mkdir, mkdirp, mkdtemp,
-  nanoseconds, readdir, readlink, realpath, rename, rmdir, statArray, unlink, utime, DIRENT, S_IFMT,
+  access, attr, chmod, chown, encoded, isDirectory, link, list, masked, mkdir, mkdirp, mkdtemp,
+  nanoseconds, readdir, readlink, realpath, rename, rmdir, statArray, symlink, unlink, utime, DIRENT,
+  S_IFMT,
 };

@@ -1,7 +1,7 @@
 """The calls that change names: make, remove, rename, and the attributes of what has a name.
 
 Each method has the name, the arguments and the errors of the function of `posix` that it replaces.
-What the tree has not (links, FIFOs, extended attributes) is refused, never done on the host.
+What the tree has not (FIFOs, extended attributes) is refused, never done on the host.
 """
 
 import errno
@@ -10,7 +10,7 @@ import time
 
 from .descriptors import real
 from .failure import later, os_error, seamless
-from .paths import NOT_A_PATH, shown
+from .paths import NOT_A_PATH, shown, to_bytes
 from .places import Places
 
 TYPE_CHECKING = False
@@ -90,7 +90,15 @@ class Changes(Places):
         where = self._target(path, dir_fd)
         if not where:
             return real["chmod"](path, mode)  # type: ignore[no-any-return]
-        self.channel.call("chmod", where, mode & 0o7777, names=self._shown(path))
+        try:
+            self.channel.call(
+                "chmod", where, mode & 0o7777, bool(follow_symlinks), names=self._shown(path)
+            )
+        except OSError as error:
+            if follow_symlinks or error.errno != errno.EOPNOTSUPP:
+                raise
+            text = "chmod: follow_symlinks unavailable on this platform"
+            raise NotImplementedError(text) from None
         return None
 
     @seamless
@@ -111,12 +119,13 @@ class Changes(Places):
         uid, gid = owner(uid, "uid"), owner(gid, "gid")
         if not where:
             return real["chown"](path, uid, gid)  # type: ignore[no-any-return]
-        self.channel.call("chown", where, uid, gid, names=self._shown(path))
+        follow = bool(follow_symlinks)
+        self.channel.call("chown", where, uid, gid, follow, names=self._shown(path))
         return None
 
     @seamless
     def lchown(self, path: "Any", uid: int, gid: int) -> None:
-        return self.chown(path, uid, gid)
+        return self.chown(path, uid, gid, follow_symlinks=False)
 
     @seamless
     def fchown(self, fd: int, uid: int, gid: int) -> None:
@@ -141,7 +150,7 @@ class Changes(Places):
             ns = [int(t // 1) * 10**9 + int(t % 1 * 1e9) for t in times]
         atime, mtime = ns if ns is not None else [time.time_ns()] * 2
         names = self._shown(path) if UTIME_NAMES_THE_FILE else ()
-        self.channel.call("utime", where, atime, mtime, names=names)
+        self.channel.call("utime", where, atime, mtime, bool(follow_symlinks), names=names)
         return None
 
     @seamless
@@ -156,7 +165,6 @@ class Changes(Places):
         self.channel.call("truncate", where, length, names=self._shown(path))
         return None
 
-    # --- what the tree has not --------------------------------------------------------------
     @seamless
     def symlink(
         self,
@@ -166,14 +174,38 @@ class Changes(Places):
         *,
         dir_fd: int | None = None,
     ) -> None:
-        self._write(dst, dir_fd, making=True)
-        raise os_error(errno.EPERM, shown(src), shown(dst))
+        where, target = self._write(dst, dir_fd, making=True), to_bytes(src)
+        if where == NOT_A_PATH or not target:
+            return real["symlink"](src, dst)  # type: ignore[no-any-return]
+        sys.audit("os.symlink", src, dst, -1 if dir_fd is None else dir_fd)
+        self.channel.call("symlink", target, where, names=(shown(src), shown(dst)))
+        return None
 
     @seamless
-    def link(self, src: "Any", dst: "Any", **_options: "Any") -> None:
-        self._write(dst, making=True)
-        raise os_error(errno.EPERM, shown(src), shown(dst))
+    def link(
+        self,
+        src: "Any",
+        dst: "Any",
+        *,
+        src_dir_fd: int | None = None,
+        dst_dir_fd: int | None = None,
+        follow_symlinks: bool = True,
+    ) -> None:
+        names = [self._pathlike(path) for path in (src, dst)]
+        if not all(names):
+            return real["link"](src, dst)  # type: ignore[no-any-return]
+        old, _, _ = self._read(src, src_dir_fd)
+        new = self._write(dst, dst_dir_fd, making=True)
+        if old is None:
+            raise os_error(errno.EXDEV, *names)
+        # As the real one, whose default follows only where it has to use linkat(2).
+        by_descriptor = src_dir_fd is not None or dst_dir_fd is not None
+        follow = bool(follow_symlinks) and by_descriptor
+        sys.audit("os.link", src, dst, src_dir_fd or -1, dst_dir_fd or -1)
+        self.channel.call("link", old, new, follow, names=tuple(names))
+        return None
 
+    # --- what the tree has not --------------------------------------------------------------
     @seamless
     def mkfifo(self, path: "Any", mode: int = 0o666, *, dir_fd: int | None = None) -> None:
         self._write(path, dir_fd, making=True)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from .channel import Channel
     from .paths import Paths
 
-CREATING = posix.O_CREAT | posix.O_EXCL | posix.O_TRUNC
+CREATING = posix.O_CREAT | posix.O_EXCL | posix.O_TRUNC | posix.O_NOFOLLOW
+"""What the Runtime has seen to; the path that it gives may be one of /proc, which are links."""
 WRITING = posix.O_WRONLY | posix.O_RDWR | posix.O_CREAT | posix.O_TRUNC | posix.O_APPEND
 TMPFILE = getattr(posix, "O_TMPFILE", 0)
 

@@ -1,11 +1,14 @@
 """Directory entries: `os.DirEntry` and the iterator of `os.scandir` for directories of the tree.
 
 One `list` request gives every name with its type, so walking a tree costs one request a directory;
-`stat` of an entry is asked for when the program wants it, and kept, as the real ones do.
+`stat` of an entry, and where a symbolic link leads, is asked for when the program wants it, and
+kept, as the real ones do.
 """
 
 import _stat
 import posix
+
+from .failure import seamless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +32,8 @@ class DirEntry(metaclass=_DirEntryType):
     __slots__ = ("_ino", "_kept", "_mode", "_stat", "name", "path")
     _ino: int
     _mode: int
-    _stat: "Callable[[], posix.stat_result]"
-    _kept: "posix.stat_result | None"
+    _stat: "Callable[[bool], posix.stat_result]"
+    _kept: "dict[bool, posix.stat_result]"
     name: "Any"
     path: "Any"
 
@@ -41,13 +44,24 @@ class DirEntry(metaclass=_DirEntryType):
         """Return inode of the entry."""
         return self._ino
 
+    @seamless
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Return True if the entry is a directory."""
-        return _stat.S_ISDIR(self._mode)
+        return _stat.S_ISDIR(self._leads_to(follow_symlinks))
 
+    @seamless
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """Return True if the entry is a regular file."""
-        return _stat.S_ISREG(self._mode)
+        return _stat.S_ISREG(self._leads_to(follow_symlinks))
+
+    def _leads_to(self, follow: bool) -> int:
+        """The mode that counts; 0 where a link leads to nothing."""
+        if not follow or not _stat.S_ISLNK(self._mode):
+            return self._mode
+        try:
+            return self.stat().st_mode
+        except FileNotFoundError:
+            return 0
 
     def is_symlink(self) -> bool:
         """Return True if the entry is a symbolic link."""
@@ -57,11 +71,13 @@ class DirEntry(metaclass=_DirEntryType):
         """Return True if the entry is a junction."""
         return False
 
+    @seamless
     def stat(self, *, follow_symlinks: bool = True) -> "posix.stat_result":
         """Return stat_result object for the entry, which is kept."""
-        if self._kept is None:
-            self._kept = self._stat()
-        return self._kept
+        follow = bool(follow_symlinks) and _stat.S_ISLNK(self._mode)
+        if follow not in self._kept:
+            self._kept[follow] = self._stat(follow)
+        return self._kept[follow]
 
     def __fspath__(self) -> "str | bytes":
         return self.path  # type: ignore[no-any-return]
@@ -79,12 +95,12 @@ class DirEntry(metaclass=_DirEntryType):
 
 
 def entry(
-    name: "str | bytes", path: "str | bytes", mode: int, ino: int, stat: "Callable[[], Any]"
+    name: "str | bytes", path: "str | bytes", mode: int, ino: int, stat: "Callable[[bool], Any]"
 ) -> DirEntry:
     """Make one; programs cannot."""
     made = object.__new__(DirEntry)
     made.name, made.path = name, path
-    made._mode, made._ino, made._stat, made._kept = mode, ino, stat, None
+    made._mode, made._ino, made._stat, made._kept = mode, ino, stat, {}
     return made
 
 

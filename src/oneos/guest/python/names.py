@@ -113,8 +113,8 @@ class Names(Places):
         return ScandirIterator(entries)
 
     def _entry_stat(self, where: bytes, shown: "Any") -> "Any":
-        def ask() -> Stat:
-            return stat_result(self.channel.call("stat", where, False, names=(shown,)))
+        def ask(follow: bool) -> Stat:
+            return stat_result(self.channel.call("stat", where, follow, names=(shown,)))
 
         return seamless(ask)
 
@@ -130,9 +130,8 @@ class Names(Places):
         where, native, dir_fd = self._read(path, dir_fd)
         if where is None:
             return real["readlink"](native, dir_fd=dir_fd)
-        names = (shown(path),)
-        self.channel.call("stat", where, False, names=names)
-        raise os_error(errno.EINVAL, *names)  # There are no symbolic links in the tree.
+        target = self.channel.call("readlink", where, names=(shown(path),))
+        return target if is_bytes(path) else to_str(target)
 
     @seamless
     def statvfs(self, path: "Any") -> "Any":
@@ -148,7 +147,7 @@ class Names(Places):
             native = path if isinstance(path, int) else self.paths.native(path)
             return real["pathconf"](native, name)  # type: ignore[no-any-return]
         key = posix.pathconf_names.get(name, name) if isinstance(name, str) else name
-        for known, value in (("PC_NAME_MAX", 255), ("PC_PATH_MAX", 4096), ("PC_LINK_MAX", 1)):
+        for known, value in (("PC_NAME_MAX", 255), ("PC_PATH_MAX", 4096), ("PC_LINK_MAX", 65000)):
             if posix.pathconf_names[known] == key:
                 return value
         raise os_error(errno.EINVAL, *self._shown(path))

@@ -138,7 +138,10 @@ def to_str(path: bytes) -> str:
 
 
 def normal(path: bytes) -> bytes:
-    """An absolute path without `.`, `..` and doubled slashes. There are no links in the tree."""
+    """An absolute path without `.`, `..` and doubled slashes, by its text: for telling whose it is.
+
+    The Runtime gets the path as it was given, for `..` after a link is another directory.
+    """
     names: list[bytes] = []
     for name in path.split(b"/"):
         if name == b"..":

@@ -114,10 +114,6 @@ module.exports = {
     attempt(() => fs.realpathSync('nope/x'));
     attempt(() => fs.realpathSync.native('nope'));
   },
-  links_do_not_exist_yet({ attempt }) {
-    fs.writeFileSync('f', '');
-    attempt(() => fs.readlinkSync('f'));
-  },
   sync_and_times_of_a_descriptor({ log }) {
     const fd = fs.openSync('f', 'w');
     fs.writeSync(fd, 'x');

@@ -1,0 +1,178 @@
+"""The File System service, as this host asks it about names: one method for each call of POSIX.
+
+Each takes an absolute path, raw, and a `Walk` that says how it is walked. Where the path leads to
+one of the parts that the walk names, the call raises `Leaves` and has done nothing: `files.tree`
+goes on there. What a change means for the bytes of a file is the business of `files.regular`.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from msgspec.structs import replace
+
+from oneos.errors import FileError
+from oneos.files.handles import Caller
+from oneos.ids import HostName, Incarnation
+from oneos.kernel import filesystem as fs
+from oneos.kernel.control_log import now_ns
+from oneos.kernel.services import Services
+from oneos.state import names_commands as n
+from oneos.state.names_types import WALK, Elsewhere, Entry, Found, Inode, Result, Value, Walk
+from oneos.state.names_walk import Leaves
+
+Make = Callable[[tuple[str, int], int], n.AnyCommand]
+"""Makes a command of its request id and the time now, in nanoseconds."""
+
+
+BY_KERNEL: ContextVar[bool] = ContextVar("by_kernel", default=False)
+"""Whether what is being done here was asked by this host's kernel, on behalf of a program of the
+name space: then the kernel has the change in its cache, and is not called back for it."""
+
+
+class Names:
+    """The File System service, as this host asks it.
+
+    Args:
+        host: this host.
+        incarnation: gives the number of this run, so that request numbers grow over restarts.
+        services: the way to the service.
+    """
+
+    def __init__(
+        self, host: HostName, incarnation: Callable[[], Incarnation], services: Services
+    ) -> None:
+        self._services = services
+        self._host = host
+        self._incarnation = incarnation
+        self._count = itertools.count(1)
+
+    async def ask(self, make: Make) -> Result:
+        """Send a command; asked again after a fail-over, it is still done once."""
+        number = (self._incarnation() << 32) + next(self._count)
+        command = make((self._host, number), now_ns())
+        change = fs.Change(command, BY_KERNEL.get())
+        return await self._services.ask("filesystem", change, Result)
+
+    async def change(self, path: bytes, make: Make) -> Value:
+        """Send a command about `path`; the value of its answer.
+
+        Raises:
+            FileError: the index refused it.
+            Leaves: a path of it leads to a part of the tree that is not the File System's.
+        """
+        result = await self.ask(make)
+        if isinstance(result.value, Elsewhere):
+            raise Leaves(result.value.asked, result.value.path, result.value.links)
+        if result.errno:
+            raise FileError(result.errno, path)
+        return result.value
+
+    # --- looking ------------------------------------------------------------------------------
+    async def find(self, path: bytes, walk: Walk = WALK) -> tuple[bytes, Inode]:
+        """The canonical path that a path leads to, and the inode there.
+
+        Raises:
+            FileError: as stat(2).
+            Leaves: the path leads to a part of the tree that is not the File System's.
+        """
+        found: Found = await self._services.ask("filesystem", fs.StatPath(path, walk), Found)
+        if found.inode is None:
+            raise Leaves(path, found.path, found.links)
+        return found.path, found.inode
+
+    async def look(self, path: bytes, walk: Walk) -> tuple[Inode | None, bool]:
+        """What stands at a path, None for nothing, and whether it may be kept until called back.
+
+        Raises as `find`, but for ENOENT.
+        """
+        looked: fs.Looked = await self._services.ask("filesystem", fs.Look(path, walk), fs.Looked)
+        if looked.found is None:
+            return None, looked.granted
+        if looked.found.inode is None:
+            raise Leaves(path, looked.found.path, looked.found.links)
+        return looked.found.inode, looked.granted
+
+    async def inode(self, path: bytes, walk: Walk = WALK) -> Inode:
+        """The inode a path leads to. Raises as `find`."""
+        return (await self.find(path, walk))[1]
+
+    async def readlink(self, path: bytes, walk: Walk = WALK) -> bytes:
+        """What a symbolic link says. Raises FileError: EINVAL for what is none."""
+        inode = await self.inode(path, replace(walk, follow=False))
+        if not inode.is_link:
+            raise FileError(errno.EINVAL, path)
+        return inode.target
+
+    # --- changing -----------------------------------------------------------------------------
+    async def mkdir(self, path: bytes, mode: int, caller: Caller, walk: Walk = WALK) -> None:
+        """Make a directory; `mode` is masked by the program's umask already."""
+        await self.change(
+            path,
+            lambda rid, ns: n.MkDir(
+                rid=rid,
+                now_ns=ns,
+                path=path,
+                mode=mode & 0o7777,
+                uid=caller.uid,
+                gid=caller.gid,
+                walk=walk,
+            ),
+        )
+
+    async def rmdir(self, path: bytes, walk: Walk = WALK) -> None:
+        """Remove an empty directory."""
+        await self.change(path, lambda rid, ns: n.RmDir(rid=rid, now_ns=ns, path=path, walk=walk))
+
+    async def symlink(self, target: bytes, path: bytes, caller: Caller, walk: Walk = WALK) -> None:
+        """Make a symbolic link that says `target`."""
+        await self.change(
+            path,
+            lambda rid, ns: n.Symlink(
+                rid=rid,
+                now_ns=ns,
+                target=target,
+                path=path,
+                uid=caller.uid,
+                gid=caller.gid,
+                walk=walk,
+            ),
+        )
+
+    async def link(self, old: bytes, new: bytes, walk: Walk = WALK) -> None:
+        """One more name; `walk.follow` says of what, where `old` is a symbolic link."""
+        await self.change(
+            old, lambda rid, ns: n.Link(rid=rid, now_ns=ns, old=old, new=new, walk=walk)
+        )
+
+    async def chmod(self, path: bytes, mode: int, walk: Walk = WALK) -> None:
+        """Set the permission bits."""
+        await self.change(
+            path,
+            lambda rid, ns: n.SetAttr(rid=rid, now_ns=ns, path=path, mode=mode & 0o7777, walk=walk),
+        )
+
+    async def chown(self, path: bytes, uid: int, gid: int, walk: Walk = WALK) -> None:
+        """Set owner and group; -1 leaves one as it is."""
+        await self.change(
+            path,
+            lambda rid, ns: n.SetAttr(
+                rid=rid,
+                now_ns=ns,
+                path=path,
+                uid=uid if uid >= 0 else None,
+                gid=gid if gid >= 0 else None,
+                walk=walk,
+            ),
+        )
+
+    # Last, since its name hides the type from what follows.
+    async def list(self, path: bytes, walk: Walk = WALK) -> list[Entry]:
+        """The names in a directory. Raises as `find`, and ENOTDIR."""
+        found: Found = await self._services.ask("filesystem", fs.ListPath(path, walk), Found)
+        if found.inode is None:
+            raise Leaves(path, found.path, found.links)
+        return found.entries or []

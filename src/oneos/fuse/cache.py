@@ -1,0 +1,127 @@
+"""What the kernel is allowed to keep of what it was told, and having it drop that again.
+
+The File System grants that an answer may be kept, and calls it back before it answers a change. An
+answer that was under way when a recall came is given and not kept; so is one that took long, since
+a grant counts from when it was given. None of the notices takes a lock that a request may hold,
+and the thread that sends them is never one that the kernel waits for.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from oneos.fuse import wire
+from oneos.fuse.nodes import Node, Nodes
+from oneos.limits import CACHE_VALID_S, LOOK_LATE_S
+from oneos.local.client import Client
+
+ATTEMPTS_MAX = 100
+ATTEMPT_S = 0.001
+"""For an inode that the kernel has yet to make of an answer it has got: microseconds away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer about a name, None: there is nothing; and how long its parts may be kept."""
+
+    attributes: wire.Attributes | None
+    name_s: int
+    attributes_s: int
+    until_s: float = 0.0
+    recalls: int = 0
+
+
+class Cache:
+    """See the module.
+
+    Args:
+        fuse: the descriptor of /dev/fuse.
+        nodes: what the kernel knows.
+    """
+
+    def __init__(self, fuse: int, nodes: Nodes) -> None:
+        self._fuse = fuse
+        self._nodes = nodes
+        self.names = False
+        """Whether this kernel can drop names without a lock; INIT tells."""
+        self._recalls = 0
+
+    def look(self, client: Client, path: bytes) -> Kept:
+        """Ask the Runtime. Raises FileError, but not ENOENT."""
+        recalls, began_s = self._recalls, time.monotonic()
+        found, name, attributes = client.call("look", path)
+        if self._recalls != recalls or time.monotonic() - began_s > LOOK_LATE_S:
+            return Kept(found, 0, 0)
+        return Kept(
+            found,
+            CACHE_VALID_S if name and self.names else 0,
+            CACHE_VALID_S if attributes else 0,
+            began_s + CACHE_VALID_S,
+            recalls,
+        )
+
+    def keep(self, node: Node, look: Kept) -> None:
+        """Remember an answer for as long as the kernel may."""
+        if look.attributes_s and look.until_s:
+            node.kept = look
+
+    def kept(self, node: Node) -> tuple[wire.Attributes, float] | None:
+        """The attributes of a node that may be given without asking, and for how long still."""
+        look: Kept | None = node.kept
+        if look is None or look.attributes is None:
+            return None
+        left_s = look.until_s - time.monotonic()
+        if look.recalls != self._recalls or left_s <= 0:
+            node.kept = None
+            return None
+        return look.attributes, left_s
+
+    def changed_names(self) -> None:
+        """This kernel has changed a directory: it knows what it did, and not the new time."""
+        self._recalls += 1
+
+    def recall(self, inos: Iterable[int], everything: bool) -> None:
+        """Drop all names, and the attributes of these inodes; returns when the kernel has."""
+        # First, so that what is being answered now is not kept.
+        self._recalls += 1
+        if self.names:
+            self._notify(wire.NOTIFY_INC_EPOCH, b"")
+        nodes = self._nodes.all() if everything else [n for i in inos for n in self._of(i)]
+        for node in nodes:
+            for _ in range(ATTEMPTS_MAX):
+                if self._drop(node) or node.lookups <= 0:
+                    break
+                # The kernel was told of it a moment ago, or has just forgotten it.
+                time.sleep(ATTEMPT_S)
+
+    def changed(self, ino: int) -> None:
+        """A program of this kernel has changed an inode by one of its names, or opened it to.
+
+        It knows that name; of the others it shall ask anew.
+        """
+        for node in self._of(ino):
+            self._drop(node)
+
+    def _of(self, ino: int) -> list[Node]:
+        return self._nodes.of_inode(ino)
+
+    def _drop(self, node: Node) -> bool:
+        """Drop a node's attributes, and a directory's names; False: the kernel does not know it.
+
+        The content of files is not kept by this mount: they are read through their own files.
+        """
+        node.kept = None
+        return self._notify(wire.NOTIFY_INVAL_INODE, struct.pack("<Qqq", node.id, 0, 0))
+
+    def _notify(self, code: int, body: bytes) -> bool:
+        head = wire.OUT_HEADER.pack(wire.OUT_HEADER.size + len(body), code, 0)
+        try:
+            os.writev(self._fuse, [head, body])
+        except OSError as error:
+            return error.errno != errno.ENOENT
+        return True

@@ -1,0 +1,102 @@
+"""What a program sees (docs/context.md): the same in both languages, whichever way it is kept."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oneos.runtime.namespace import NameSpace
+from tests.system.conftest import DEVICES
+from tests.system.support import HOME, Cluster, read_line, wait_until
+from tests.system.support_context import FILES, FILES_SEEN, HIDDEN, SELF, STREAMS
+
+SOON_S = 15.0
+HOSTS = {"instrumented": "host1", "namespace": "host2"}
+COMMANDS = {"py": "python3", "js": "node"}
+
+CARRIERS = [
+    "instrumented",
+    pytest.param(
+        "namespace",
+        marks=pytest.mark.skipif(bool(NameSpace.why()), reason=f"none here: {NameSpace.why()}"),
+    ),
+]
+
+pytestmark = [
+    pytest.mark.parametrize("carrier", CARRIERS),
+    pytest.mark.parametrize("language", ["py", "js"]),
+]
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[Cluster]:
+    """A host for each way; host2 has the sensors too."""
+    settings = {host: f'context = "{name}"\n' for name, host in HOSTS.items()}
+    settings["host2"] += DEVICES
+    cluster = Cluster(2, settings)
+    yield cluster
+    cluster.close()
+
+
+def run(both: Cluster, carrier: str, language: str, text: str, *words: str) -> str:
+    """The command line for a program that was put into the tree."""
+    both[1].put(f"{HOME}/program.{language}", text.encode())
+    line = " ".join((COMMANDS[language], f"program.{language}", *words))
+    return f"on host:{HOSTS[carrier]} {line}"
+
+
+def test_it_knows_where_it_is_and_what_it_was_given(
+    both: Cluster, carrier: str, language: str
+) -> None:
+    line = run(both, carrier, language, SELF[language], "a", "'b c'")
+    host = HOSTS[carrier]
+    assert both[1].sh(f"GIVEN=word {line}").ok().splitlines() == [
+        f"cwd {HOME}",
+        "arguments ['a', 'b c']",
+        "ours []",
+        "given word",
+        f"host {host} {host}",
+        "terminal False",
+        f"user {os.getuid()}",
+    ]
+
+
+def test_files_behave_and_fail_as_posix_says(both: Cluster, carrier: str, language: str) -> None:
+    line = run(both, carrier, language, FILES[language])
+    assert both[1].sh(line).ok() == FILES_SEEN
+
+
+def test_streams_and_exit_status_reach_the_shell_on_another_host(
+    both: Cluster, carrier: str, language: str
+) -> None:
+    line = run(both, carrier, language, STREAMS[language])
+    for host in both.hosts:
+        outcome = host.sh(f"echo words | {line}")
+        assert (outcome.status, outcome.text) == (3, "WORDS\n192707\n")
+        assert outcome.err == "to the side\n"
+
+
+def test_of_its_host_it_sees_no_more_than_it_needs(
+    both: Cluster, carrier: str, language: str, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").touch()
+    secrets = (str(tmp_path / "secret"), str(both.directory), "/etc/shadow")
+    line = run(both, carrier, language, HIDDEN[language], *secrets)
+    assert both[1].sh(line).ok() == "[]\nFalse\nFalse\nFalse\nTrue True\n"
+
+
+def test_it_is_in_the_table_and_ends_by_a_signal_from_any_host(
+    both: Cluster, carrier: str, language: str
+) -> None:
+    text = {"py": "print('up', flush=True)\nimport time\ntime.sleep(60)\n"}
+    text["js"] = "console.log('up');\nsetTimeout(() => {}, 60_000);\n"
+    with both[1].shell(run(both, carrier, language, text[language])) as process:
+        assert read_line(process.stdout) == b"up\n"
+        command = f"{COMMANDS[language]} program"
+        (found,) = wait_until(lambda: both[2].running(command), SOON_S, "it is in the table")
+        assert both[1].get(f"/proc/{found['pid']}/context") == f"{carrier}\n".encode()
+        assert found["host"] == HOSTS[carrier]
+        both[2].sh(f"kill -TERM {found['pid']}").ok()
+        assert process.wait(SOON_S) == 128 + signal.SIGTERM
