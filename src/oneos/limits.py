@@ -197,6 +197,17 @@ AGENTS_PER_CORE = 8
 AGENTS_MAX = 512
 """Agents on one host; each is an OS process."""
 
+CHILD_APPEAR_S = 5.0
+"""For a program's child to say hello after its parent ended: a cold interpreter start from an SD
+card. Until then it may have been started, and after that it is refused."""
+
+CHILD_REPORT_S = 2.0
+"""For a parent to tell how its child ended, on kernels that tell it only the parent: the report is
+sent right after the wait, so this is generous."""
+
+PROGRAM_CANDIDATES_MAX = 64
+"""Paths that are tried for one program name: the directories of a long PATH."""
+
 AGENT_HANDLES_MAX = 4096
 """Files one program has open in the tree; as the usual hard limit of descriptors."""
 

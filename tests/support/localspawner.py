@@ -178,10 +178,13 @@ class LocalSpawner:
         return name if b"/" in name else b"/bin/" + os.path.basename(found)
 
     def op_kill(self, pid: int, signal: int, **_: Any) -> Any:
-        process = self.processes.get(pid)
+        process = self.processes.get(abs(pid))
         if process is None or process.poll() is not None:
             raise ProcessLookupError(3, "No such process")
-        process.send_signal(signal)
+        if pid < 0:
+            os.killpg(process.pid, signal)
+        else:
+            process.send_signal(signal)
 
     def op_spawn(self, spec: dict[str, Any], fds: list[int], **_: Any) -> Any:
         self.spawned.append(spec)

@@ -23,6 +23,8 @@ from typing import Any
 
 import msgspec
 
+from tests.support.processes import Processes
+
 FRAME_BYTES_MAX = 8 * 1024 * 1024
 READ_BYTES_MAX = 1024 * 1024
 HOST_DEVICES = frozenset(
@@ -46,6 +48,7 @@ class Handle:
     flags: int
     fd: int
     probe: int
+    holders: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class _Connection:
     send: list[int] = field(default_factory=list)
 
 
-class TreeServer:
+class TreeServer(Processes):
     """Serves `root` as the tree to guests.
 
     Args:
@@ -99,6 +102,7 @@ class TreeServer:
         token: str = "test-token",
         hostname: str = "pi1",
     ) -> None:
+        super().__init__()
         self.root = os.path.realpath(os.fsencode(root)).rstrip(b"/")
         self.remote = tuple(remote)
         self.pid, self.token, self.hostname = pid, token, hostname
@@ -107,6 +111,7 @@ class TreeServer:
         self.by_path = False
         self.hold: dict[str, threading.Event] = {}
         self.handles: dict[int, Handle] = {}
+        self.pipes: dict[int, tuple[int, threading.Thread]] = {}
         self._next = 1
         self._changed = threading.Condition()
         self._connections: set[socket.socket] = set()
@@ -144,6 +149,7 @@ class TreeServer:
         return {
             "ONEOS_SOCK": self.socket_path,
             "ONEOS_PID": str(self.pid),
+            "ONEOS_PPID": "0",
             "ONEOS_TOKEN": self.token,
             "ONEOS_CWD": cwd,
             "ONEOS_HOSTNAME": self.hostname,
@@ -214,7 +220,8 @@ class TreeServer:
 
     # --- requests ---------------------------------------------------------------------------
     def do_hello(self, connection: _Connection, greeting: dict[str, Any]) -> dict[str, Any]:
-        if greeting.get("pid") != self.pid or greeting.get("token") != self.token:
+        pid, token = greeting.get("pid", 0), greeting.get("token")
+        if token != (self.token if pid == self.pid else self.token_of(pid)):
             raise PermissionError(errno.EACCES, "wrong PID or token")
         connection.pid, connection.fds = greeting["pid"], bool(greeting.get("fds"))
         return {"host": self.hostname, "user": "alice", "uid": 1000, "gid": 1000}
@@ -310,6 +317,9 @@ class TreeServer:
     def do_close(self, _c: _Connection, h: int) -> None:
         entry = self._handle(h)
         with self._changed:
+            entry.holders -= 1
+            if entry.holders:
+                return
             del self.handles[h]
         _close(entry)
 
@@ -338,7 +348,46 @@ class TreeServer:
         if pid != self.pid:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
 
+    def do_fork(self, connection: _Connection) -> dict[str, Any]:
+        with self._changed:
+            mine = [h for h, entry in self.handles.items() if entry.pid == connection.pid]
+        self.keep(mine)
+        return super().do_fork(connection)
+
+    def do_pipe(
+        self, connection: _Connection, pid: int, h: int, offset: int, reading: bool
+    ) -> dict[str, Any]:
+        file = os.dup(self._handle(h).fd)
+        ours, theirs = os.pipe()[:: -1 if reading else 1]
+
+        def carry() -> None:
+            at = offset
+            while data := os.pread(file, 65536, at) if reading else os.read(ours, 65536):
+                at += os.write(ours, data) if reading else os.pwrite(file, data, at)
+            os.close(ours)
+            os.close(file)
+
+        carrier = threading.Thread(target=carry, daemon=True)
+        carrier.start()
+        self.pipes[pid] = (theirs, carrier)
+        if connection.fds:
+            connection.send.append(os.dup(theirs))
+        return {"path": f"/proc/{os.getpid()}/fd/{theirs}"}
+
+    def do_reaped(self, connection: _Connection, pid: int, status: int) -> None:
+        if pid in self.pipes:
+            theirs, carrier = self.pipes.pop(pid)
+            os.close(theirs)
+            carrier.join()
+        super().do_reaped(connection, pid, status)
+
     # --- helpers ----------------------------------------------------------------------------
+    def keep(self, handles: list[int]) -> None:
+        """A program inherits files: each is closed when all that hold it have closed it."""
+        with self._changed:
+            for h in handles:
+                self.handles[h].holders += 1
+
     def _handle(self, h: int) -> Handle:
         with self._changed:
             if h not in self.handles:

@@ -259,3 +259,16 @@ def test_packages_come_from_the_registries(host: Host, place: str) -> None:
     host.put(f"{place}/package.json", b'{"dependencies": {"is-number": "^7"}}')
     host.put(f"{place}/main.js", b"console.log(require('is-number')('5'))")
     assert host.sh(f"node {place}/main.js").text == "true\n"
+
+
+def test_children_of_a_program_find_its_packages(host: Host, place: str, tmp_path: Path) -> None:
+    path = hello(tmp_path, "child")
+    host.put(f"{place}/requirements.txt", f"greet @ file://{path}\n".encode())
+    program = (
+        "import subprocess, sys\n"
+        "line = 'import greet; print(greet.hello())'\n"
+        "print(subprocess.run([sys.executable, '-c', line], capture_output=True, text=True))\n"
+    )
+    host.put(f"{place}/main.py", program.encode())
+    out = host.sh(f"python3 {place}/main.py").text
+    assert "stdout='child\\n'" in out, out

@@ -65,7 +65,8 @@ def command(
 
         def forward(number: int, _frame: FrameType | None) -> None:
             with Client(socket_path) as other:
-                other.call("kill", pid, number)
+                # As a terminal does it: Ctrl-C is for what the program started too.
+                other.call("kill", -pid if number == signal.SIGINT else pid, number)
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, forward)

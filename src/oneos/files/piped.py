@@ -24,11 +24,18 @@ class PipedFile(Plain):
     Args:
         file: the opened file; closed with this.
         reading: whether the program reads it.
+        offset: where in the file it begins, in bytes.
         broken: called when the file could not be read to its end, before the program can see an
             end of file and take what came for all there was.
     """
 
-    def __init__(self, file: Any, reading: bool, broken: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        file: Any,
+        reading: bool,
+        broken: Callable[[], None] | None = None,
+        offset: int = 0,
+    ) -> None:
         read, write = os.pipe2(os.O_CLOEXEC)
         super().__init__(read if reading else write)
         self._file = file
@@ -36,7 +43,7 @@ class PipedFile(Plain):
         self._broken = broken
         ours = write if reading else read
         os.set_blocking(ours, False)
-        work = self._read_all(ours) if reading else self._write_all(ours)
+        work = self._read_all(ours, offset) if reading else self._write_all(ours, offset)
         self._task = asyncio.create_task(work, name="piped file")
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -46,9 +53,8 @@ class PipedFile(Plain):
 
         self._task.add_done_callback(ended)
 
-    async def _read_all(self, fd: int) -> None:
+    async def _read_all(self, fd: int, offset: int) -> None:
         try:
-            offset = 0
             while data := await self._file.pread(offset, READ_BYTES_MAX):
                 offset += len(data)
                 await write_all(fd, data)
@@ -59,8 +65,7 @@ class PipedFile(Plain):
                 self._broken()
             raise
 
-    async def _write_all(self, fd: int) -> None:
-        offset = 0
+    async def _write_all(self, fd: int, offset: int) -> None:
         while data := await read_some(fd, READ_BYTES_MAX):
             while data:
                 count, offset = await self._file.pwrite(offset, data)

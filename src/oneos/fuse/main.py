@@ -66,7 +66,7 @@ def main() -> int:
         if data == b"f":
             server = FuseServer(
                 fds[0],
-                lambda: Client(given.socket, shared),
+                lambda: Client(given.socket, shared=shared),
                 view,
                 os.path.dirname(given.socket),
             )

@@ -262,10 +262,11 @@ class Started(Struct, frozen=True):
 
 
 class Signal(Struct, frozen=True, array_like=True):
-    """agent.signal"""
+    """agent.signal; `group`: to the process group that the agent leads"""
 
     pid: int
     signal: int
+    group: bool = False
 
 
 # --- between Runtimes: voter.* --------------------------------------------------------------

@@ -65,12 +65,17 @@ class Client:
 
     Args:
         socket_path: the Runtime's local socket; see address.py.
+        program: where this is a program that the Runtime started: its PID and token, so that what
+            it starts has it as its parent.
         shared: connections that name the same secret share the files they open, which are closed
             with the last of them; empty: each has its own.
     """
 
-    def __init__(self, socket_path: str, shared: str = "") -> None:
+    def __init__(
+        self, socket_path: str, program: tuple[int, str] | None = None, *, shared: str = ""
+    ) -> None:
         self.socket_path = socket_path
+        self.program = program
         self._shared = shared
         self.greeting: dict[str, Any] = {}
         self.generation = 0
@@ -82,13 +87,13 @@ class Client:
 
     def clone(self) -> "Client":
         """Another client of the same Runtime, and session, with a connection of its own."""
-        other = Client(self.socket_path, self._shared)
+        other = Client(self.socket_path, self.program, shared=self._shared)
         other._session = self._session
         return other
 
     def join(self, user: str, sid: int) -> "Client":
         """A client whose connections act in a session that this one began."""
-        other = Client(self.socket_path, self._shared)
+        other = Client(self.socket_path, self.program, shared=self._shared)
         other._session = {"user": user, "sid": sid}
         return other
 
@@ -200,10 +205,12 @@ class Client:
                 f"no Runtime answers at {self.socket_path}", hint="start one: oneos up"
             ) from error
         self._socket = connection
-        hello: dict[str, Any] = {"client": True, "fds": True}
+        claims: dict[str, Any] = {"client": True, "fds": True}
+        if self.program is not None:
+            claims["pid"], claims["token"] = self.program
         if self._shared:
-            hello["shared"] = self._shared
-        self.greeting = self._request("hello", (hello,), ())
+            claims["shared"] = self._shared
+        self.greeting = self._request("hello", (claims,), ())
         if self._session is not None:
             self._request("session", (self._session,), ())
 

@@ -1,11 +1,11 @@
 """The agents of this host: programs started, watched and ended.
 
-An agent is an OS process in a process group of its own, with a language's interpreter made to see
-the tree (`guest`). Its standard descriptors are kernel pipes, files or devices that were joined
-before it started, and the packages that it asks for were installed (`environments.py`): where that
-takes a while it counts as started meanwhile, and can be signalled. When it ends, what it left open
-is closed and committed first; only then is its end written to the log, so that whoever waits for it
-finds its output whole.
+An agent is an OS process with a language's interpreter made to see the tree (`guest`): a child of
+the Runtime in a process group of its own, or a child of another agent (`offspring.py`). Its
+standard descriptors are kernel pipes, files or devices that were joined before it started, and the
+packages that it asks for were installed (`environments.py`): where that takes a while it counts as
+started meanwhile, and can be signalled. When it ends, what it left open is closed and committed
+first; only then is its end written to the log, so that whoever waits for it finds its output whole.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
-from oneos.files.handles import Caller, Handle
+from oneos.files.handles import Caller
+from oneos.files.shared import Shared
 from oneos.ids import HostName, Incarnation, Pid
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
-from oneos.limits import AGENT_HANDLES_MAX, AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
+from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
+from oneos.runtime.agent import Agent
 from oneos.runtime.ends import Ends, Pipes, Standard
-from oneos.runtime.environments import Environment, Environments, searched
+from oneos.runtime.environments import Environments, searched
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
-from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
 from oneos.state import control_types as t
@@ -45,42 +46,6 @@ FILE_FAILED = 1
 
 NOT_STARTED = 126
 """Status of a program that the kernel did not start."""
-
-
-@dataclass(slots=True)
-class Agent:
-    """One program that runs here, or waits for what it needs: then `preparing`."""
-
-    start: m.Start
-    token: str
-    caller: Caller
-    stage: str
-    standard: Standard = field(default_factory=Standard)
-    process: subprocess.Popen[bytes] | None = None
-    handles: dict[int, Handle] = field(default_factory=dict)
-    complaints: int = -1
-    environment: Environment | None = None
-    preparing: asyncio.Task[None] | None = None
-    signalled: int = 0
-    over: bool = False
-    dropped: Callable[[], None] = lambda: None
-    _last_handle: int = 0
-
-    def keep(self, handle: Handle) -> int:
-        """Enter an opened file; returns its number.
-
-        Raises:
-            FileError: EMFILE; or EBADF when the program has ended meanwhile: nobody would close it.
-        """
-        if self.over:
-            raise FileError(errno.EBADF)
-        if len(self.handles) >= AGENT_HANDLES_MAX:
-            raise FileError(errno.EMFILE)
-        if isinstance(handle, StreamFile):
-            handle.line.listen(self.dropped)
-        self._last_handle += 1
-        self.handles[self._last_handle] = handle
-        return self._last_handle
 
 
 class Agents:
@@ -162,17 +127,10 @@ class Agents:
                     self.ends.drop_held(start.ends)
 
     async def _start(self, start: m.Start, pipes: Pipes, asker: HostName | None) -> m.Started:
-        caller = Caller(start.user, os.getuid(), os.getgid(), start.pid)
-        stage = os.path.join(self._directory, str(start.pid))
-        agent = Agent(start, secrets.token_hex(16), caller, stage)
-        agent.dropped = lambda: self._line_dropped(agent)
-        standard = agent.standard
-        self._agents[start.pid] = agent
+        agent = self.enter(start)
+        caller, standard = agent.caller, agent.standard
         try:
-            if self._closing:
-                raise NetworkError(f"{self.host} is stopping", errno=errno.EAGAIN)
-            if len(self._agents) > AGENTS_MAX:
-                raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
+            self.admit()
             # By the way: most programs ask for nothing, and shall not wait to be asked.
             async with Meanwhile(self.environments.wanted(start, caller)) as asking:
                 await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
@@ -180,7 +138,7 @@ class Agents:
             if wanted is not None:
                 agent.environment = self.environments.ready(wanted)
                 if agent.environment is None:
-                    self._prepare(agent, wanted, standard)
+                    self._install_first(agent, wanted, standard)
                     return m.Started(start.pid)
             await self._run(agent, standard.fds)
         except Exception as error:
@@ -198,16 +156,15 @@ class Agents:
             standard.close_fds()
         return m.Started(start.pid)
 
-    def _prepare(self, agent: Agent, wanted: Requirements, standard: Standard) -> None:
+    def _install_first(self, agent: Agent, wanted: Requirements, standard: Standard) -> None:
         """Install what a program needs, and start it then; its launcher does not wait for that."""
         fds, standard.fds = standard.fds, {}
-        agent.preparing = asyncio.create_task(
-            self._prepared(agent, wanted, fds), name=f"agent {agent.start.pid} prepares"
-        )
-        self._tasks.add(agent.preparing)
-        agent.preparing.add_done_callback(self._tasks.discard)
+        work = self._installed_first(agent, wanted, fds)
+        agent.preparing = self.start_task(work, f"agent {agent.start.pid} prepares")
 
-    async def _prepared(self, agent: Agent, wanted: Requirements, fds: dict[int, int]) -> None:
+    async def _installed_first(
+        self, agent: Agent, wanted: Requirements, fds: dict[int, int]
+    ) -> None:
         status = 0
         try:
             agent.environment = await self.environments.make(wanted, lambda line: say(fds[2], line))
@@ -225,25 +182,70 @@ class Agents:
             await self._never_started(agent, status)
 
     async def _run(self, agent: Agent, fds: dict[int, int]) -> None:
-        inside = self._interpreters.inside(agent.start.interpreter, agent.start.arguments)
-        if inside is not None:
-            await self._namespace.ready()
+        await self.prepare(agent.start)
         # From here on it has a process, or none: nothing waits.
         agent.preparing = None
-        self._spawn(agent, fds, inside)
-
-    def _spawn(self, agent: Agent, fds: dict[int, int], inside: list[bytes] | None) -> None:
-        start = agent.start
         os.makedirs(agent.stage, mode=0o700)
+        self._spawn(agent, fds)
+
+    def enter(self, start: m.Start, parent: Agent | None = None) -> Agent:
+        """Enter an agent that is about to start."""
+        caller = Caller(start.user, os.getuid(), os.getgid(), start.pid)
+        stage = os.path.join(self._directory, str(start.pid))
+        agent = Agent(start, secrets.token_hex(16), caller, stage, parent=parent)
+        agent.dropped = lambda: self._line_dropped(agent)
+        if parent is not None and parent.environment is not None:
+            agent.environment = self.environments.hold(parent.environment)
+        self._agents[start.pid] = agent
+        return agent
+
+    def admit(self) -> None:
+        """Raise what keeps a newly entered agent from starting: NetworkError, FileError(EAGAIN)."""
+        if self._closing:
+            raise NetworkError(f"{self.host} is stopping", errno=errno.EAGAIN)
+        if len(self._agents) > AGENTS_MAX:
+            raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
+
+    async def prepare(self, start: m.Start) -> None:
+        """Make what a program of this kind needs to run here. Raises OneOSError."""
+        if self._interpreters.inside(start.interpreter, start.arguments) is not None:
+            await self._namespace.ready()
+
+    def command(self, agent: Agent) -> tuple[list[str | bytes], dict[bytes, bytes]]:
+        """What to execute for an agent, and with which environment; `prepare` comes before.
+
+        Raises:
+            OneOSError: it cannot be executed here.
+        """
+        start = agent.start
+        inside = self._interpreters.inside(start.interpreter, start.arguments)
+        packages = agent.environment
+        if packages is not None and packages.kind != start.interpreter:
+            packages = None
         if inside is not None:
             argv = self._namespace.command(start.cwd, inside)
             environment = self._namespace.environment(start.env)
-            if agent.environment is not None:
-                environment |= searched(start.interpreter, agent.environment, start.env)
-        else:
-            argv, environment = self._interpreters.command(start.interpreter, start.arguments)
-            environment |= self._interpreters.environment(start.interpreter, start.env)
-            environment |= self._context(agent)
+            return argv, environment | (searched(packages, start.env) if packages else {})
+        argv = self._interpreters.command(start.interpreter, start.arguments)
+        environment = self._interpreters.environment(start.interpreter, start.env)
+        environment |= {
+            b"ONEOS_SOCK": os.fsencode(self._socket_path),
+            b"ONEOS_PID": b"%d" % start.pid,
+            b"ONEOS_PPID": b"%d" % start.ppid,
+            b"ONEOS_TOKEN": agent.token.encode(),
+            b"ONEOS_CWD": start.cwd,
+            b"ONEOS_HOSTNAME": self.host.encode(),
+            b"ONEOS_STAGE": os.fsencode(agent.stage),
+            b"ONEOS_UID": b"%d" % agent.caller.uid,
+            b"ONEOS_GID": b"%d" % agent.caller.gid,
+        }
+        if packages is not None:
+            environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(packages.path)
+        return argv, environment
+
+    def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
+        argv, given = self.command(agent)
+        environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath)), **given}
         # A complaint about output that could not be committed goes where its errors go.
         agent.complaints = os.dup(fds[2])
         agent.process = subprocess.Popen(
@@ -256,31 +258,23 @@ class Agents:
             process_group=0,
             restore_signals=True,
         )
+        self.note(agent)
+        self.start_task(self._watch(agent), f"agent {agent.start.pid}")
+
+    def note(self, agent: Agent) -> None:
+        """Write down which OS process an agent is, for the next run."""
         try:
-            self._records.note(start.pid, agent.process.pid)
+            self._records.note(agent.start.pid, agent.os_pid)
         except OSError as error:
-            log.warning("agent %d is not written down for the next run: %s", start.pid, error)
-        task = asyncio.create_task(self._watch(agent), name=f"agent {start.pid}")
+            pid = agent.start.pid
+            log.warning("agent %d is not written down for the next run: %s", pid, error)
+
+    def start_task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Start what follows an agent to its end."""
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _context(self, agent: Agent) -> dict[bytes, bytes]:
-        """What an instrumented program is told; docs/guest-protocol.md lists it."""
-        start = agent.start
-        environment = {}
-        if agent.environment is not None:
-            environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(agent.environment.path)
-        return environment | {
-            b"ONEOS_SOCK": os.fsencode(self._socket_path),
-            b"ONEOS_PID": b"%d" % start.pid,
-            b"ONEOS_PPID": b"%d" % start.ppid,
-            b"ONEOS_TOKEN": agent.token.encode(),
-            b"ONEOS_CWD": start.cwd,
-            b"ONEOS_HOSTNAME": self.host.encode(),
-            b"ONEOS_STAGE": os.fsencode(agent.stage),
-            b"ONEOS_UID": b"%d" % agent.caller.uid,
-            b"ONEOS_GID": b"%d" % agent.caller.gid,
-        }
+        return task
 
     async def _never_started(self, agent: Agent, status: int) -> None:
         agent.over = True
@@ -297,18 +291,29 @@ class Agents:
         assert agent.process is not None
         await _exited(agent.process)
         code = agent.process.wait()
+        await self.finish(agent, code if code >= 0 else 128 - code)
+
+    async def finish(self, agent: Agent, status: int) -> None:
+        """Close what an agent that has ended left open, then write its end down.
+
+        Args:
+            status: as sh has it.
+        """
         self._records.forget(agent.start.pid)
-        status = code if code >= 0 else 128 - code
         agent.over = True
         # The streams first: their content is what the program meant to leave.
         for handle in [*agent.standard.streams, *agent.handles.values()]:
             try:
-                await handle.close()
+                if isinstance(handle, Shared) and handle in agent.inherited:
+                    await handle.drop()
+                else:
+                    await handle.close()
             except (OneOSError, OSError) as error:
                 status = status or FILE_FAILED
                 _complain(agent, error)
         agent.handles.clear()
         await self._clean_up(agent)
+        agent.gone.set()
         await self._written_down(agent, status)
 
     async def _clean_up(self, agent: Agent) -> None:
@@ -318,9 +323,14 @@ class Agents:
         if agent.environment is not None:
             self.environments.release(agent.environment)
             agent.environment = None
+        others = (x for x in self._agents.values() if x.first is agent.first and not x.over)
+        heir = next(others, None)
         for pump in agent.standard.pumps:
-            # Nobody reads this input any more: the writer shall learn it.
-            if not pump.done():
+            if heir is not None:
+                # Another one that has the same input may read on.
+                heir.standard.pumps.append(pump)
+            elif not pump.done():
+                # Nobody reads this input any more: the writer shall learn it.
                 pump.cancel()
         await asyncio.to_thread(shutil.rmtree, agent.stage, ignore_errors=True)
 
@@ -347,10 +357,14 @@ class Agents:
 
     # --- signals --------------------------------------------------------------------------------
     async def _on_signal(self, peer: Peer, message: m.Signal) -> None:
-        self.signal(message.pid, message.signal)
+        self.signal(message.pid, message.signal, message.group)
 
-    def signal(self, pid: int, number: int) -> None:
-        """Send a signal to an agent here. Raises FileError(ESRCH)."""
+    def signal(self, pid: int, number: int, group: bool = False) -> None:
+        """Send a signal to an agent here, or to the process group that it leads.
+
+        Raises:
+            FileError: ESRCH, it does not run here, or leads no group.
+        """
         agent = self._agents.get(pid)
         if agent is not None and agent.preparing is not None:
             # It has no process yet: it ends as that would by default, and is never stopped.
@@ -358,9 +372,18 @@ class Agents:
                 agent.signalled = number
                 agent.preparing.cancel()
             return
-        if agent is None or agent.process is None or agent.process.returncode is not None:
+        os_pid = agent.os_pid if agent is not None else 0
+        if agent is None or not os_pid:
             raise FileError(errno.ESRCH)
-        os.kill(agent.process.pid, number)
+        if group:
+            if os.getpgid(os_pid) != os_pid:
+                raise FileError(errno.ESRCH)
+            os.killpg(os_pid, number)
+        elif agent.watched is not None:
+            # Its parent may have waited for it at any moment, and the number be another's.
+            signal.pidfd_send_signal(agent.watched.pidfd, number)
+        else:
+            os.kill(os_pid, number)
 
     def _line_dropped(self, agent: Agent) -> None:
         """An agent's input broke off: what it has read is not all there was.
@@ -376,23 +399,22 @@ class Agents:
     def os_pid(self, pid: int) -> int:
         """The host's PID of an agent here. Raises FileError(ESRCH)."""
         agent = self._agents.get(pid)
-        if agent is None or agent.process is None:
+        if agent is None or not agent.os_pid:
             raise FileError(errno.ESRCH)
-        return agent.process.pid
+        return agent.os_pid
 
     async def close(self) -> None:
         """End all agents: SIGTERM, then SIGKILL after a grace; what they wrote is committed."""
         self._closing = True
         for number, wait_s in ((signal.SIGTERM, KILL_GRACE_S), (signal.SIGKILL, CALL_TIMEOUT_S)):
-            for pid, agent in list(self._agents.items()):
-                if agent.preparing is not None:
-                    agent.preparing.cancel()
-                    continue
-                try:
-                    # With all that it started: nobody would end those later.
-                    os.killpg(self.os_pid(pid), number)
-                except (FileError, ProcessLookupError):
-                    pass
+            for pid in list(self._agents):
+                for group in (True, False):
+                    try:
+                        # With all that it started: nobody would end those later.
+                        self.signal(pid, number, group)
+                        break
+                    except (FileError, ProcessLookupError):
+                        pass
             if self._tasks:
                 await asyncio.wait(list(self._tasks), timeout=wait_s)
 

@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,7 @@ from oneos.files.tree import Tree
 _PYTHON = re.compile(rb"python(3(\.\d+)?)?")
 _NODE = re.compile(rb"node(js)?")
 _HEAD_BYTES = 256
+_BIN_ELSEWHERE = (b"/usr/bin", b"/usr/local/bin")
 _SUFFIXES = {
     b".py": "python",
     b".js": "node",
@@ -153,6 +154,39 @@ async def resolve(
         return Command("native", [path, *argv[1:]], on)
     # As POSIX has it: a text that nothing else claims is a script of the shell.
     return Command("sh", [path, *argv[1:]])
+
+
+async def resolve_file(
+    tree: Tree,
+    path: bytes,
+    argv: list[bytes],
+    caller: Caller,
+    interpreters: Mapping[bytes, str],
+    on_host: OnHost = nowhere,
+) -> Command:
+    """What to start where a program names the file to execute, as exec(2) does.
+
+    Args:
+        path: absolute, in the tree. What hosts have in /usr/bin and /usr/local/bin is in the
+            tree's /bin where this host runs none of its own, and the host's own interpreters are
+            known by their paths too, since `sys.executable` and `process.execPath` are such.
+        argv: the arguments; the first is not looked at.
+        interpreters: the host's paths of interpreters, and which they are.
+        on_host: as for `which`.
+
+    Raises:
+        CommandError: there is none, or it may not be run.
+    """
+    tidy = os.path.normpath(path)
+    place, _, name = tidy.rpartition(b"/")
+    known = interpreters.get(tidy)
+    if known is None and place in (b"/bin", *_BIN_ELSEWHERE):
+        known = _interpreter(name)
+    if known is not None:
+        return Command(known, argv[1:])
+    if place in _BIN_ELSEWHERE and not on_host(tidy):
+        path = b"/bin/" + name
+    return await resolve(tree, [path, *argv[1:]], b"/", caller, on_host)
 
 
 def machine_of(head: bytes) -> str:

@@ -43,9 +43,10 @@ _GONE = ".gone-"
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One that is there: its key, and the directory that programs search for packages."""
+    """One that is there: its key, kind, and the directory that programs search for packages."""
 
     key: str
+    kind: str
     path: str
 
 
@@ -118,7 +119,8 @@ class Environments:
         except OSError:
             return None
         self._held[key] += 1
-        return Environment(key, os.path.join(place, MODULES if wanted.kind == "node" else SITE))
+        path = os.path.join(place, MODULES if wanted.kind == "node" else SITE)
+        return Environment(key, wanted.kind, path)
 
     async def make(self, wanted: Requirements, say: Callable[[str], None]) -> Environment:
         """As `ready`, but makes it; two that ask at once wait for the same.
@@ -145,6 +147,11 @@ class Environments:
                 if not making.waiting:
                     making.task.cancel()  # Nobody waits for it any more.
         return made
+
+    def hold(self, environment: Environment) -> Environment:
+        """The same for one program more: a child finds the packages of its parent."""
+        self._held[environment.key] += 1
+        return environment
 
     def release(self, environment: Environment) -> None:
         """The program that it was for has ended."""
@@ -263,13 +270,13 @@ class Environments:
             shutil.rmtree(os.path.join(self._directory, name), ignore_errors=True)
 
 
-def searched(kind: str, environment: Environment, given: dict[bytes, bytes]) -> dict[bytes, bytes]:
+def searched(environment: Environment, given: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """The variables by which a program in the name space finds its packages.
 
     There it is the plain interpreter, which nothing of ours runs in; packages come before what
     `given`, the program's own variables, names.
     """
-    name = b"NODE_PATH" if kind == "node" else b"PYTHONPATH"
+    name = b"NODE_PATH" if environment.kind == "node" else b"PYTHONPATH"
     paths = [os.fsencode(environment.path), given.get(name, b"")]
     return {name: b":".join(path for path in paths if path)}
 

@@ -109,20 +109,25 @@ class Interpreters:
             raise FileError(2, kind, hint=f"this host has no {kind}")
         return found
 
-    def command(
-        self, kind: str, arguments: list[bytes]
-    ) -> tuple[list[str | bytes], dict[bytes, bytes]]:
-        """The host's command line, and environment it needs, for a program in its context.
+    def paths(self) -> dict[bytes, str]:
+        """The host's paths of the interpreters, by which programs start more of their kind."""
+        return {
+            os.fsencode(path): kind
+            for kind, found in self._found.items()
+            for path in (found.path, os.path.realpath(found.path))
+        }
+
+    def command(self, kind: str, arguments: list[bytes]) -> list[str | bytes]:
+        """The host's command line for a program in its context.
 
         Raises:
             FileError: ENOENT, this host has no such interpreter.
         """
-        environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath))}
         if kind == "sh":
-            return [*self._sh, *arguments], environment
+            return [*self._sh, *arguments]
         found = self._interpreter(kind)
         command = launch_python.command if kind == "python" else launch_node.command
-        return list(command(found.path, arguments)), environment
+        return list(command(found.path, arguments))
 
     def environment(self, kind: str, given: dict[bytes, bytes]) -> dict[bytes, bytes]:
         """The environment for a program that is to see `given`."""

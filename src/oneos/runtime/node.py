@@ -57,6 +57,7 @@ from oneos.runtime.joining import NameServer
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import LocalServer
 from oneos.runtime.namespace import NameSpace
+from oneos.runtime.offspring import Offspring
 from oneos.runtime.operations import Operations
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
@@ -198,6 +199,16 @@ class Node:
             self.control,
             NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
         )
+        self.offspring = Offspring(
+            self.host,
+            lambda: self.incarnation,
+            self.tree,
+            self.services,
+            self.control,
+            self.agents,
+            self.interpreters,
+            self.launcher.on_host,
+        )
         self.name_server = NameServer(self.identity, self.control, self.links)
         self.system = System(
             self.host,
@@ -213,7 +224,9 @@ class Node:
             lambda: self.incarnation > 0,
             self.stop,
         )
-        self.operations = Operations(self.host, self.tree, self.agents, self.launcher, self.system)
+        self.operations = Operations(
+            self.host, self.tree, self.agents, self.offspring, self.launcher, self.system
+        )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended
         )

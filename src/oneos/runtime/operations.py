@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -19,13 +19,16 @@ from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
 from oneos.files.opened import RemoteFile
+from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.limits import CLIENT_HANDLES_MAX, SHARED_HANDLES_MAX
-from oneos.runtime.agents import Agent, Agents
+from oneos.runtime.agent import Agent
+from oneos.runtime.agents import Agents
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
+from oneos.runtime.offspring import Offspring
 from oneos.runtime.pipeline_spec import SpawnSpec
 from oneos.runtime.system import System
 
@@ -65,31 +68,45 @@ class Who:
 Operation = Callable[..., Awaitable[Any]]
 
 
+def _agent(who: Who) -> Agent:
+    assert isinstance(who.owner, Agent)
+    return who.owner
+
+
 class Operations:
     """See the module.
 
     Args:
         host: this host.
-        tree, agents, launcher, system: what the requests act on.
+        tree, agents, offspring, launcher, system: what the requests act on.
     """
 
     def __init__(
-        self, host: HostName, tree: Tree, agents: Agents, launcher: Launcher, system: System
+        self,
+        host: HostName,
+        tree: Tree,
+        agents: Agents,
+        offspring: Offspring,
+        launcher: Launcher,
+        system: System,
     ) -> None:
         self.host = host
         self._tree = tree
         self._agents = agents
+        self._offspring = offspring
         self._launcher = launcher
         self._system = system
-        self._shared: dict[str, Client] = {}
+        self._clients: dict[str, Client] = {}
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
+        program = "child fork exec started reaped unborn pipe"
         client = "look session spawn wait poll which status voters manifest token stop forget"
         client += " environments environment_remove"
         self._operations: dict[str, Operation] = {
-            name: getattr(self, "_op_" + name) for name in (both + " " + client).split()
+            name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
         self._for_clients = frozenset(client.split())
+        self._for_programs = frozenset(program.split())
 
     async def handle(self, connection: Connection, name: str, arguments: list[Any]) -> Any:
         """Do one request and return its result, or raise."""
@@ -103,6 +120,8 @@ class Operations:
             raise UserError(f"there is no request {name!r}", errno=errno.ENOSYS)
         if name in self._for_clients and not isinstance(who.owner, Client):
             raise UserError(f"a program may not ask for {name!r}", errno=errno.EPERM)
+        if name in self._for_programs and not isinstance(who.owner, Agent):
+            raise UserError(f"only a program may ask for {name!r}", errno=errno.EPERM)
         if isinstance(who.owner, Client) and who.owner.shared:
             BY_KERNEL.set(True)
         if name == "spawn":
@@ -121,12 +140,18 @@ class Operations:
                     errno=errno.EACCES,
                     hint=f"use it as user {os.getuid()}, or start one of your own",
                 )
-            caller = Caller("root", os.getuid(), os.getgid())
-            connection.caller = Who(
-                self._client(caller, str(claims.get("shared", ""))), caller, fds
-            )
+            pid = 0
+            if claims.get("token"):
+                # A shell that is a program: what it starts has it as its parent.
+                agent = self._agents.find(int(claims.get("pid", 0)), str(claims["token"]))
+                self._offspring.greeted(agent, connection.os_pid)
+                pid = agent.start.pid
+            caller = Caller("root", os.getuid(), os.getgid(), pid)
+            owner = self._client(caller, str(claims.get("shared", "")))
+            connection.caller = Who(owner, caller, fds)
             return {"host": self.host, "network": self._system.network}
         agent = self._agents.find(int(claims.get("pid", 0)), str(claims.get("token", "")))
+        self._offspring.greeted(agent, connection.os_pid)
         connection.caller = Who(agent, agent.caller, fds)
         return {
             "host": self.host,
@@ -139,9 +164,9 @@ class Operations:
         """Whose connection this is: a client's of its own, or one more of several."""
         if not shared:
             return Client(caller)
-        client = self._shared.get(shared)
+        client = self._clients.get(shared)
         if client is None:
-            client = self._shared[shared] = Client(caller, shared)
+            client = self._clients[shared] = Client(caller, shared)
         else:
             client.connections += 1
         return client
@@ -154,7 +179,7 @@ class Operations:
         who.owner.connections -= 1
         if who.owner.connections:
             return
-        self._shared.pop(who.owner.shared, None)
+        self._clients.pop(who.owner.shared, None)
         for handle in who.owner.handles.values():
             try:
                 await handle.close()
@@ -249,9 +274,10 @@ class Operations:
 
     def _remote(self, who: Who, number: int) -> RemoteFile:
         handle = self._handle(who, number)
-        if not isinstance(handle, RemoteFile):
+        file = handle.file if isinstance(handle, Shared) else handle
+        if not isinstance(file, RemoteFile):
             raise FileError(errno.EBADF)
-        return handle
+        return file
 
     async def _op_opened(self, who: Who, number: int) -> None:
         handle = self._handle(who, number)
@@ -291,11 +317,11 @@ class Operations:
         user = self._system.session_user(int(wish.get("sid") or 0))
         if user is not None:
             # One connection more of a session that another connection opened, and ends.
-            who.caller = Caller(user, who.caller.uid, who.caller.gid)
+            who.caller = replace(who.caller, user=user)
             return {"sid": int(wish["sid"]), "user": user, "host": self.host}
         login = await self._system.login(str(wish.get("user") or "root"))
         who.owner.sessions[login.sid] = login.user
-        who.caller = Caller(login.user, who.caller.uid, who.caller.gid)
+        who.caller = replace(who.caller, user=login.user)
         return {**msgspec.structs.asdict(login), "host": self.host}
 
     async def _op_spawn(self, who: Who, fds: list[int], spec: Any) -> list[dict[str, Any]]:
@@ -315,6 +341,30 @@ class Operations:
 
     async def _op_which(self, who: Who, name: bytes, cwd: bytes) -> bytes:
         return await which(self._tree, name, cwd, who.caller, self._launcher.on_host)
+
+    # --- programs that programs start ---------------------------------------------------------
+    async def _op_child(self, who: Who, spec: Any) -> dict[str, Any]:
+        return await self._offspring.child(_agent(who), spec)
+
+    async def _op_fork(self, who: Who) -> dict[str, Any]:
+        return await self._offspring.fork(_agent(who))
+
+    async def _op_exec(self, who: Who, spec: Any) -> dict[str, Any]:
+        return await self._offspring.become(_agent(who), spec)
+
+    async def _op_started(self, who: Who, pid: int, os_pid: int) -> None:
+        self._offspring.started(_agent(who), pid, os_pid)
+
+    async def _op_reaped(self, who: Who, pid: int, wait_status: int) -> None:
+        await self._offspring.reaped(_agent(who), pid, wait_status)
+
+    async def _op_unborn(self, who: Who, pid: int) -> None:
+        self._offspring.unborn(_agent(who), pid)
+
+    async def _op_pipe(self, who: Who, pid: int, number: int, offset: int, reading: bool) -> Any:
+        fd = self._offspring.pipe(_agent(who), pid, number, offset, reading)
+        answer = {"path": f"/proc/{os.getpid()}/fd/{fd}"}
+        return Answer(answer, [os.dup(fd)]) if who.fds else answer
 
     # --- the network ----------------------------------------------------------------------------
     async def _op_status(self, who: Who) -> dict[str, Any]:

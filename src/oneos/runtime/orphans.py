@@ -29,7 +29,7 @@ class RunRecords:
         self._directory = directory
 
     def note(self, pid: int, os_pid: int) -> None:
-        """Write down that agent `pid` is the OS process `os_pid`, the leader of its group.
+        """Write down that agent `pid` is the OS process `os_pid`.
 
         Raises:
             OSError: the disk refuses.
@@ -51,12 +51,20 @@ class RunRecords:
             if number.isdigit() and identity and _identity(int(number)) == identity:
                 log.warning("ending agent %s of an earlier run (process %s)", path.name, number)
                 try:
-                    os.killpg(int(number), signal.SIGKILL)
+                    _kill(int(number))
                     ended.append(int(path.name))
                 except ProcessLookupError:
                     pass
             path.unlink(missing_ok=True)
         return ended
+
+
+def _kill(os_pid: int) -> None:
+    """End a process, with its group where it leads one."""
+    if os.getpgid(os_pid) == os_pid:
+        os.killpg(os_pid, signal.SIGKILL)
+    else:
+        os.kill(os_pid, signal.SIGKILL)
 
 
 def _identity(os_pid: int) -> str:

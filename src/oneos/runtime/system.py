@@ -163,9 +163,14 @@ class System:
 
     # --- doing ----------------------------------------------------------------------------------
     async def kill(self, pid: int, number: int) -> None:
-        """Send a signal to a process wherever it runs. Raises FileError(ESRCH, EINVAL)."""
+        """Send a signal to a process wherever it runs; a negative PID names its process group.
+
+        Raises:
+            FileError: ESRCH, EINVAL, EHOSTUNREACH.
+        """
         if not 0 <= number <= SIGNALS_MAX:
             raise FileError(errno.EINVAL, hint=f"{number} is no signal")
+        group, pid = pid < 0, abs(pid)
         process = self._control.state.processes.get(pid)
         if process is None:
             raise FileError(errno.ESRCH)
@@ -174,12 +179,12 @@ class System:
             return
         if process.host == self.host:
             try:
-                self._agents.signal(pid, number)
+                self._agents.signal(pid, number, group)
             except ProcessLookupError:
                 raise FileError(errno.ESRCH) from None
             return
         try:
-            await self._links.call(process.host, "agent.signal", m.Signal(pid, number), None)
+            await self._links.call(process.host, "agent.signal", m.Signal(pid, number, group), None)
         except NetworkError as error:
             raise FileError(errno.EHOSTUNREACH, hint=error.message) from error
 

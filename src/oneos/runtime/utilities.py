@@ -76,9 +76,12 @@ def _groups() -> bytes:
 
 
 def shell_command(directory: Path) -> list[str]:
-    """How this host runs a shell script of the tree."""
+    """How this host runs a shell script of the tree.
+
+    `-I`: the variables of Python that the script's environment may hold are for its programs.
+    """
     socket_path = directory / "run" / "local.sock"
-    return [sys.executable, "-m", "oneos.cli.main", "sh", "--socket", os.fspath(socket_path)]
+    return [sys.executable, "-I", "-m", "oneos.cli.main", "sh", "--socket", os.fspath(socket_path)]
 
 
 def clear(directory: Path) -> None:

@@ -18,6 +18,7 @@ class ProgramContext:
     """What the Runtime told a shell that it started."""
 
     pid: int
+    token: str
     ppid: int
     cwd: str
     variables: dict[str, Variable]
@@ -36,6 +37,7 @@ def program_context() -> ProgramContext | None:
     }
     return ProgramContext(
         int(told["ONEOS_PID"]),
+        told["ONEOS_TOKEN"],
         int(parent) if parent.isdigit() else 0,
         told.get("ONEOS_CWD") or "/",
         variables,

@@ -56,10 +56,12 @@ def run(
     """
     # First, before there are threads: the parser forks.
     parser = Parser()
+    context = program_context()
+    program = (context.pid, context.token) if context is not None else None
     try:
         # The session lasts as long as this connection, which asks for nothing else: others
         # are broken off by Ctrl-C.
-        with Client(socket_path) as login_client:
+        with Client(socket_path, program) as login_client:
             shell = new_shell(login_client, parser, user)
             shell.options.update(options)
             shell.name = source.name

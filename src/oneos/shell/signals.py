@@ -18,12 +18,15 @@ TRAPPABLE = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM")
 
 
 def forward_interrupt(client: Client, pids: Iterable[int]) -> None:
-    """Send SIGINT to programs. One that has ended, or a Runtime that is away, is no error."""
+    """Send SIGINT to programs and what they started, as a terminal does: each leads a group.
+
+    One that has ended, or a Runtime that is away, is no error.
+    """
     # A connection of its own: the shell's is waiting for these programs.
     with client.clone() as other:
         for pid in pids:
             try:
-                other.call("kill", pid, int(signal.SIGINT))
+                other.call("kill", -pid, int(signal.SIGINT))
             except OneOSError:
                 pass
 

@@ -108,7 +108,7 @@ class Control:
             # People log in at any host; it is the Session service that writes it down.
             speakers.append(placed.host)
         if (
-            isinstance(command, t.Arrive | t.Depart | t.Ended | t.OpenSession)
+            isinstance(command, t.Arrive | t.Depart | t.Ended | t.Become | t.OpenSession)
             and author not in speakers
         ):
             return _refuse(errno.EPERM, f"{author} may not speak for {own}")
@@ -322,6 +322,18 @@ class Control:
                 and (process.host, process.incarnation) == (c.host, c.incarnation)
             ):
                 self._end(process, status, c.now_ns, "")
+        return t.Result()
+
+    def _become(self, c: t.Become) -> t.Result:
+        processes = self.state.processes
+        process = processes.get(c.pid)
+        if (
+            process is None
+            or process.state != "running"
+            or (process.host, process.incarnation) != (c.host, c.incarnation)
+        ):
+            return _refuse(errno.ESRCH, f"no process {c.pid} runs on {c.host}")
+        processes[c.pid] = msgspec.structs.replace(process, argv=c.argv, cwd=c.cwd)
         return t.Result()
 
     def _end(self, process: t.Process, status: int, now_ns: int, reason: str) -> None:

@@ -244,6 +244,16 @@ class Ended(Struct, frozen=True, tag="ended"):
     now_ns: int
 
 
+class Become(Struct, frozen=True, tag="become"):
+    """A program of a host has become another one, under the same PID: exec."""
+
+    host: HostName
+    incarnation: Incarnation
+    pid: Pid
+    argv: list[bytes]
+    cwd: bytes
+
+
 class Freeze(Struct, frozen=True, tag="freeze"):
     """Stop every other command, because the logs move to new servers."""
 
@@ -275,6 +285,7 @@ Command = (
     | CloseSession
     | Spawn
     | Ended
+    | Become
     | Freeze
     | Thaw
     | Nothing

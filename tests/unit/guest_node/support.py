@@ -82,6 +82,7 @@ def run_in_context(
     root = os.path.join(base, "root")
     shutil.copytree(source, root + case)
     with TreeServer(root, remote=remote) as server, tempfile.TemporaryDirectory() as stage:
+        server.node = os.path.realpath(node)
         if prepare:
             prepare(server)
         env = _plain() | (extra or {}) | server.environment(case, stage)

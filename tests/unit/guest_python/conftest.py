@@ -93,6 +93,7 @@ class World:
     def context(self, args: Sequence[str | bytes], stdin: bytes = b"") -> Outcome:
         """Run in the context, with the directory in the tree only."""
         assert self.server is not None
+        self.server.python = self.python
         given = {
             **self.environment(),
             **self.server.environment(str(self.home)),

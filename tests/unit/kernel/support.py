@@ -16,7 +16,7 @@ HUB, LAB = HostName("hub"), HostName("lab")
 
 
 def facts(core: bool = True) -> t.Facts:
-    return t.Facts("127.0.0.1", 1, 2, 3, core, interpreters={"python": "3.11"})
+    return t.Facts("127.0.0.1", 1, 2, 3, core, interpreters={"python": "3.11", "sh": "1"})
 
 
 class World:

@@ -41,6 +41,7 @@ class Bench:
 
     def __init__(self, network: Network, world: World, directory: Path) -> None:  # noqa: F811
         hub = network.hosts[0]
+        self.network = network
         self.control, self._world = hub.control, world
         self.tree = Tree(hub.files, {})
         self.ends = Ends(HUB, self.tree, Plumbing(hub.streams))

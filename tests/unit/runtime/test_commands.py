@@ -7,7 +7,14 @@ import pytest
 
 from oneos.files.handles import Caller
 from oneos.files.tree import Tree
-from oneos.runtime.commands import Command, CommandError, machine_of, resolve, which
+from oneos.runtime.commands import (
+    Command,
+    CommandError,
+    machine_of,
+    resolve,
+    resolve_file,
+    which,
+)
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import Network
@@ -114,3 +121,22 @@ async def test_host_that_runs_no_programs_of_its_own_has_none_to_find(tree: Tree
         with pytest.raises(CommandError) as raised:
             await resolve(tree, [name], b"/h", CALLER)
         assert (raised.value.status, raised.value.errno) == (127, errno.ENOENT)
+
+
+async def test_files_that_programs_name_are_found_as_commands_are(tree: Tree) -> None:
+    own = {b"/opt/host/bin/python9": "python"}
+    for path, command in (
+        (b"/opt/host/bin/python9", Command("python", [b"-c", b"x"])),
+        (b"/usr/bin/python3", Command("python", [b"-c", b"x"])),
+        (b"/bin/sh", Command("sh", [b"-c", b"x"])),
+        (b"/usr/local/bin/node", Command("node", [b"-c", b"x"])),
+        (b"/usr/bin/cat", Command("python", [b"/bin/cat", b"-c", b"x"])),
+        (b"/h/../h/js", Command("node", [b"/h/js", b"-c", b"x"])),
+    ):
+        argv = [b"any name", b"-c", b"x"]
+        assert await resolve_file(tree, path, argv, CALLER, own) == command
+    with pytest.raises(CommandError) as raised:
+        await resolve_file(tree, b"/usr/bin/gcc", [b"x"], CALLER, own)
+    assert raised.value.errno == errno.ENOENT
+    native = Command("native", [b"/usr/bin/git", b"log"])
+    assert await resolve_file(tree, b"/usr/bin/git", [b"x", b"log"], CALLER, own, has_git) == native

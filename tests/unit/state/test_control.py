@@ -311,3 +311,19 @@ def test_snapshot_goes_on_as_the_machine_itself() -> None:
     record = t.Record("next", net.dead("lab", Incarnation(hosts["lab"])))
     assert copy.apply("hub", record) == net.machine.apply("hub", record)
     assert copy.dump() == net.machine.dump()
+
+
+def test_program_becomes_another_under_its_pid_while_it_runs() -> None:
+    net = Network()
+    hosts = net.begin("lab")
+    _, epoch = net.place()
+    (pid,) = net.ok("hub", net.spawn("lab", hosts["lab"], epoch))
+    becomes = t.Become(LAB, hosts["lab"], Pid(pid), [b"sort", b"-n"], b"/tmp")
+    assert net.refused("hub", becomes) == "EPERM"
+    before = net.machine.state.processes[pid]
+    net.ok("lab", becomes)
+    now = net.machine.state.processes[pid]
+    assert (now.argv, now.cwd, now.state) == ([b"sort", b"-n"], b"/tmp", "running")
+    assert (now.ppid, now.started_ns, now.host) == (before.ppid, before.started_ns, before.host)
+    net.ok("lab", t.Ended(LAB, hosts["lab"], [(Pid(pid), 0)], 0))
+    assert net.refused("lab", becomes) == "ESRCH"

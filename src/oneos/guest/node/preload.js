@@ -12,7 +12,7 @@
 // every chance to change `fs`.
 const ALWAYS = [
   'internals', 'errors', 'limits', 'msgpack', 'channel', 'paths', 'steps', 'names', 'files',
-  'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'processes', 'workers',
+  'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'children', 'processes', 'workers',
   'offer',
 ];
 const { readFileSync } = require('fs');
@@ -48,6 +48,7 @@ function settings() {
   const given = {
     socket: env.ONEOS_SOCK,
     pid: Number(env.ONEOS_PID),
+    ppid: Number(env.ONEOS_PPID),
     token: env.ONEOS_TOKEN,
     cwd: env.ONEOS_CWD || '/',
     hostname: env.ONEOS_HOSTNAME,
@@ -80,6 +81,7 @@ function enter(given, isMainThread, workers) {
   load('./modules').install(given.stage);
   load('./offer').install();
   load('./refuse').install();
+  load('./children').install(channel);
   load('./processes').install(given, channel, workers.publish, isMainThread);
   if (isMainThread) {
     load('./errors').installReport();

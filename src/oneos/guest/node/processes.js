@@ -1,10 +1,11 @@
 'use strict';
 // Who and where the program is: PID, working directory, user, host name, signals.
 //
-// The network's, not the host's. A signal to itself is raised here, at once and synchronously as
-// the kernel does it; one to any other process goes through the Runtime.
+// The network's, not the host's. A signal to itself or to a child is sent here, at once and
+// synchronously as the kernel does it; one to any other process goes through the Runtime.
 
 const { posix } = require('path');
+const { kernelPids } = require('./children');
 const { Fail, ERRNO, toError } = require('./errors');
 const { internalBinding } = require('./internals');
 const names = require('./names');
@@ -13,22 +14,25 @@ const { original, runSync } = require('./steps');
 
 const S_IFDIR = 0o040000;
 
-// The canonical path of a directory to work in. Throws as `process.chdir` does.
+// The canonical path of a directory to work in. Throws Fail.
+function directory(target) {
+  if (target === '') throw new Fail(ERRNO.ENOENT);
+  const { path, native } = paths.locate(target);
+  if (native) {
+    const canonical = posix.normalize(path);
+    if (names.isDirectory([modeOfNative(canonical)])) return canonical.replace(/(.)\/$/, '$1');
+    throw new Fail(ERRNO.ENOTDIR);
+  }
+  const attr = runSync(names.attr(path));
+  if (!names.isDirectory(attr)) throw new Fail(ERRNO.ENOTDIR);
+  return runSync(names.realpath(path));
+}
+
+// The same for `process.chdir`, which throws errors.
 function change(target, above) {
   const before = paths.cwd();
   try {
-    if (target === '') throw new Fail(ERRNO.ENOENT);
-    const { path, native } = paths.locate(target);
-    let canonical = path;
-    if (native) {
-      canonical = posix.normalize(path);
-      if (names.isDirectory([modeOfNative(canonical)])) return canonical.replace(/(.)\/$/, '$1');
-      throw new Fail(ERRNO.ENOTDIR);
-    }
-    const attr = runSync(names.attr(path));
-    if (!names.isDirectory(attr)) throw new Fail(ERRNO.ENOTDIR);
-    canonical = runSync(names.realpath(path));
-    return canonical;
+    return directory(target);
   } catch (fail) {
     if (!(fail instanceof Fail)) throw fail;
     throw toError(fail, 'chdir', before, target, above);
@@ -58,8 +62,10 @@ function installSignals(pid, call) {
   const real = process._kill;
   const own = process.pid;
   process._kill = function(target, signal) {
-    // Its process group is the program alone: it cannot start others.
-    if (target === pid || target === 0 || target === -pid) return real(own, signal);
+    if (target === 0) return real(0, signal);
+    if (Math.abs(target) === pid) return real(Math.sign(target) * own, signal);
+    const child = kernelPids.get(Math.abs(target));
+    if (child !== undefined) return real(Math.sign(target) * child, signal);
     try {
       call(['kill', target, signal]);
       return 0;
@@ -71,6 +77,8 @@ function installSignals(pid, call) {
 }
 
 function constant(name, value) {
+  // Some are accessors of C++ that older Nodes show as values, and that stay while they are there.
+  delete process[name];
   Object.defineProperty(process, name, {
     value, enumerable: true, configurable: true, writable: true,
   });
@@ -113,10 +121,10 @@ function install(settings, channel, moved, isMainThread) {
   installOutput();
   installSignals(settings.pid, (request) => channel.call(request));
   constant('pid', settings.pid);
-  constant('ppid', 0);  // The parent is not in the network's table, as in a PID namespace.
+  constant('ppid', settings.ppid);  // 0 where a client started the program.
   installDirectory(settings.cwd, moved, isMainThread);
   installUser(settings.uid, settings.gid, () => channel.whoami());
   internalBinding('os').getHostname = () => settings.hostname;
 }
 
-module.exports = { install };
+module.exports = { directory, install };

@@ -1,15 +1,12 @@
 'use strict';
 // What this version leaves out, refused with an error that says so.
 //
-// Each of these would reach the host by a way of its own: programs started, sockets by a path,
-// files watched, read or written by Node's C++ part. Refused at the binding, so that no way of
+// Each of these would reach the host by a way of its own: sockets by a path, files watched, read or
+// written by Node's C++ part. Refused at the binding, so that no way of
 // calling it slips past.
 
 const { ERRNO, Fail, toError } = require('./errors');
 const { beforeLoading, internalBinding } = require('./internals');
-
-const NOWHERE = '/proc/self/no-program';
-const SPAWNING = 'starting programs from inside a program comes with a later version of OneOS';
 
 function refusal(syscall, message, above) {
   const error = toError(new Fail(ERRNO.ENOSYS), syscall, undefined, undefined, above);
@@ -21,49 +18,6 @@ function refusal(syscall, message, above) {
 // A function that throws ENOSYS with `message`.
 function refused(syscall, message) {
   return function refuse() { throw refusal(syscall, message, refuse); };
-}
-
-function refuseSpawn() {
-  const { Process } = internalBinding('process_wrap');
-  const { owner_symbol: owner } = internalBinding('symbols');
-  // A program that cannot be started is reported as Node reports a missing one: later, by the
-  // 'error' event or the callback. Only the errno and the words are ours. That it is missing is
-  // true: a path that nowhere exists is what the host is asked to start.
-  const { spawn } = Process.prototype;
-  Process.prototype.spawn = function(...args) {
-    const { onexit } = this;
-    this.onexit = (status, signal) => {
-      const child = this[owner];
-      child.emit = function(event, error, ...rest) {
-        delete child.emit;
-        if (event === 'error') error.message += `: ${SPAWNING}`;
-        return child.emit(event, error, ...rest);
-      };
-      onexit.call(this, -ERRNO.ENOSYS, signal);
-    };
-    // Newer Nodes pass what older ones put into one object.
-    const [first, , , , stdio] = args;
-    if (typeof first === 'string') spawn.call(this, NOWHERE, [NOWHERE], undefined, [], stdio, 0);
-    else spawn.call(this, { file: NOWHERE, args: [NOWHERE], envPairs: [], stdio: first.stdio });
-    return -ERRNO.ENOENT;
-  };
-  internalBinding('spawn_sync').spawn = function spawn() {
-    const answer = { pid: 0, status: null, signal: null, output: null };
-    // Node turns the number into an Error and puts that in its place.
-    Object.defineProperty(answer, 'error', {
-      configurable: true,
-      enumerable: true,
-      get: () => -ERRNO.ENOSYS,
-      set(error) {
-        error.message += `: ${SPAWNING}`;
-        Object.defineProperty(answer, 'error', {
-          configurable: true, enumerable: true, writable: true, value: error,
-        });
-      },
-    });
-    return answer;
-  };
-  if (process.execve) process.execve = refused('execve', SPAWNING);
 }
 
 function refuseWatching() {
@@ -150,7 +104,6 @@ function replaceLoadEnvFile() {
 }
 
 function install() {
-  refuseSpawn();
   refuseWatching();
   refuseLocalSockets();
   refuseNativeFiles();

@@ -100,11 +100,23 @@ class Channel:
 
     def __init__(self, path: str, pid: int, token: str) -> None:
         self.path = path
-        self.greeting = codec.encode(["hello", {"pid": pid, "token": token, "fds": True}])
+        self.greeting = b""
+        self.greet(pid, token)
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self.reserved: set[int] = set()  # Descriptors of ours: not the program's to close.
         posix.register_at_fork(after_in_child=self._forked)
+
+    def greet(self, pid: int, token: str) -> None:
+        """Say hello as this process of the network from the next connection on."""
+        self.greeting = codec.encode(["hello", {"pid": pid, "token": token, "fds": True}])
+
+    def open(self) -> None:
+        """Say hello now. Where the Runtime has gone, the first request tells."""
+        try:
+            self._put_back(self._take())
+        except OSError:
+            pass
 
     def call(self, *request: "Any", names: "tuple[object, ...]" = ()) -> "Any":
         """Do one request and give its result.

@@ -15,12 +15,14 @@ from .changes import Changes
 from .channel import Channel
 from .descriptors import Descriptors
 from .entries import DirEntry
+from .family import Family
 from .fileio import make_file_io
 from .io_open import Opener
 from .names import Names
 from .paths import ENCODING, ERRORS, Paths, host_directories
 from .process import Process
 from .refusals import Refusals
+from .spawning import Spawning
 
 NAMES = [
     "stat",
@@ -87,11 +89,24 @@ DESCRIPTORS = [
     "posix_fadvise",
     "lockf",
 ]
+FAMILY = ["getppid", "wait", "wait3", "wait4", "waitid", "waitpid"]
+PROGRAMS = [
+    "execv",
+    "execve",
+    "fork",
+    "forkpty",
+    "posix_spawn",
+    "posix_spawnp",
+    "system",
+]
 PROCESS = [
     "getpid",
-    "getppid",
     "kill",
     "killpg",
+    "getpgid",
+    "getpgrp",
+    "getsid",
+    "setpgid",
     "pidfd_open",
     "getuid",
     "geteuid",
@@ -115,9 +130,6 @@ BECOMING = [
     "initgroups",
 ]
 ABOUT = {
-    "getpgid": 0,
-    "getsid": 0,
-    "setpgid": 0,
     "sched_getaffinity": 0,
     "sched_setaffinity": 0,
     "sched_getscheduler": 0,
@@ -129,7 +141,7 @@ ABOUT = {
     "setpriority": 1,
 }
 """Functions about a process, and which of their arguments is its PID."""
-VARIABLES = ["SOCK", "PID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
+VARIABLES = ["SOCK", "PID", "PPID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
 OPTIONAL = ["ENVIRONMENT"]
 
 
@@ -161,20 +173,28 @@ def install() -> str | None:
     if missing:
         sys.exit(f"oneos: this is started by a OneOS Runtime; {', '.join(missing)} is not set")
     uid, gid = int(given["UID"]), int(given["GID"])
-    channel = Channel(given["SOCK"], int(given["PID"]), given["TOKEN"])
+    pid = int(given["PID"])
+    channel = Channel(given["SOCK"], pid, given["TOKEN"])
     environment = given.get("ENVIRONMENT")
     own = {environment.encode(ENCODING, ERRORS)} if environment else set()
     paths = Paths(given["CWD"].encode(ENCODING, ERRORS), host_directories() | own)
     descriptors = Descriptors(channel, paths)
     names = Names(channel, paths, descriptors, uid, gid)
     changes = Changes(channel, paths, descriptors)
-    process = Process(channel, int(given["PID"]), uid, gid, given["HOSTNAME"])
+    family = Family(channel, pid, int(given["PPID"]))
+    process = Process(channel, family, uid, gid, given["HOSTNAME"])
+    if family.parent != 1:
+        # So that the Runtime knows this process also where its parent could not name it.
+        channel.open()
+    programs = Spawning(channel, paths, descriptors, names, family, uid, gid)
 
     for owner, replaced in (
         (names, NAMES),
         (changes, CHANGES),
         (descriptors, DESCRIPTORS),
         (process, PROCESS),
+        (family, FAMILY),
+        (programs, PROGRAMS),
     ):
         for name in replaced:
             if hasattr(posix, name):
@@ -199,7 +219,7 @@ def install() -> str | None:
     variables = posix.environ
     user = variables.get(b"USER", b"user").decode(ENCODING, ERRORS)
     home = variables.get(b"HOME", b"/").decode(ENCODING, ERRORS)
-    Refusals(paths, descriptors, process, user, home).install(sys.modules)
+    Refusals(paths, descriptors, process, programs, user, home).install(sys.modules)
     # What the importer found out before this was about the host.
     sys.path_importer_cache.clear()
     return environment

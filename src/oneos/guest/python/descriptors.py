@@ -60,7 +60,6 @@ class Descriptors:
         self.table: dict[int, Handle] = {}
         self._umask = real["umask"](0o77)
         real["umask"](self._umask)
-        real["register_at_fork"](after_in_child=self._forked)
 
     # --- opening and closing ----------------------------------------------------------------
     @seamless
@@ -127,7 +126,7 @@ class Descriptors:
         with handle.lock:
             handle.refs -= 1
             last = handle.refs == 0
-        if not last or not handle.h or not handle.mine:
+        if not last or not handle.h:
             return
         if handle.written:
             self.channel.call("close", handle.h)
@@ -149,7 +148,7 @@ class Descriptors:
     @seamless
     def dup(self, fd: int, /) -> int:
         new: int = real["dup"](fd)
-        self._share(fd, new)
+        self.share(fd, new)
         return new
 
     @seamless
@@ -162,7 +161,7 @@ class Descriptors:
         replaced = self.table.get(fd2)
         real["dup2"](fd, fd2, inheritable)
         self.table.pop(fd2, None)
-        self._share(fd, fd2)
+        self.share(fd, fd2)
         if replaced is not None:
             try:
                 self.release(replaced)
@@ -170,16 +169,12 @@ class Descriptors:
                 pass  # As dup2(2): an error of the silent close cannot be told.
         return fd2
 
-    def _share(self, fd: int, new: int) -> None:
+    def share(self, fd: int, new: int) -> None:
         handle = self.table.get(fd)
         if handle is not None:
             with handle.lock:
                 handle.refs += 1
             self.table[new] = handle
-
-    def _forked(self) -> None:
-        for handle in self.table.values():
-            handle.mine = False
 
     # --- facts ------------------------------------------------------------------------------
     def directory(self, dir_fd: int | None) -> bytes | None:

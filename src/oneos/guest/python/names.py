@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .paths import Paths
 
 
+SHARED_MEMORY = b"/dev/shm"
+"""Asked by `multiprocessing` whether there is room; there is none, so it takes a temporary file."""
+
+
 class Names(Places):
     """The names of the tree, to look at.
 
@@ -138,6 +142,8 @@ class Names(Places):
         where = self._of_descriptor(path) if isinstance(path, int) else self._read(path)[0]
         if where is None:
             return real["statvfs"](path if isinstance(path, int) else self.paths.native(path))
+        if where == SHARED_MEMORY:
+            return posix.statvfs_result((4096, 4096, 0, 0, 0, 0, 0, 0, 0, 255))
         raise later("asking how full the tree is", *self._shown(path))
 
     @seamless
@@ -165,19 +171,24 @@ class Names(Places):
     def chdir(self, path: "Any") -> None:
         if isinstance(path, int):
             return self.fchdir(path)
+        self.paths.cwd = self.directory(path)
+        return None
+
+    def directory(self, path: "Any") -> bytes:
+        """The canonical path of a directory to work in. Raises OSError, as chdir(2) does."""
         where, native, _ = self._read(path)
         if where is None:
             flags = posix.O_RDONLY | posix.O_DIRECTORY | posix.O_CLOEXEC
             if not self.paths.locate(path):
                 real["stat"](native)  # For its errors: `open` would word some differently.
             fd = real["open"](native, flags)
-            self.paths.cwd = real["readlink"](f"/proc/self/fd/{fd}".encode())
-            real["close"](fd)
-            return None
+            try:
+                return real["readlink"](f"/proc/self/fd/{fd}".encode())  # type: ignore[no-any-return]
+            finally:
+                real["close"](fd)
         names = (shown(path),)
         flags = posix.O_RDONLY | posix.O_DIRECTORY
-        self.paths.cwd = self.channel.call("open", where, flags, 0, names=names)["path"]
-        return None
+        return self.channel.call("open", where, flags, 0, names=names)["path"]  # type: ignore[no-any-return]
 
     @seamless
     def fchdir(self, fd: "Any") -> None:

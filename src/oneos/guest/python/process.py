@@ -1,8 +1,8 @@
 """What a program learns about itself: its PID, its user, the host's name; and signals to others.
 
-A program has one PID in the whole network, from the Runtime; the kernel's is hidden. A child made
-by fork has no entry in the network's table in this version: it and its parent know it by the
-kernel's number, which serves for `waitpid` and `kill` between them.
+A program has one PID in the whole network, from the Runtime; the kernel's is hidden. Its children
+have theirs (`family.py`); signals to them, to itself and to its process groups go to the kernel at
+once, those to any other process of the network through the Runtime.
 """
 
 import errno
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .channel import Channel
+    from .family import Family
 
 UnameResult = posix.uname_result
 
@@ -25,60 +26,73 @@ class Process:
 
     Args:
         channel: to the Runtime, for signals to other processes of the network.
-        pid: of this process in the network.
+        family: this process and its children, by the network's PIDs and the kernel's.
         uid: the user's number in the network.
         gid: the group's.
         hostname: the host's name in the network.
     """
 
-    def __init__(self, channel: "Channel", pid: int, uid: int, gid: int, hostname: str) -> None:
+    def __init__(
+        self, channel: "Channel", family: "Family", uid: int, gid: int, hostname: str
+    ) -> None:
         self.channel = channel
-        self.pid, self.parent = pid, 1
+        self.family = family
         self.uid, self.gid, self.hostname = uid, gid, hostname
-        self.kernel_pid: int = real["getpid"]()
-        real["register_at_fork"](after_in_child=self._forked)
 
     @seamless
     def getpid(self) -> int:
-        return self.pid
-
-    @seamless
-    def getppid(self) -> int:
-        return self.parent
-
-    def _forked(self) -> None:
-        """In a child made by fork, which goes by the kernel's number."""
-        self.parent = self.pid
-        self.pid = self.kernel_pid = real["getpid"]()
-
-    def _is_child(self, pid: int) -> bool:
-        options = posix.WEXITED | posix.WNOHANG | posix.WNOWAIT
-        try:
-            real["waitid"](posix.P_PID, pid, options)
-        except (ChildProcessError, OverflowError):
-            return False
-        return True
+        return self.family.pid
 
     @seamless
     def kill(self, pid: int, signal: int, /) -> None:
-        if pid == self.pid:
-            return real["kill"](self.kernel_pid, signal)  # type: ignore[no-any-return]
-        if pid <= 0:
-            raise later("sending a signal to a group of processes")
-        if self._is_child(pid):
-            return real["kill"](pid, signal)  # type: ignore[no-any-return]
+        if pid == -1:
+            raise later("sending a signal to every process")
+        if pid < 0:
+            return self._kill_group(-pid, signal)
+        if pid in self.family.children or pid == self.family.pid:
+            return real["kill"](self.family.kernel(pid), signal)  # type: ignore[no-any-return]
+        if pid == 0:
+            return real["kill"](0, signal)  # type: ignore[no-any-return]
         return self.channel.call("kill", pid, int(signal))  # type: ignore[no-any-return]
 
     @seamless
     def killpg(self, pgid: int, signal: int, /) -> None:
-        raise later("sending a signal to a group of processes")
+        if pgid == 0:
+            return real["killpg"](0, signal)  # type: ignore[no-any-return]
+        return self._kill_group(pgid, signal)
+
+    def _kill_group(self, pgid: int, signal: int) -> None:
+        try:
+            group = self.family.group(pgid)
+        except ProcessLookupError:
+            group = 0
+        if group:
+            real["killpg"](group, signal)
+        else:
+            self.channel.call("kill", -pgid, int(signal))
+
+    @seamless
+    def getpgrp(self) -> int:
+        return self.family.named(real["getpgid"](0))
+
+    @seamless
+    def getpgid(self, pid: int) -> int:
+        return self.family.named(real["getpgid"](self.family.kernel(pid) if pid else 0))
+
+    @seamless
+    def getsid(self, pid: int, /) -> int:
+        return self.family.named(real["getsid"](self.family.kernel(pid) if pid else 0))
+
+    @seamless
+    def setpgid(self, pid: int, pgrp: int, /) -> None:
+        kernel_pid = self.family.kernel(pid) if pid else 0
+        real["setpgid"](kernel_pid, self.family.group(pgrp) if pgrp > 0 else pgrp)
 
     @seamless
     def pidfd_open(self, pid: int, flags: int = 0) -> int:
-        if pid != self.pid and not self._is_child(pid):
+        if pid != self.family.pid and pid not in self.family.children:
             raise later("watching another process by a descriptor")
-        kernel_pid = self.kernel_pid if pid == self.pid else pid
-        return real["pidfd_open"](kernel_pid, flags)  # type: ignore[no-any-return]
+        return real["pidfd_open"](self.family.kernel(pid), flags)  # type: ignore[no-any-return]
 
     @seamless
     def getuid(self) -> int:
@@ -113,9 +127,8 @@ class Process:
         def call(*args: "Any") -> "Any":
             pid = args[at] if len(args) > at else 0
             if isinstance(pid, int) and pid:
-                if pid != self.pid and not self._is_child(pid):
-                    raise os_error(errno.ESRCH)
-                args = (*args[:at], 0 if pid == self.pid else pid, *args[at + 1 :])
+                own = pid == self.family.pid
+                args = (*args[:at], 0 if own else self.family.kernel(pid), *args[at + 1 :])
             return function(*args)
 
         call.__name__ = call.__qualname__ = name

@@ -1,17 +1,17 @@
 """What this version leaves out, refused in words; and what reaches the host behind `posix`.
 
-Some extension modules open files by themselves, or start programs: each is changed as it is loaded,
-and only if the program loads it. A thing left out raises an `OSError` that says so; it is never
+Some extension modules open files by themselves: each is changed as it is loaded, and only if the
+program loads it. A thing left out raises an `OSError` that says so; it is never
 quietly done on the host instead. This keeps honest programs in the tree. It is no wall against
 hostile ones: that is the kernel's work.
 """
 
 import _imp
 import errno
-import posix
 
 from .failure import LATER, later, os_error, seamless
 from .paths import shown, to_bytes
+from .programs import install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
     from .descriptors import Descriptors
     from .paths import Paths
     from .process import Process
-
-STARTING = "starting programs from inside a program"
-STARTERS = ("execv", "execve", "posix_spawn", "posix_spawnp", "system")
-
-
-@seamless
-def refuse_start(*_args: "Any", **_kwargs: "Any") -> "Any":
-    raise later(STARTING)
+    from .programs import Programs
 
 
 class Refusals:
@@ -39,16 +32,24 @@ class Refusals:
         paths: tells the tree's paths from the host's.
         descriptors: tells remote files from others.
         process: knows the host's name and the user.
+        programs: starts programs, for `_posixsubprocess`.
         user: the user's name, for `pwd`.
         home: the user's home directory.
     """
 
     def __init__(
-        self, paths: "Paths", descriptors: "Descriptors", process: "Process", user: str, home: str
+        self,
+        paths: "Paths",
+        descriptors: "Descriptors",
+        process: "Process",
+        programs: "Programs",
+        user: str,
+        home: str,
     ) -> None:
         self.paths = paths
         self.descriptors = descriptors
         self.process = process
+        self.programs = programs
         self.user, self.home = user, home
         self.changes: dict[str, Callable[[Any], None]] = {
             "_posixsubprocess": self._posixsubprocess,
@@ -67,9 +68,6 @@ class Refusals:
 
     def install(self, loaded: "dict[str, ModuleType]") -> None:
         """Change what is loaded already, and have the importer tell of the rest."""
-        for name in STARTERS:
-            if hasattr(posix, name):
-                setattr(posix, name, refuse_start)
         for name, change in self.changes.items():
             if name in loaded:
                 change(loaded[name])
@@ -116,7 +114,7 @@ class Refusals:
 
     # --- one method for each module ---------------------------------------------------------
     def _posixsubprocess(self, module: "Any") -> None:
-        module.fork_exec = refuse_start
+        install(module, self.programs)
 
     def _socket(self, module: "Any") -> None:
         paths, unix = self.paths, getattr(module, "AF_UNIX", None)

@@ -30,10 +30,9 @@ class Handle:
         path: where in the tree it was opened.
         written: it was opened for writing, so closing it commits.
         refs: descriptors that share it.
-        mine: false in a forked child, which must not close what its parent opened.
     """
 
-    __slots__ = ("append", "flags", "h", "kind", "lock", "mine", "offset", "path", "refs")
+    __slots__ = ("append", "flags", "h", "kind", "lock", "offset", "path", "refs")
 
     def __init__(self, h: int, kind: str, path: bytes, flags: int, append: bool = False) -> None:
         self.h = h
@@ -42,7 +41,6 @@ class Handle:
         self.flags = flags
         self.append = append
         self.refs = 1
-        self.mine = True
         self.offset = 0
         # Held over requests; re-entrant because a signal handler may use the same file.
         self.lock = _thread.RLock()

@@ -24,6 +24,8 @@ def main() -> None:
         del sys.path[0]  # Our own directory; the program's own comes below.
     sys.orig_argv = original_arguments(flags, len(arguments))
     sys.argv = arguments or [""]
+    if "S" not in flags:
+        sys.flags = flags_with_site()
     packages = context.install()
     standard.install()
     module = sys.modules["__main__"]
@@ -49,9 +51,9 @@ def add_packages(packages: str | None) -> None:
         packages: their directory, which then stands in place of those that this host happens to
             have: what a program finds is the same on every host.
     """
+    before = list(sys.path)
     import site
 
-    before = list(sys.path)
     site.main()
     if packages:
         sys.path[:] = before
@@ -65,6 +67,38 @@ def original_arguments(flags: str, count: int) -> list[str]:
     options = whole[2 : end - 2]  # Between `-S` and `boot.py FLAGS`.
     hidden = [f"-{flag}" for flag in flags]
     return [whole[0], *hidden, *options, *whole[end:]]
+
+
+def flags_with_site() -> "Any":
+    """`sys.flags` as if the interpreter had not been given `-S`, which is ours.
+
+    `subprocess` and `multiprocessing` give the options they find there to the interpreters that
+    they start. The real type makes no instances, so another stands for it.
+    """
+    real = sys.flags
+    names = real.__match_args__
+
+    class flags(tuple):  # type: ignore[type-arg]
+        __slots__ = ()
+        __module__ = "sys"
+        __match_args__ = names
+        n_fields, n_sequence_fields = real.n_fields, real.n_sequence_fields
+        n_unnamed_fields = real.n_unnamed_fields
+
+        def __getattr__(self, name: str) -> "Any":
+            if name in names:
+                return self[names.index(name)]
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return getattr(real, name)
+
+        def __repr__(self) -> str:
+            return (
+                f"sys.flags({', '.join(f'{n}={v!r}' for n, v in zip(names, self, strict=False))})"
+            )
+
+    at = names.index("no_site")
+    return flags((*real[:at], 0, *real[at + 1 :]))
 
 
 def run(arguments: list[str], space: "dict[str, Any]", skip_first_line: bool) -> None:

@@ -1,0 +1,82 @@
+"""One program that runs here: who it is, its OS process, and what it has open.
+
+How it starts and ends is decided in `agents.py`, for one that another program started in
+`offspring.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from oneos.errors import FileError
+from oneos.files.handles import Caller, Handle
+from oneos.files.shared import Shared
+from oneos.kernel import messages as m
+from oneos.limits import AGENT_HANDLES_MAX
+from oneos.runtime.ends import Standard
+from oneos.runtime.environments import Environment
+from oneos.runtime.plumbing import StreamFile
+from oneos.runtime.watched import Watched
+
+
+@dataclass(slots=True)
+class Agent:
+    """One program that runs here.
+
+    `process` is the OS process of a program that the Runtime started, `watched` of one that a
+    program started; `inherited` are the handles it has from its parent. While its packages are
+    installed it is `preparing`.
+    """
+
+    start: m.Start
+    token: str
+    caller: Caller
+    stage: str
+    standard: Standard = field(default_factory=Standard)
+    process: subprocess.Popen[bytes] | None = None
+    watched: Watched | None = None
+    parent: Agent | None = None
+    first: Agent = field(init=False)
+    handles: dict[int, Handle] = field(default_factory=dict)
+    inherited: set[Shared] = field(default_factory=set)
+    complaints: int = -1
+    environment: Environment | None = None
+    preparing: asyncio.Task[None] | None = None
+    signalled: int = 0
+    over: bool = False
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    dropped: Callable[[], None] = lambda: None
+    last_handle: int = 0
+
+    def __post_init__(self) -> None:
+        # The one that the Runtime started, whose standard streams its descendants may have.
+        self.first = self if self.parent is None else self.parent.first
+
+    @property
+    def os_pid(self) -> int:
+        """The host's PID of it; 0 while it has none, and once it has ended."""
+        if self.over or (self.process is not None and self.process.returncode is not None):
+            return 0
+        if self.process is not None:
+            return self.process.pid
+        return self.watched.os_pid if self.watched is not None else 0
+
+    def keep(self, handle: Handle) -> int:
+        """Enter an opened file; returns its number.
+
+        Raises:
+            FileError: EMFILE; or EBADF when the program has ended meanwhile: nobody would close it.
+        """
+        if self.over:
+            raise FileError(errno.EBADF)
+        if len(self.handles) >= AGENT_HANDLES_MAX:
+            raise FileError(errno.EMFILE)
+        if isinstance(handle, StreamFile):
+            handle.line.listen(self.dropped)
+        self.last_handle += 1
+        self.handles[self.last_handle] = handle
+        return self.last_handle
