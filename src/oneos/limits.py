@@ -214,6 +214,23 @@ AGENT_HANDLES_MAX = 4096
 KILL_GRACE_S = 2.0
 """Between SIGTERM and SIGKILL when a Runtime stops with agents still running."""
 
+INLINE_METADATA_BYTES_MAX = 64 * 1024
+"""Of a script, in which its inline metadata is looked for: people write it at the top."""
+
+REQUIREMENTS_BYTES_MAX = 16 * 1024 * 1024
+"""One file that says what a program needs: the lock of a thousand packages has 1 MiB."""
+
+ENVIRONMENT_MAKE_S = 900.0
+"""For installing what a program needs: half a gigabyte over 5 Mbit/s, or onto a slow SD card."""
+
+ENVIRONMENT_LOG_BYTES_MAX = 64 * 1024
+"""The last an installer said, of which one line is shown."""
+
+ENVIRONMENTS_MAX = 64
+ENVIRONMENTS_BYTES_MAX = 4 * 1024 * 1024 * 1024
+"""Environments that a host keeps: some large ones (half a gigabyte with a numerical library each),
+or many small ones, and still room on an SD card of 16 GB."""
+
 # --- links between Runtimes -----------------------------------------------------------------
 LINK_HEARTBEAT_S = 1.0
 """Each end of a link sends an empty frame this often: about 100 bytes a second on the wire."""

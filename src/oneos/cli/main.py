@@ -32,6 +32,7 @@ VERBS = {
     "status": "Show the hosts of the network and what runs where.",
     "ps": "List the programs of the network.",
     "kill": "Send a signal to programs, on whichever host they run.",
+    "env": "Show or remove the packages installed for programs on this host.",
     "voters": "Show or change how many hosts carry the log.",
     "forget": "Strike a host that left or died off the list.",
     "manifest": "Show the Initialization Manifest.",

@@ -94,6 +94,12 @@ def environment(given: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     return env
 
 
+def script(args: Sequence[bytes]) -> bytes | None:
+    """The script that `node ARGS` runs, as it is given; None where the program is no file."""
+    at = _script(args)
+    return None if at is None else args[at]
+
+
 def _script(words: Sequence[bytes]) -> int | None:
     """Where in `words` the script stands; None where the program comes from elsewhere."""
     at = 0

@@ -32,6 +32,26 @@ def command(interpreter: str, args: Sequence[str | bytes]) -> list[bytes]:
         answers.
     """
     plain = [os.fsencode(arg) for arg in args]
+    taken = _split(plain)
+    if taken is None:
+        return [os.fsencode(interpreter), *plain]
+    options, flags, program = taken
+    boot = [os.fsencode(BOOT), flags.encode()]
+    return [os.fsencode(interpreter), b"-S", *options, *boot, *program]
+
+
+def script(args: Sequence[bytes]) -> bytes | None:
+    """The script that `python3 ARGS` runs, as it is given; None where the program is no file."""
+    taken = _split(args)
+    first = taken[2][0] if taken and taken[2] else b"-"
+    return None if first in (b"-", b"-c", b"-m") else first
+
+
+def _split(plain: Sequence[bytes]) -> tuple[list[bytes], str, list[bytes]] | None:
+    """Options for the interpreter, flags for the boot file, and the program with its arguments.
+
+    None where no program is to run.
+    """
     options: list[bytes] = []
     flags = ""
     at = 0
@@ -48,14 +68,14 @@ def command(interpreter: str, args: Sequence[str | bytes]) -> list[bytes]:
         if not word.startswith(b"-") or word == b"-":
             break
         if word.startswith(b"--"):
-            return [os.fsencode(interpreter), *plain]
+            return None
         at += 1
         letters = os.fsdecode(word[1:])
         for index, letter in enumerate(letters):
             rest = os.fsencode(letters[index + 1 :])
             if letter in "cm" or letter in WITH_VALUE:
                 if not rest and at == len(plain):
-                    return [os.fsencode(interpreter), *plain]  # Its value is missing.
+                    return None  # Its value is missing.
                 if not rest:
                     rest, at = plain[at], at + 1
                 if letter in WITH_VALUE:
@@ -68,8 +88,5 @@ def command(interpreter: str, args: Sequence[str | bytes]) -> list[bytes]:
             elif letter in ALONE:
                 options.append(b"-" + letter.encode())
             else:
-                return [os.fsencode(interpreter), *plain]
-    if program is None:
-        program = plain[at:]
-    boot = [os.fsencode(BOOT), flags.encode()]
-    return [os.fsencode(interpreter), b"-S", *options, *boot, *program]
+                return None
+    return options, flags, list(plain[at:]) if program is None else program

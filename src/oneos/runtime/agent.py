@@ -18,6 +18,7 @@ from oneos.files.shared import Shared
 from oneos.kernel import messages as m
 from oneos.limits import AGENT_HANDLES_MAX
 from oneos.runtime.ends import Standard
+from oneos.runtime.environments import Environment
 from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.watched import Watched
 
@@ -27,7 +28,8 @@ class Agent:
     """One program that runs here.
 
     `process` is the OS process of a program that the Runtime started, `watched` of one that a
-    program started; `inherited` are the handles it has from its parent.
+    program started; `inherited` are the handles it has from its parent. While its packages are
+    installed it is `preparing`.
     """
 
     start: m.Start
@@ -42,6 +44,9 @@ class Agent:
     handles: dict[int, Handle] = field(default_factory=dict)
     inherited: set[Shared] = field(default_factory=set)
     complaints: int = -1
+    environment: Environment | None = None
+    preparing: asyncio.Task[None] | None = None
+    signalled: int = 0
     over: bool = False
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: Callable[[], None] = lambda: None

@@ -2,9 +2,10 @@
 
 An agent is an OS process with a language's interpreter made to see the tree (`guest`): a child of
 the Runtime in a process group of its own, or a child of another agent (`offspring.py`). Its
-standard descriptors are kernel pipes, files or devices that were joined before it started. When it
-ends, what it left open is closed and committed first; only then is its end written to the log, so
-that whoever waits for it finds its output whole.
+standard descriptors are kernel pipes, files or devices that were joined before it started, and the
+packages that it asks for were installed (`environments.py`): where that takes a while it counts as
+started meanwhile, and can be signalled. When it ends, what it left open is closed and committed
+first; only then is its end written to the log, so that whoever waits for it finds its output whole.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.agent import Agent
-from oneos.runtime.ends import Ends, Pipes
+from oneos.runtime.ends import Ends, Pipes, Standard
+from oneos.runtime.environments import Environments, searched
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
+from oneos.runtime.preparing import HARMLESS, Meanwhile, say
+from oneos.runtime.requirements import Requirements
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -53,6 +57,7 @@ class Agents:
         control: where ends are written down.
         ends: their standard descriptors.
         interpreters: how programs of each language are started.
+        environments: the packages that programs ask for.
         namespace: where native programs are started.
         records: which OS processes they are, for the next run.
         directory: for each agent's private staging directory.
@@ -66,6 +71,7 @@ class Agents:
         control: ControlLog,
         ends: Ends,
         interpreters: Interpreters,
+        environments: Environments,
         namespace: NameSpace,
         records: RunRecords,
         directory: str,
@@ -76,6 +82,7 @@ class Agents:
         self._control = control
         self.ends = ends
         self._interpreters = interpreters
+        self.environments = environments
         self._namespace = namespace
         self._records = records
         self._directory = directory
@@ -124,10 +131,16 @@ class Agents:
         caller, standard = agent.caller, agent.standard
         try:
             self.admit()
-            await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
-            await self.prepare(start)
-            os.makedirs(agent.stage, mode=0o700)
-            self._spawn(agent, standard.fds)
+            # By the way: most programs ask for nothing, and shall not wait to be asked.
+            async with Meanwhile(self.environments.wanted(start, caller)) as asking:
+                await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
+                wanted = await asking
+            if wanted is not None:
+                agent.environment = self.environments.ready(wanted)
+                if agent.environment is None:
+                    self._install_first(agent, wanted, standard)
+                    return m.Started(start.pid)
+            await self._run(agent, standard.fds)
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
             failure = _failure(error)
@@ -143,12 +156,46 @@ class Agents:
             standard.close_fds()
         return m.Started(start.pid)
 
+    def _install_first(self, agent: Agent, wanted: Requirements, standard: Standard) -> None:
+        """Install what a program needs, and start it then; its launcher does not wait for that."""
+        fds, standard.fds = standard.fds, {}
+        work = self._installed_first(agent, wanted, fds)
+        agent.preparing = self.start_task(work, f"agent {agent.start.pid} prepares")
+
+    async def _installed_first(
+        self, agent: Agent, wanted: Requirements, fds: dict[int, int]
+    ) -> None:
+        status = 0
+        try:
+            agent.environment = await self.environments.make(wanted, lambda line: say(fds[2], line))
+            await self._run(agent, fds)
+        except asyncio.CancelledError:
+            status = 128 + (agent.signalled or signal.SIGTERM)
+        except Exception as error:
+            say(fds[2], _failure(error).lines())
+            status = NOT_STARTED
+        finally:
+            agent.preparing = None
+            for fd in fds.values():
+                os.close(fd)
+        if status:
+            await self._never_started(agent, status)
+
+    async def _run(self, agent: Agent, fds: dict[int, int]) -> None:
+        await self.prepare(agent.start)
+        # From here on it has a process, or none: nothing waits.
+        agent.preparing = None
+        os.makedirs(agent.stage, mode=0o700)
+        self._spawn(agent, fds)
+
     def enter(self, start: m.Start, parent: Agent | None = None) -> Agent:
         """Enter an agent that is about to start."""
         caller = Caller(start.user, os.getuid(), os.getgid(), start.pid)
         stage = os.path.join(self._directory, str(start.pid))
         agent = Agent(start, secrets.token_hex(16), caller, stage, parent=parent)
         agent.dropped = lambda: self._line_dropped(agent)
+        if parent is not None and parent.environment is not None:
+            agent.environment = self.environments.hold(parent.environment)
         self._agents[start.pid] = agent
         return agent
 
@@ -172,9 +219,13 @@ class Agents:
         """
         start = agent.start
         inside = self._interpreters.inside(start.interpreter, start.arguments)
+        packages = agent.environment
+        if packages is not None and packages.kind != start.interpreter:
+            packages = None
         if inside is not None:
             argv = self._namespace.command(start.cwd, inside)
-            return argv, self._namespace.environment(start.env)
+            environment = self._namespace.environment(start.env)
+            return argv, environment | (searched(packages, start.env) if packages else {})
         argv = self._interpreters.command(start.interpreter, start.arguments)
         environment = self._interpreters.environment(start.interpreter, start.env)
         environment |= {
@@ -188,6 +239,8 @@ class Agents:
             b"ONEOS_UID": b"%d" % agent.caller.uid,
             b"ONEOS_GID": b"%d" % agent.caller.gid,
         }
+        if packages is not None:
+            environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(packages.path)
         return argv, environment
 
     def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
@@ -216,11 +269,12 @@ class Agents:
             pid = agent.start.pid
             log.warning("agent %d is not written down for the next run: %s", pid, error)
 
-    def start_task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def start_task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Start what follows an agent to its end."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _never_started(self, agent: Agent, status: int) -> None:
         agent.over = True
@@ -266,6 +320,9 @@ class Agents:
         if agent.complaints >= 0:
             os.close(agent.complaints)
             agent.complaints = -1
+        if agent.environment is not None:
+            self.environments.release(agent.environment)
+            agent.environment = None
         others = (x for x in self._agents.values() if x.first is agent.first and not x.over)
         heir = next(others, None)
         for pump in agent.standard.pumps:
@@ -309,6 +366,12 @@ class Agents:
             FileError: ESRCH, it does not run here, or leads no group.
         """
         agent = self._agents.get(pid)
+        if agent is not None and agent.preparing is not None:
+            # It has no process yet: it ends as that would by default, and is never stopped.
+            if number and number not in HARMLESS:
+                agent.signalled = number
+                agent.preparing.cancel()
+            return
         os_pid = agent.os_pid if agent is not None else 0
         if agent is None or not os_pid:
             raise FileError(errno.ESRCH)

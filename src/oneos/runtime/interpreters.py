@@ -77,6 +77,10 @@ class Interpreters:
         found = {kind: found.version for kind, found in self._found.items()} | {"sh": "1"}
         return found | {"native": self._native} if self._native else found
 
+    def get(self, kind: str) -> Interpreter | None:
+        """The interpreter of a kind, where this host has one."""
+        return self._found.get(kind)
+
     def prefixes(self) -> list[str]:
         """The directories that the interpreters lie in, and what they are links to."""
         found: list[str] = []

@@ -50,6 +50,7 @@ from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
 from oneos.runtime.commands import nowhere
 from oneos.runtime.ends import Ends
+from oneos.runtime.environments import Environments
 from oneos.runtime.facts import facts_of
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
@@ -168,8 +169,11 @@ class Node:
             self.host,
             os.fspath(self.directory),
             os.fspath(socket_path),
-            self.interpreters.prefixes,
+            lambda: [*self.interpreters.prefixes(), self.environments.directory],
             self.config.context,
+        )
+        self.environments = Environments(
+            self.host, os.fspath(self.directory / "envs"), self.tree, self.interpreters
         )
         self.agents = Agents(
             self.host,
@@ -177,6 +181,7 @@ class Node:
             self.control,
             Ends(self.host, self.tree, self.plumbing),
             self.interpreters,
+            self.environments,
             self.namespace,
             self.records,
             os.fspath(self.directory / "stage"),
@@ -236,6 +241,7 @@ class Node:
         self._closers.append(self.local.close)
         self.records.end_orphans()
         utilities.clear(self.directory / "stage")
+        self.environments.clear()
         finding = asyncio.create_task(self.interpreters.find(self.config.python, self.config.node))
         try:
             await self.server.start()

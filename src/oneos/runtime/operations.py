@@ -101,6 +101,7 @@ class Operations:
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
         program = "child fork exec started reaped unborn pipe"
         client = "look session spawn wait poll which status voters manifest token stop forget"
+        client += " environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -383,3 +384,9 @@ class Operations:
 
     async def _op_forget(self, who: Who, host: str) -> None:
         await self._system.forget(host)
+
+    async def _op_environments(self, who: Who) -> list[dict[str, Any]]:
+        return self._agents.environments.list()
+
+    async def _op_environment_remove(self, who: Who, key: str) -> None:
+        await self._agents.environments.remove(key)

@@ -256,3 +256,34 @@ def test_a_refusal_of_the_runtime_reaches_the_person(
     outcome = oneos(verb)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err == "oneos: the log is away\n       wait\n"
+
+
+ENVIRONMENT = {
+    "key": "3f2a",
+    "kind": "python",
+    "program": "/home/alice/report.py",
+    "packages": ["requests", "rich"],
+    "bytes": 6 * 1024**2,
+    "made": EARLIER,
+    "used": EARLIER,
+    "in_use": False,
+}
+
+
+def test_env_lists_what_is_installed(server: AskServer, oneos: Oneos) -> None:
+    server.answers["environments"] = [ENVIRONMENT]
+    head, row = oneos("env", "ls").out.splitlines()
+    assert head.split() == ["KEY", "KIND", "SIZE", "USED", "IN", "USE", "FOR", "PACKAGES"]
+    assert row.split()[:4] == ["3f2a", "python", "6", "MiB"]
+    assert row.endswith("no      /home/alice/report.py  requests,rich")
+    assert json.loads(oneos("env", "ls", "--json").out) == [ENVIRONMENT]
+
+
+def test_env_removes_all_that_is_not_in_use(server: AskServer, oneos: Oneos) -> None:
+    busy = ENVIRONMENT | {"key": "b0b0", "in_use": True}
+    server.answers["environments"] = [ENVIRONMENT, busy]
+    server.answers[("environment_remove", "3f2a")] = None
+    assert json.loads(oneos("env", "rm", "--all", "--json").out) == {"removed": ["3f2a"]}
+    assert oneos("env", "rm").status == 2
+    server.answers[("environment_remove", "b0b0")] = Refusal(16, "in use", "wait")
+    assert oneos("env", "rm", "b0b0").status == 1

@@ -16,6 +16,7 @@ from oneos.kernel import messages as m
 from oneos.runtime import agents as module
 from oneos.runtime.agents import Agents
 from oneos.runtime.ends import Ends
+from oneos.runtime.environments import Environments
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
@@ -47,12 +48,15 @@ class Bench:
         self.records = directory / "records"
         self.stage = directory / "stage"
         self.stage.mkdir()
+        interpreters = Interpreters(["/bin/sh"], "", "auto")
+        self.environments = Environments(HUB, str(directory / "envs"), self.tree, interpreters)
         self.agents = Agents(
             HUB,
             lambda: hub.incarnation,
             hub.control,
             self.ends,
-            Interpreters(["/bin/sh"], "", "auto"),
+            interpreters,
+            self.environments,
             NameSpace(HUB, str(directory), str(directory / "socket"), list, "auto"),
             RunRecords(self.records),
             str(self.stage),

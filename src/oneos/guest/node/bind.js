@@ -69,6 +69,20 @@ function later(task, request) {
   start(task, (fail, value) => complete(resource, request, fail && errorOf(task, fail), value));
 }
 
+const same = (error) => error;
+
+// An error of the host's kernel, with the path as the program sees it.
+function named(error, { laid, shown }) {
+  if (!error || typeof error !== 'object' || String(error.path) !== String(laid)) return error;
+  error.path = shown;
+  if (error instanceof Error) {
+    const { message, stack } = error;
+    error.message = message.replace(laid, shown);
+    error.stack = stack.replace(message, error.message);
+  }
+  return error;
+}
+
 // Replace `target[name]`. `argc`: the arguments before the request. `begin(args)`: the task, or
 // undefined for the native function, with `args` as it then stands.
 function replace(target, name, argc, begin) {
@@ -76,14 +90,22 @@ function replace(target, name, argc, begin) {
   if (typeof nativeFunction !== 'function') return;
   const replacement = function(...args) {
     const task = begin(args);
-    if (task === undefined) {
+    const request = args[argc];
+    if (task === undefined || task.laid) {
+      const told = task ? (error) => named(error, task) : same;
+      if (task && request?.oncomplete) {
+        const done = request.oncomplete;
+        request.oncomplete = function(error, ...rest) { done.call(this, told(error), ...rest); };
+      }
       try {
-        return nativeFunction.apply(target, args);
+        const result = nativeFunction.apply(target, args);
+        if (task) told(args[argc + 1]);  // Some functions report into an object.
+        return task && request === kUsePromises ?
+          result.catch((error) => { throw told(error); }) : result;
       } catch (error) {
-        throw asIfThrownAbove(error, replacement);
+        throw asIfThrownAbove(told(error), replacement);
       }
     }
-    const request = args[argc];
     if (request === undefined) return now(task, args[argc + 1], replacement);
     if (request === kUsePromises) return promise(task);
     return later(task, request);

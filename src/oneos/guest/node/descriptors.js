@@ -114,7 +114,7 @@ function installWholeFiles() {
                syscall: 'read' };
     }
     const place = locate(path);
-    if (place.native) { args[0] = place.path; return undefined; }
+    if (place.native && !place.laid) { args[0] = place.path; return undefined; }
     const { operation } = openTask(path, flags, 0o666, 'open');
     return { operation: readText(operation, flags), syscall: 'open', path };
   });

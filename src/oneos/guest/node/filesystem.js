@@ -36,6 +36,7 @@ function byPath(name, argc, run, { paths = 1, syscall = name, changes = false, s
       task.operation = refuse(ERRNO.EROFS);
     } else {
       places.forEach((place, i) => { args[i] = place.path; });
+      if (places[0].laid) return { laid: places[0].path, shown: task.path };
       return undefined;
     }
     return task;

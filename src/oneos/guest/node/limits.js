@@ -25,4 +25,13 @@ module.exports = {
 
   // PATH_MAX: what a worker thread may be told of the main thread's working directory.
   PATH_BYTES_MAX: 4096,
+
+  // One record of `json` or `segment`: a camera's picture fits; what is longer is a file, and would
+  // only fill the memory of whoever reads it. guest/python/records.py has the same.
+  RECORD_BYTES_MAX: 64 * 1024 * 1024,
+
+  // Between two looks at a lock that another process holds for the microseconds of one record, and
+  // how long a writer may take it again before it queues behind those who wait.
+  RECORD_PAUSE_MS: 1,
+  RECORD_TURN_MS: 2,
 };

@@ -152,7 +152,8 @@ function installLegacyMain() {
 // Where the resolver was loaded before us it has kept the native function. It is not reached if a
 // package without "exports" seems to have them: its main file, for who imports just its name.
 function withMain(found, path, specifier) {
-  if (!/^(@[^/]+\/)?[^/]+$/.test(specifier) || locate(path).native) return found;
+  const place = locate(path);
+  if (!/^(@[^/]+\/)?[^/]+$/.test(specifier) || (place.native && !place.laid)) return found;
   const directory = posix.dirname(path);
   const main = legacyMain(directory, found?.[1]);
   const relative = main && posix.relative(directory, main[1]);

@@ -30,19 +30,39 @@ function isNative(path) {
   return false;
 }
 
+// A directory of the host that the program sees at another place: the packages that were installed
+// for it stand in `node_modules` beside it, as if npm had put them there.
+let laid;
+
+// `root`: of the host. `at`: absolute, in the tree.
+function lay(root, at) {
+  laid = { root, at: posix.normalize(at) };
+}
+
+// Where a laid path is on the host; undefined for all others. Latin-1 keeps every byte apart.
+function underLaid(path) {
+  if (path.includes('/.') || path.includes('//')) path = posix.normalize(path);
+  const { root, at } = laid;
+  if (!path.startsWith(at) || (path.length > at.length && path[at.length] !== '/')) return undefined;
+  return root + path.slice(at.length);
+}
+
 const SLASH = 0x2f;
 
-// {path, native}: the absolute path, a string or (as the program gave it) bytes.
+// {path, native, laid}: the absolute path, a string or (as the program gave it) bytes.
 function locate(path) {
   if (typeof path === 'string') {
     if (path[0] !== '/' && path !== '') path = `${directory === '/' ? '' : directory}/${path}`;
-    return { path, native: isNative(path) };
+    const there = laid && underLaid(path);
+    return there === undefined ? { path, native: isNative(path) } : { path: there, native: true, laid: true };
   }
   let bytes = Buffer.from(path.buffer, path.byteOffset, path.byteLength);
   if (bytes.length && bytes[0] !== SLASH) {
     bytes = Buffer.concat([Buffer.from(`${directory}/`), bytes]);
   }
   // Latin-1 keeps every byte apart, and the native roots are ASCII or simply do not match.
+  const there = laid && underLaid(bytes.latin1Slice());
+  if (there !== undefined) return { path: Buffer.from(there, 'latin1'), native: true, laid: true };
   return { path: bytes, native: isNative(bytes.latin1Slice()) };
 }
 
@@ -64,6 +84,7 @@ function wire(path) {
 
 module.exports = {
   addNative,
+  lay,
   locate,
   questionsAbout,
   wire,

@@ -13,6 +13,7 @@
 const ALWAYS = [
   'internals', 'errors', 'limits', 'msgpack', 'channel', 'paths', 'steps', 'names', 'files',
   'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'children', 'processes', 'workers',
+  'offer',
 ];
 const { readFileSync } = require('fs');
 const { compileFunction } = require('vm');
@@ -54,6 +55,7 @@ function settings() {
     stage: env.ONEOS_STAGE,
     uid: Number(env.ONEOS_UID),
     gid: Number(env.ONEOS_GID),
+    packages: env.ONEOS_ENVIRONMENT,
   };
   const nodeOptions = env.ONEOS_NODE_OPTIONS;
   for (const name of Object.keys(env)) if (name.startsWith('ONEOS_')) delete env[name];
@@ -70,11 +72,14 @@ function enter(given, isMainThread, workers) {
   const paths = load('./paths');
   if (given.stage) paths.addNative(given.stage);
   const script = isMainThread ? correctScript(given.cwd) : undefined;
+  if (script && given.packages) given.beside = builtin('path').dirname(script);
+  if (given.beside) paths.lay(given.packages, `${given.beside}/node_modules`);
   if (script && !paths.locate(script).native) channel.foresee(paths.questionsAbout(script));
   load('./steps').use(channel, new AsyncPool(given.socket, greeting));
 
   load('./filesystem').install(() => given);
   load('./modules').install(given.stage);
+  load('./offer').install();
   load('./refuse').install();
   load('./children').install(channel);
   load('./processes').install(given, channel, workers.publish, isMainThread);

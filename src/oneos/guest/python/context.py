@@ -142,13 +142,14 @@ ABOUT = {
 }
 """Functions about a process, and which of their arguments is its PID."""
 VARIABLES = ["SOCK", "PID", "PPID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
+OPTIONAL = ["ENVIRONMENT"]
 
 
 def take_variables() -> dict[str, str]:
     """The Runtime's variables, taken out of what the program will see."""
     found = {}
     environment = posix.environ
-    for name in VARIABLES:
+    for name in VARIABLES + OPTIONAL:
         key = b"ONEOS_" + name.encode()
         if key in environment:
             found[name] = environment[key].decode(ENCODING, ERRORS)
@@ -158,8 +159,11 @@ def take_variables() -> dict[str, str]:
     return found
 
 
-def install() -> None:
+def install() -> str | None:
     """Replace the evaluation context of this process.
+
+    Returns:
+        The directory of the packages that were installed for this program, if it has asked for any.
 
     Raises:
         SystemExit: the Runtime's variables are missing: nobody should start this by hand.
@@ -171,7 +175,9 @@ def install() -> None:
     uid, gid = int(given["UID"]), int(given["GID"])
     pid = int(given["PID"])
     channel = Channel(given["SOCK"], pid, given["TOKEN"])
-    paths = Paths(given["CWD"].encode(ENCODING, ERRORS), host_directories())
+    environment = given.get("ENVIRONMENT")
+    own = {environment.encode(ENCODING, ERRORS)} if environment else set()
+    paths = Paths(given["CWD"].encode(ENCODING, ERRORS), host_directories() | own)
     descriptors = Descriptors(channel, paths)
     names = Names(channel, paths, descriptors, uid, gid)
     changes = Changes(channel, paths, descriptors)
@@ -210,9 +216,10 @@ def install() -> None:
         module.open_code = opener.open_code  # type: ignore[attr-defined]
     builtins.open = opening
 
-    environment = posix.environ
-    user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)
-    home = environment.get(b"HOME", b"/").decode(ENCODING, ERRORS)
+    variables = posix.environ
+    user = variables.get(b"USER", b"user").decode(ENCODING, ERRORS)
+    home = variables.get(b"HOME", b"/").decode(ENCODING, ERRORS)
     Refusals(paths, descriptors, process, programs, user, home).install(sys.modules)
     # What the importer found out before this was about the host.
     sys.path_importer_cache.clear()
+    return environment

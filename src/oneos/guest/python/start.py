@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Put the context in place, then run the program in `__main__`."""
-    from . import context
+    from . import context, standard
     from .failure import strip
 
     flags, arguments = sys.argv[1], sys.argv[2:]
@@ -26,7 +26,8 @@ def main() -> None:
     sys.argv = arguments or [""]
     if "S" not in flags:
         sys.flags = flags_with_site()
-    context.install()
+    packages = context.install()
+    standard.install()
     module = sys.modules["__main__"]
     space = module.__dict__
     for name in list(space):
@@ -36,13 +37,27 @@ def main() -> None:
     space["__annotations__"] = {}
     try:
         if "S" not in flags:
-            import site
-
-            site.main()
+            add_packages(packages)
         run(arguments, space, "x" in flags)
     except BaseException:
         strip()
         raise
+
+
+def add_packages(packages: str | None) -> None:
+    """Complete `sys.path` as at any start; with packages of its own, as in a virtual environment.
+
+    Args:
+        packages: their directory, which then stands in place of those that this host happens to
+            have: what a program finds is the same on every host.
+    """
+    before = list(sys.path)
+    import site
+
+    site.main()
+    if packages:
+        sys.path[:] = before
+        site.addsitedir(packages)
 
 
 def original_arguments(flags: str, count: int) -> list[str]:
