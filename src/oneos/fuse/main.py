@@ -44,6 +44,7 @@ def main() -> int:
     options.add_argument("--mountpoint", required=True)
     options.add_argument("--hostname", required=True)
     options.add_argument("--interpreter", action="append", default=[])
+    options.add_argument("--packages", required=True)
     given = options.parse_args()
     logging.basicConfig(format="file process: %(levelname)s %(message)s", level=logging.INFO)
     # A Ctrl-C at the Runtime's terminal is the Runtime's business.
@@ -54,7 +55,7 @@ def main() -> int:
     shared = secrets.token_hex(16)
     with Client(given.socket) as client:
         tree = [os.fsdecode(name) for name, *_ in client.call("list", b"/")]
-    view = view_of(given.interpreter, tree)
+    view = view_of(given.interpreter, tree, given.packages)
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 HOST_ROOT = "/.host"
 """Where those parts of the host lie that are not in the same place as on the host."""
 
+PACKAGES = f"{HOST_ROOT}/packages"
+
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/opt", "/sys")
 
 _ETC = frozenset(
@@ -124,13 +126,14 @@ class View:
         self.lay(os.fsencode(path), os.fsencode(HOST_ROOT + path))
 
 
-def view_of(interpreters: Sequence[str], tree: Collection[str]) -> View:
+def view_of(interpreters: Sequence[str], tree: Collection[str], packages: str = "") -> View:
     """What programs of this host are to see of it.
 
     Args:
         interpreters: directories of this host that interpreters need, such as the prefix of a
             Python of one's own.
         tree: the names of the tree's root; of the host's names, those are not shown.
+        packages: the directory with what programs asked to be installed; shown at PACKAGES.
     """
     view = View()
     for path in _SYSTEM:
@@ -142,6 +145,8 @@ def view_of(interpreters: Sequence[str], tree: Collection[str]) -> View:
             view.show(path, tree)
     for path in interpreters:
         view.show(os.path.realpath(path), tree)
+    if packages:
+        view.binds.append(Bind(packages, PACKAGES))
     for name in _DEVICES:
         view.binds.append(Bind(f"/dev/{name}", f"{HOST_ROOT}/dev/{name}"))
     for name in (*_DEVICES, "ptmx", "pts", "shm"):

@@ -11,6 +11,7 @@ first; only then is its end written to the log, so that whoever waits for it fin
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import logging
 import os
@@ -31,7 +32,7 @@ from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.agent import Agent
 from oneos.runtime.ends import Ends, Pipes, Standard
-from oneos.runtime.environments import Environments, searched
+from oneos.runtime.environments import Environment, Environments, searched
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
@@ -206,6 +207,11 @@ class Agents:
         if len(self._agents) > AGENTS_MAX:
             raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
 
+    def _searched(self, packages: Environment, env: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        """Where a program of the name space finds its packages."""
+        shown = dataclasses.replace(packages, path=self._namespace.inside(packages.path))
+        return searched(shown, env)
+
     async def prepare(self, start: m.Start) -> None:
         """Make what a program of this kind needs to run here. Raises OneOSError."""
         if self._interpreters.inside(start.interpreter, start.arguments) is not None:
@@ -225,7 +231,7 @@ class Agents:
         if inside is not None:
             argv = self._namespace.command(start.cwd, inside)
             environment = self._namespace.environment(start.env)
-            return argv, environment | (searched(packages, start.env) if packages else {})
+            return argv, environment | (self._searched(packages, start.env) if packages else {})
         argv = self._interpreters.command(start.interpreter, start.arguments)
         environment = self._interpreters.environment(start.interpreter, start.env)
         environment |= {

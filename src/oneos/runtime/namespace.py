@@ -32,6 +32,9 @@ ENV = "/usr/bin/env"
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"
 """Where the host's own programs are found, after those of the tree's /bin."""
 
+PACKAGES = "/.host/packages"
+"""Where a name space shows what programs asked to be installed; as `oneos.fuse.view` has it."""
+
 _SYSTEM = (b"/bin/", b"/lib/", b"/opt/", b"/sbin/", b"/usr/")
 """Where programs lie that a name space shows; see `oneos.fuse.view`."""
 
@@ -54,6 +57,7 @@ class NameSpace:
         socket_path: where the file process reaches this Runtime.
         interpreters: directories of the host that interpreters need.
         context: what the configuration says of it.
+        packages: the directory with what programs asked to be installed.
     """
 
     def __init__(
@@ -63,12 +67,14 @@ class NameSpace:
         socket_path: str,
         interpreters: Callable[[], Sequence[str]],
         context: str,
+        packages: Callable[[], str],
     ) -> None:
         self._host = host
         self._directory = directory
         self._socket_path = socket_path
         self._interpreters = interpreters
         self._context = context
+        self._packages = packages
         self._enter = shutil.which("nsenter") or "nsenter"
         self._made: _Made | None = None
         self._making = asyncio.Lock()
@@ -164,6 +170,7 @@ class NameSpace:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "oneos.fuse.main", "--socket", self._socket_path]
         command += ["--mountpoint", mountpoint, "--hostname", self._host]
+        command += ["--packages", self._packages()]
         for path in self._interpreters():
             command += ["--interpreter", path]
         process = subprocess.Popen(command, stdin=theirs.fileno(), cwd="/", process_group=0)
@@ -205,6 +212,10 @@ class NameSpace:
         if self._made is made:
             log.warning("the file process ended; programs of its name space get errors")
             self._dropping = asyncio.ensure_future(self.close())
+
+    def inside(self, path: str) -> str:
+        """Where a name space shows a directory below that of the packages."""
+        return path.replace(self._packages(), PACKAGES, 1)
 
     def command(self, cwd: bytes, arguments: Sequence[bytes]) -> list[str | bytes]:
         """The host's command line for a program in the name space.

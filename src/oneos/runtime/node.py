@@ -169,8 +169,9 @@ class Node:
             self.host,
             os.fspath(self.directory),
             os.fspath(socket_path),
-            lambda: [*self.interpreters.prefixes(), self.environments.directory],
+            self.interpreters.prefixes,
             self.config.context,
+            lambda: self.environments.directory,
         )
         self.environments = Environments(
             self.host, os.fspath(self.directory / "envs"), self.tree, self.interpreters

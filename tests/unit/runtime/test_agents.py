@@ -57,7 +57,7 @@ class Bench:
             self.ends,
             interpreters,
             self.environments,
-            NameSpace(HUB, str(directory), str(directory / "socket"), list, "auto"),
+            NameSpace(HUB, str(directory), str(directory / "socket"), list, "auto", str),
             RunRecords(self.records),
             str(self.stage),
             str(directory / "socket"),
