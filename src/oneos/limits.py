@@ -183,6 +183,9 @@ STAGES_MAX = 64
 INTERPRETER_PROBE_S = 20.0
 """For an interpreter to say its version: a cold start from an SD card takes seconds."""
 
+HOST_NAMES_MAX = 4096
+"""Names of the host's programs in one answer: a desktop has 3,000; the frame holds far more."""
+
 NAMESPACE_START_S = 20.0
 """For the file process to start and mount all there is: 0.3 s here, seconds from an SD card; also
 for it to end."""

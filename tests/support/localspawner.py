@@ -173,6 +173,9 @@ class LocalSpawner:
         written = os.pwrite(fd, data, offset)
         return [written, offset + written]
 
+    def op_commands(self, prefix: bytes, **_: Any) -> Any:
+        return [name for name in (b"git", b"gitk") if name.startswith(prefix)]
+
     def op_which(self, name: bytes, cwd: bytes, **_: Any) -> Any:
         found = self._command(os.fsdecode(name), cwd)
         return name if b"/" in name else b"/bin/" + os.path.basename(found)

@@ -12,6 +12,7 @@ import asyncio
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +78,8 @@ class Launcher:
         self._agents = agents
         self._control = control
         self.on_host = on_host
+        self.host_names: Callable[[bytes], list[bytes]] = lambda prefix: []
+        """The names of this host's programs that begin so; of a host that runs none, nothing."""
         self.children = Children(control)
 
     async def spawn(

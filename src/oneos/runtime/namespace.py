@@ -23,7 +23,7 @@ import msgspec
 
 from oneos.errors import UserError
 from oneos.kernel import messages as m
-from oneos.limits import NAMESPACE_RECALL_S, NAMESPACE_START_S
+from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S
 from oneos.net.routes import Peer, Routes
 
 log = logging.getLogger(__name__)
@@ -106,6 +106,17 @@ class NameSpace:
         if b"/" in name and not name.startswith(_SYSTEM):
             return False
         return shutil.which(os.fsdecode(name), path=HOST_PATH) is not None
+
+    @staticmethod
+    def names(prefix: bytes) -> list[bytes]:
+        """The names of the host's programs that begin so, for completion at a prompt."""
+        found: set[bytes] = set()
+        for directory in HOST_PATH.encode().split(b":"):
+            try:
+                found.update(name for name in os.listdir(directory) if name.startswith(prefix))
+            except OSError:
+                continue
+        return sorted(found)[:HOST_NAMES_MAX]
 
     @staticmethod
     def environment(given: dict[bytes, bytes]) -> dict[bytes, bytes]:

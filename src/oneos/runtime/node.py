@@ -200,6 +200,8 @@ class Node:
             self.control,
             NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
         )
+        if NameSpace.kind(self.config.context):
+            self.launcher.host_names = NameSpace.names
         self.offspring = Offspring(
             self.host,
             lambda: self.incarnation,

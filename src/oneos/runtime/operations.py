@@ -100,7 +100,9 @@ class Operations:
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
         program = "child fork exec started reaped unborn pipe"
-        client = "look session spawn wait poll which status voters manifest token stop forget"
+        client = (
+            "look commands session spawn wait poll which status voters manifest token stop forget"
+        )
         client += " environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -341,6 +343,9 @@ class Operations:
 
     async def _op_which(self, who: Who, name: bytes, cwd: bytes) -> bytes:
         return await which(self._tree, name, cwd, who.caller, self._launcher.on_host)
+
+    async def _op_commands(self, who: Who, prefix: bytes) -> list[bytes]:
+        return self._launcher.host_names(prefix)
 
     # --- programs that programs start ---------------------------------------------------------
     async def _op_child(self, who: Who, spec: Any) -> dict[str, Any]:

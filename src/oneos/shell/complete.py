@@ -17,7 +17,7 @@ from oneos.local.client import Client
 from oneos.shell import expand
 from oneos.shell.builtins import BUILTINS
 from oneos.shell.pipeline import PLACES
-from oneos.shell.state import Shell, decode
+from oneos.shell.state import Shell, decode, encode
 
 _WORDS = re.compile(
     r"""(?:[^\s;|&()<>'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+|[;|&()<>]+""", re.DOTALL
@@ -87,6 +87,9 @@ class TreeCompleter(Completer):
     def _commands(self, word: str) -> Iterator[Completion]:
         names = {*BUILTINS, *self._shell.functions, *_INTERPRETERS, "on"}
         names.update(decode(name) for name, *_ in self._client.call("list", b"/bin"))
+        if word:
+            # Of the host there are thousands, which nobody wants to see all.
+            names.update(map(decode, self._client.call("commands", encode(word))))
         for name in names:
             if name.startswith(word):
                 yield Completion(f"{name} ", -len(word), display=name)

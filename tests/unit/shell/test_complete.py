@@ -37,6 +37,7 @@ def files(runtime: LocalSpawner) -> None:
         ("ls | so", ["ls | sort ", "ls | source "]),
         ("if pyth", ["if python3 "]),
         ("X=1 no", ["X=1 node "]),
+        ("gi", ["git ", "gitk "]),
         ("cat do", ["cat docs/"]),
         ("cat docs/r", ["cat docs/readme.txt "]),
         ("cat < docs/", ["cat < docs/readme.txt "]),
