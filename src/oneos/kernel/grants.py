@@ -25,6 +25,9 @@ Call = Callable[[HostName, m.Recall], Awaitable[None]]
 """Asks a host to drop what it keeps; returns when it has."""
 
 
+_NOBODY: frozenset[HostName] = frozenset()
+
+
 class Grants:
     """The grants of one File System agent.
 
@@ -37,8 +40,10 @@ class Grants:
         self._control = control
         self._call = call
         # Two generations: what is in the older one only has ended by itself.
-        self._new: dict[int, set[HostName]] = {}
-        self._old: dict[int, set[HostName]] = {}
+        self._new: dict[int, frozenset[HostName]] = {}
+        self._old: dict[int, frozenset[HostName]] = {}
+        # One object for each set of hosts, of which there are few: an inode costs its place only.
+        self._sets: dict[frozenset[HostName], frozenset[HostName]] = {}
         self._turned_s = time.monotonic()
         self._cleared: asyncio.Task[None] | None = None
 
@@ -64,8 +69,14 @@ class Grants:
                 return False
             self._old, self._new, self._turned_s = self._new, {}, now_s
         for ino in inos:
-            self._new.setdefault(ino, set()).add(host)
+            self._enter(ino, host)
         return True
+
+    def _enter(self, ino: int, host: HostName) -> None:
+        before = self._new.get(ino, _NOBODY)
+        if host not in before:
+            after = before | {host}
+            self._new[ino] = self._sets.setdefault(after, after)
 
     def recall(self, touched: Iterable[int], but: HostName | None) -> Awaitable[None] | None:
         """Call back what was granted of these inodes.
@@ -79,12 +90,12 @@ class Grants:
         """
         concerned: dict[HostName, list[int]] = {}
         for ino in touched:
-            for hosts in (self._new.pop(ino, None), self._old.pop(ino, None)):
-                for host in hosts or ():
-                    if host == but:
-                        self._new.setdefault(ino, set()).add(host)
-                    else:
-                        concerned.setdefault(host, []).append(ino)
+            hosts = self._new.pop(ino, _NOBODY) | self._old.pop(ino, _NOBODY)
+            for host in hosts:
+                if host == but:
+                    self._enter(ino, host)
+                else:
+                    concerned.setdefault(host, []).append(ino)
         clearing = self._cleared is not None and not self._cleared.done()
         if not concerned and not clearing:
             return None
