@@ -104,6 +104,9 @@ async def _find(
         known = error.errno in (errno.ENOENT, errno.ENOTDIR)
         if known and on_host(os.path.normpath(path) if b"/" in name else name):
             return None
+        if known and b"/" in name and on_host is not nowhere and await _is_link(tree, path, caller):
+            # It leads out of the tree, to something of the host: a name space has both.
+            return None
         raise CommandError(
             error.errno, name, NOT_FOUND if known else NOT_EXECUTABLE, error.hint
         ) from error
@@ -144,7 +147,7 @@ async def resolve(
         return Command("native", list(argv))
     head = await tree.head(path, _HEAD_BYTES, caller)
     if head.startswith(b"#!"):
-        return _by_shebang(path, head, argv)
+        return _by_shebang(path, head, argv, native=on_host is not nowhere)
     for suffix, interpreter in _SUFFIXES.items():
         if path.endswith(suffix):
             return Command(interpreter, [path, *argv[1:]])
@@ -200,13 +203,24 @@ def machine_of(head: bytes) -> str:
     return _MACHINES.get(int.from_bytes(head[18:20], order), "")
 
 
-def _by_shebang(path: bytes, head: bytes, argv: list[bytes]) -> Command:
+async def _is_link(tree: Tree, path: bytes, caller: Caller) -> bool:
+    try:
+        return stat.S_ISLNK((await tree.stat(path, caller, follow=False)).mode)
+    except FileError:
+        return False
+
+
+def _by_shebang(path: bytes, head: bytes, argv: list[bytes], *, native: bool) -> Command:
+    """What a first line asks for; `native`: whether programs of the host itself can run."""
     words = head[2:].split(b"\n", 1)[0].split()
     if words and words[0].rsplit(b"/", 1)[-1] == b"env":
         words = [word for word in words[1:] if word != b"-S"]
     program = words[0].rsplit(b"/", 1)[-1] if words else b""
     interpreter = _interpreter(program)
-    if interpreter is None:
-        # The kernel finds what its first line names, or says that it is not there.
+    named = words[0].rpartition(b"/")[0] if words else b""
+    ours = named in (b"", b"/bin", *_BIN_ELSEWHERE)
+    if interpreter is None or (native and not ours):
+        # The kernel finds what its first line names, or says that it is not there: also the Python
+        # of a virtual environment, which has packages of its own.
         return Command("native", [path, *argv[1:]])
     return Command(interpreter, [*words[1:], path, *argv[1:]])

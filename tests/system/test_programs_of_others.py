@@ -1,0 +1,110 @@
+"""Programs that nobody here wrote, unchanged in the name space: databases, packages, servers."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oneos.runtime.namespace import NameSpace
+from tests.support.packages import wheel
+from tests.system.support import HOME, Cluster
+
+pytestmark = pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
+
+TWO_WRITERS = """
+import sqlite3, subprocess, sys
+code = '''import sqlite3
+db = sqlite3.connect("w.db", timeout=60)
+for number in range(20):
+    with db:
+        db.execute("insert into t values (?)", (number,))
+'''
+db = sqlite3.connect("w.db")
+print(db.execute("pragma journal_mode=wal").fetchone())
+db.execute("create table t (x)")
+db.commit()
+writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+print([writer.wait() for writer in writers])
+print(db.execute("select count(*), sum(x) from t").fetchone())
+print(db.execute("pragma integrity_check").fetchone())
+"""
+
+SERVED = """
+import subprocess, sys, urllib.request
+server = subprocess.Popen(
+    [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
+    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+)
+port = server.stdout.readline().split("port ")[1].split()[0]
+print(urllib.request.urlopen(f"http://127.0.0.1:{port}/page.txt").read())
+server.terminate()
+print(server.wait())
+"""
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[Cluster]:
+    """Two hosts on which Python and Node run in the name space."""
+    setting = 'context = "namespace"\n'
+    cluster = Cluster(2, {"host1": setting, "host2": setting})
+    yield cluster
+    cluster.close()
+
+
+def test_two_programs_write_one_sqlite_database_in_wal_mode(two: Cluster) -> None:
+    two[1].put(f"{HOME}/writers.py", TWO_WRITERS.encode())
+    assert two[1].sh("python3 writers.py").ok().splitlines() == [
+        "('wal',)",
+        "[0, 0]",
+        "(40, 380)",
+        "('ok',)",
+    ]
+    count = """
+import sqlite3
+print(sqlite3.connect("w.db").execute("select count(*) from t").fetchone())
+"""
+    two[2].put(f"{HOME}/count.py", count.encode())
+    assert two[2].sh("python3 count.py").ok() == "(40,)\n"
+
+
+def test_python_environment_in_the_tree_is_one_on_both_hosts(two: Cluster) -> None:
+    two[1].sh("python3 -m venv --without-pip v").ok()
+    look = "v/bin/python -c 'import sys; print(sys.prefix)'"
+    assert two[1].sh(look).ok() == f"{HOME}/v\n"
+    # Its `python` is a link to the interpreter of the host, which both have in the same place.
+    assert two[2].sh(look).ok() == f"{HOME}/v\n"
+    two[1].put(
+        f"{HOME}/v/bin/tool", f"#!{HOME}/v/bin/python\nimport sys\nprint(sys.prefix)\n".encode()
+    )
+    assert two[1].sh("chmod +x v/bin/tool; v/bin/tool").ok() == f"{HOME}/v\n"
+
+
+def test_pip_installs_a_package_into_the_tree(two: Cluster, tmp_path: Path) -> None:
+    made = wheel(tmp_path, "hello", "VERSION = 3\n")
+    two[1].put(f"{HOME}/{made.name}", made.read_bytes())
+    script = f"""
+        python3 -m pip install --no-deps --no-index -t site ./{made.name} > log 2>&1 || cat log
+        PYTHONPATH=site python3 -c 'import hello; print(hello.__file__, hello.VERSION)'
+    """
+    assert two[1].sh(script).text == f"{HOME}/site/hello.py 3\n"
+    assert two[2].sh("PYTHONPATH=site python3 -c 'import hello; print(1)'").ok() == "1\n"
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_npm_installs_a_package_into_the_tree(two: Cluster) -> None:
+    script = """
+        mkdir -p np/dep; cd np
+        echo '{"name": "a", "version": "1.0.0"}' > package.json
+        echo '{"name": "dep", "version": "1.0.0", "main": "i.js"}' > dep/package.json
+        echo 'module.exports = 42' > dep/i.js
+        npm install ./dep --offline --no-audit --no-fund > log 2>&1 || cat log
+        /usr/bin/env node -e 'console.log(require("dep"))'
+    """
+    assert two[1].sh(script).ok() == "42\n"
+
+
+def test_file_server_serves_the_tree(two: Cluster) -> None:
+    two[1].put(f"{HOME}/served.py", SERVED.encode())
+    two[1].put(f"{HOME}/page.txt", b"a page")
+    assert two[1].sh("python3 served.py").ok() == "b'a page'\n-15\n"
