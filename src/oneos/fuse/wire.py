@@ -19,12 +19,12 @@ NANO = 1_000_000_000
 
 IN_HEADER = struct.Struct("<IIQQIIIHH")
 OUT_HEADER = struct.Struct("<IiQ")
-ATTR = struct.Struct("<QQQQQQIIIIIIIIII")
+ATTR = struct.Struct("<QQQqqqIIIIIIIIII")
 ENTRY = struct.Struct("<QQQQII")
 ATTR_HEAD = struct.Struct("<QII")
 OPEN_OUT = struct.Struct("<QIi")
 INIT_OUT = struct.Struct("<IIIIHHIIHHIIH22x")
-SETATTR_IN = struct.Struct("<IIQQQQQQIIIIIIII")
+SETATTR_IN = struct.Struct("<IIQQQqqqIIIIIIII")
 RW_IN = struct.Struct("<QQIIQII")
 WRITE_OUT = struct.Struct("<II")
 DIRENT = struct.Struct("<QQII")
@@ -73,6 +73,13 @@ FOPEN_PASSTHROUGH = 1 << 7
 # --- what SETATTR sets, and how GETATTR is asked ------------------------------------------------
 SET_MODE, SET_UID, SET_GID, SET_SIZE, SET_ATIME, SET_MTIME, SET_FH = 1, 2, 4, 8, 16, 32, 64
 SET_ATIME_NOW, SET_MTIME_NOW = 128, 256
+SET_KILL_PRIVILEGES = 1 << 11
+OPEN_KILL_PRIVILEGES = 1 << 0
+WRITE_KILL_PRIVILEGES = 1 << 2
+"""Whoever truncates or writes may not leave set-user-id and set-group-id bits behind: with
+HANDLE_KILLPRIV_V2 we take them off."""
+
+RENAME_NOREPLACE = 1 << 0
 GETATTR_FH = 1
 POLL_SCHEDULE_NOTIFY = 1
 

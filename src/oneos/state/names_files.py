@@ -145,7 +145,9 @@ def commit(store: NameStore, command: c.Commit) -> Attr:
         inode,
         size=command.size,
         mtime_ns=command.mtime_ns,
-        ctime_ns=command.now_ns,
+        ctime_ns=command.now_ns
+        if command.ctime_ns is None
+        else max(inode.ctime_ns, command.ctime_ns),
         version=inode.version + 1,
         chunks=command.chunks,
         copies=command.copies,

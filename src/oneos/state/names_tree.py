@@ -115,6 +115,8 @@ def rename(store: NameStore, command: c.Rename) -> Removed:
     if source.ino in new.ancestors:
         raise FileError(errno.EINVAL, command.new)
     if target is not None:
+        if not command.replace:
+            raise FileError(errno.EEXIST, command.new)
         if target.ino in old.ancestors:
             raise FileError(errno.ENOTEMPTY, command.new)
         if target.ino == source.ino:
