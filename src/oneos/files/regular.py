@@ -203,6 +203,9 @@ class RegularFiles:
                     if inode.is_link:
                         # As it was not followed: there is nothing in it to read or write.
                         raise FileError(errno.ELOOP, path)
+                    if inode.is_meeting:
+                        hint = "a FIFO or socket is for the native programs of one host"
+                        raise FileError(errno.ENXIO, path, hint=hint)
                     if inode.home in ("", self.host):
                         return await self._open_here(inode, flags)
                 return await self._open_elsewhere(inode, flags)

@@ -142,6 +142,15 @@ class Tree:
             lambda p, walk: self.regular.names.symlink(target, p, caller, walk),
         )
 
+    async def mknod(self, path: bytes, mode: int, caller: Caller) -> None:
+        """Make the name of a FIFO or socket, at which native programs of one host meet."""
+        await self._at(
+            path,
+            caller,
+            _no_new(caller),
+            lambda p, walk: self.regular.names.mknod(p, mode, caller, walk),
+        )
+
     async def rmdir(self, path: bytes, caller: Caller) -> None:
         await self._remove(path, caller, self.regular.names.rmdir)
 

@@ -29,10 +29,6 @@ from oneos.local.client import Client
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
 log = logging.getLogger(__name__)
 
-_NOT_OF_THE_INDEX = 1 << 56
-"""Numbers from here on are those of facts such as /proc, whose names change without a notice, and
-of what is made up here."""
-
 _STARTED_NS = time.time_ns()
 
 
@@ -194,7 +190,7 @@ class Handlers:
         """By number and not by name: an open file may have lost that, or got another."""
         if not node.detached:
             self._own(self.nodes.path(node))
-        if node.ino >= _NOT_OF_THE_INDEX:
+        if node.ino >= wire.FACTS_SINCE:
             raise OSError(errno.EPERM, "")
         self._client().call("setattr", node.ino, change)
 
@@ -232,8 +228,13 @@ class Handlers:
     def mknod(self, node_id: int, body: memoryview) -> bytes:
         mode = struct.unpack_from("<I", body)[0]
         parent, path = self._new(node_id, name := wire.names(body, 16)[0])
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            # The tree has the name; the kernel has what is behind it.
+            self._client().call("mknod", path, mode, self._owner())
+            self.cache.changed_names()
+            return self._entry(parent, name)
         if not stat.S_ISREG(mode):
-            # FIFOs, sockets and device nodes are a host's own; the tree has its /dev for them.
+            # Device nodes are a host's own; the tree has its /dev for them.
             raise OSError(errno.EPERM, "")
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
         node = Node(0, None, b"", 0)
@@ -411,7 +412,7 @@ class Handlers:
         number = next(self._numbers)
         self._listed[number] = []
         flags = 0
-        if self.cache.names and self.nodes.get(node_id).ino < _NOT_OF_THE_INDEX:
+        if self.cache.names and self.nodes.get(node_id).ino < wire.FACTS_SINCE:
             flags = wire.FOPEN_CACHE_DIR | wire.FOPEN_KEEP_CACHE
         return wire.OPEN_OUT.pack(number, flags, 0)
 

@@ -91,13 +91,21 @@ Attributes = Sequence[int]
 """Attributes as the local protocol has them: mode ino dev nlink uid gid size times blocks rdev."""
 
 
-def shown_mode(mode: int) -> int:
+FACTS_SINCE = 1 << 56
+"""Inode numbers from here on are those of facts such as /proc, whose names change without a notice,
+and of what the file process makes up."""
+
+
+def shown_mode(mode: int, ino: int) -> int:
     """The mode that the kernel is told.
 
     A device or pipe of the tree is not one of this kernel, which would open its own driver in its
-    place: so it is shown as a file that is read without seeking.
+    place: so it is shown as a file that is read without seeking. A FIFO or socket that a program
+    made is the kernel's: programs of this host meet at it.
     """
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
+        return mode
+    if ino < FACTS_SINCE and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return mode
     return stat.S_IFREG | stat.S_IMODE(mode)
 
@@ -115,7 +123,7 @@ def pack_attr(a: Attributes) -> bytes:
         atime % NANO,
         mtime % NANO,
         ctime % NANO,
-        shown_mode(mode),
+        shown_mode(mode, ino),
         nlink,
         uid,
         gid,
@@ -142,7 +150,7 @@ def pack_nothing(name_s: int) -> bytes:
 
 def pack_dirent(ino: int, offset: int, kind: int, name: bytes) -> bytes:
     """One entry of READDIR, padded to 8 bytes; `offset` is where the next one starts."""
-    head = DIRENT.pack(ino, offset, len(name), (shown_mode(kind) >> 12) & 15)
+    head = DIRENT.pack(ino, offset, len(name), (shown_mode(kind, ino) >> 12) & 15)
     return head + name + bytes(-len(name) % 8)
 
 

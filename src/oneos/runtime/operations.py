@@ -110,9 +110,8 @@ class Operations:
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
         program = "child fork exec started reaped unborn pipe"
-        client = (
-            "look setattr session spawn wait poll which status voters manifest token stop forget"
-        )
+        client = "look setattr mknod session spawn wait poll which"
+        client += " status voters manifest token stop forget"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -213,6 +212,9 @@ class Operations:
 
     async def _op_setattr(self, who: Who, ino: int, change: dict[str, int]) -> None:
         await self._tree.regular.set_attr(Ino(ino), msgspec.convert(change, Change))
+
+    async def _op_mknod(self, who: Who, path: bytes, mode: int, owner: Sequence[int] = ()) -> None:
+        await self._tree.mknod(path, mode, _maker(who, owner))
 
     async def _op_mkdir(self, who: Who, path: bytes, mode: int, owner: Sequence[int] = ()) -> None:
         await self._tree.mkdir(path, mode, _maker(who, owner))

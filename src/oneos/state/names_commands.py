@@ -68,6 +68,20 @@ class Symlink(Command, frozen=True, tag="symlink"):
     walk: Walk = WALK
 
 
+class MkNod(Command, frozen=True, tag="mknod"):
+    """Make a FIFO or a socket's name: `mode` has the type bits. Answers its Attr.
+
+    The index only names it. Each host's kernel has one of its own behind the name, at which the
+    programs of that host meet.
+    """
+
+    path: bytes
+    mode: int
+    uid: int
+    gid: int
+    walk: Walk = WALK
+
+
 class Link(Command, frozen=True, tag="link"):
     """Give a file one more name. `walk.follow`: the one that `old` leads to, where `old` is a
     symbolic link, and not the link. Answers its Attr."""
@@ -183,6 +197,7 @@ AnyCommand = (
     | Unlink
     | Rename
     | Symlink
+    | MkNod
     | Link
     | SetAttr
     | Create
