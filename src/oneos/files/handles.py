@@ -12,6 +12,8 @@ import stat
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from oneos.errors import FileError
 
 
@@ -56,6 +58,16 @@ class Attributes:
             -(-self.size // 512),
             self.rdev,
         ]
+
+
+class Change(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be changed of an inode's attributes; None: stays as it is."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    atime_ns: int | None = None
+    mtime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,6 +238,8 @@ class Homes:
                     chunks=tuple(digests),
                     copies=tuple(holders),
                     final=final,
+                    # A write's time; utime(2) may have set one that is yet to come.
+                    ctime_ns=min(mtime_ns, ns),
                 )
             )
             if result.errno == errno.ESTALE:
@@ -249,10 +251,9 @@ class Homes:
             raise FileError(result.errno)
         assert isinstance(result.value, Attr)
         home.inode = replace(
-            home.inode,
+            _as_shown(home.inode, result.value),
             size=size,
             mtime_ns=mtime_ns,
-            nlink=result.value.nlink,
             version=result.value.version,
             chunks=tuple(digests),
             copies=tuple(holders),
@@ -381,13 +382,32 @@ class Homes:
         """Where the backing file of an opened file is."""
         return self._backing.path(handle.home.inode.ino)
 
-    def touch(self, ino: int, atime_ns: int, mtime_ns: int) -> None:
-        """Set the times of a backing file, which the next commit writes down."""
-        if ino in self._homes:
+    async def changed(self, attr: Attr, mtime_ns: int | None = None) -> bool:
+        """The log says that attributes of a file changed, which may be at home here.
+
+        Args:
+            attr: the answer to that change.
+            mtime_ns: the time it set, if it did; the backing file gets it, and so each later
+                commit.
+
+        Returns:
+            False when a commit came in between that had read the time before: set it again.
+        """
+        home = self._homes.get(attr.ino)
+        if home is None:
+            return True
+        async with home.lock:
+            if home.gone:
+                return True
+            if attr.ctime_ns >= home.inode.ctime_ns:
+                home.inode = _as_shown(home.inode, attr)
+            if mtime_ns is None:
+                return True
             try:
-                os.utime(self._backing.path(ino), ns=(atime_ns, mtime_ns))
+                os.utime(self._backing.path(attr.ino), ns=(attr.atime_ns, mtime_ns))
             except (FileError, FileNotFoundError):
                 pass
+            return home.inode.version <= attr.version
 
     def open_count(self) -> int:
         """How many openings there are, for statistics."""
@@ -396,6 +416,19 @@ class Homes:
 
 async def _nothing_idle(ino: int) -> None:
     """For a host without a name space: what is open, somebody uses."""
+
+
+def _as_shown(inode: Inode, attr: Attr) -> Inode:
+    """An inode with what stat shows of it now; its content and home as they are."""
+    return replace(
+        inode,
+        mode=attr.mode,
+        nlink=attr.nlink,
+        uid=attr.uid,
+        gid=attr.gid,
+        atime_ns=attr.atime_ns,
+        ctime_ns=attr.ctime_ns,
+    )
 
 
 def _unknown(ino: int, home_epoch: int) -> Inode:

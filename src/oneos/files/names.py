@@ -142,6 +142,21 @@ class Names:
             ),
         )
 
+    async def mknod(self, path: bytes, mode: int, caller: Caller, walk: Walk = WALK) -> None:
+        """Make the name of a FIFO or socket; `mode` has the type bits."""
+        await self.change(
+            path,
+            lambda rid, ns: n.MkNod(
+                rid=rid,
+                now_ns=ns,
+                path=path,
+                mode=mode,
+                uid=caller.uid,
+                gid=caller.gid,
+                walk=walk,
+            ),
+        )
+
     async def link(self, old: bytes, new: bytes, walk: Walk = WALK) -> None:
         """One more name; `walk.follow` says of what, where `old` is a symbolic link."""
         await self.change(

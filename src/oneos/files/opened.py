@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import time
 from typing import Any
 
 from oneos.errors import FileError, NetworkError, Unknown
@@ -149,7 +150,11 @@ def inode_of(opened: Opened) -> Inode:
 
 
 def attributes(inode: Inode, live: m.HomeStat | None) -> Attributes:
-    """An inode as stat shows it, with the size its home has now."""
+    """An inode as stat shows it, with the size and times its home has now."""
+    ctime_ns = inode.ctime_ns
+    if live:
+        # A write changes both times; utime(2) may have set one that is yet to come.
+        ctime_ns = max(ctime_ns, min(live.mtime_ns, time.time_ns()))
     return Attributes(
         mode=inode.mode,
         ino=inode.ino,
@@ -159,5 +164,5 @@ def attributes(inode: Inode, live: m.HomeStat | None) -> Attributes:
         gid=inode.gid,
         atime_ns=inode.atime_ns,
         mtime_ns=live.mtime_ns if live else inode.mtime_ns,
-        ctime_ns=inode.ctime_ns,
+        ctime_ns=ctime_ns,
     )

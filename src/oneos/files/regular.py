@@ -15,15 +15,15 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
-from oneos.files.handles import Attributes, Caller, Directory, Handle, Look, wants_to_write
+from oneos.files.handles import Attributes, Caller, Change, Directory, Handle, Look, wants_to_write
 from oneos.files.home_calls import INCARNATION_SHIFT
 from oneos.files.homes import Homes
 from oneos.files.names import Names
 from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of
-from oneos.ids import HostName, Incarnation
+from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S
@@ -116,11 +116,16 @@ class RegularFiles:
             )
         )
 
-    async def rename(self, old: bytes, new: bytes, walk: Walk = WALK) -> None:
-        """Rename, and remove what the new name was one of."""
+    async def rename(
+        self, old: bytes, new: bytes, walk: Walk = WALK, replacing: bool = True
+    ) -> None:
+        """Rename, and remove what the new name was one of; EEXIST if not `replacing`."""
         await self._tell_home(
             await self.names.change(
-                old, lambda rid, ns: n.Rename(rid=rid, now_ns=ns, old=old, new=new, walk=walk)
+                old,
+                lambda rid, ns: n.Rename(
+                    rid=rid, now_ns=ns, old=old, new=new, walk=walk, replace=replacing
+                ),
             )
         )
 
@@ -145,8 +150,26 @@ class RegularFiles:
                 rid=rid, now_ns=ns, path=path, atime_ns=atime_ns, mtime_ns=mtime_ns, walk=walk
             ),
         )
-        if isinstance(value, Attr):
-            self.homes.touch(value.ino, atime_ns, mtime_ns)
+        assert isinstance(value, Attr)
+        if not await self.homes.changed(value, mtime_ns):
+            await self.set_attr(value.ino, Change(atime_ns=atime_ns, mtime_ns=mtime_ns))
+
+    async def set_attr(self, ino: Ino, change: Change) -> None:
+        """Change attributes of an inode, whatever its name, also where it has lost that.
+
+        Raises:
+            FileError: ESTALE when there is no such inode any more.
+        """
+        while True:
+            result = await self.names.ask(
+                lambda rid, ns: n.SetAttr(rid=rid, now_ns=ns, ino=ino, **asdict(change))
+            )
+            if result.errno:
+                raise FileError(result.errno)
+            assert isinstance(result.value, Attr)
+            # Once it has gone through the home's lock, later commits have the new time.
+            if await self.homes.changed(result.value, change.mtime_ns):
+                return
 
     # --- files ----------------------------------------------------------------------------------
     async def open(
@@ -180,6 +203,9 @@ class RegularFiles:
                     if inode.is_link:
                         # As it was not followed: there is nothing in it to read or write.
                         raise FileError(errno.ELOOP, path)
+                    if inode.is_meeting:
+                        hint = "a FIFO or socket is for the native programs of one host"
+                        raise FileError(errno.ENXIO, path, hint=hint)
                     if inode.home in ("", self.host):
                         return await self._open_here(inode, flags)
                 return await self._open_elsewhere(inode, flags)

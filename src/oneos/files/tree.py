@@ -142,6 +142,15 @@ class Tree:
             lambda p, walk: self.regular.names.symlink(target, p, caller, walk),
         )
 
+    async def mknod(self, path: bytes, mode: int, caller: Caller) -> None:
+        """Make the name of a FIFO or socket, at which native programs of one host meet."""
+        await self._at(
+            path,
+            caller,
+            _no_new(caller),
+            lambda p, walk: self.regular.names.mknod(p, mode, caller, walk),
+        )
+
     async def rmdir(self, path: bytes, caller: Caller) -> None:
         await self._remove(path, caller, self.regular.names.rmdir)
 
@@ -176,11 +185,13 @@ class Tree:
             lambda p, walk: self.regular.utime(p, atime_ns, mtime_ns, replace(walk, follow=follow)),
         )
 
-    async def rename(self, old: bytes, new: bytes, caller: Caller) -> None:
+    async def rename(self, old: bytes, new: bytes, caller: Caller, replacing: bool = True) -> None:
+        """As rename(2); EEXIST for a new name that is there, if not `replacing`."""
+
         async def move(old: bytes, new: bytes, walk: Walk) -> None:
             await self._check_kept(old, walk)
             await self._check_kept(new, walk)
-            await self.regular.rename(old, new, walk)
+            await self.regular.rename(old, new, walk, replacing)
 
         await self._at_both(old, new, caller, move)
 

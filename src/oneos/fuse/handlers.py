@@ -13,7 +13,7 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from oneos.errors import FileError, OneOSError
 from oneos.fuse import wire
@@ -29,10 +29,6 @@ from oneos.local.client import Client
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
 log = logging.getLogger(__name__)
 
-_NOT_OF_THE_INDEX = 1 << 56
-"""Numbers from here on are those of facts such as /proc, whose names change without a notice, and
-of what is made up here."""
-
 _STARTED_NS = time.time_ns()
 
 
@@ -45,6 +41,8 @@ class Handlers:
         streams, backings: for opened files.
         store: a directory of the Runtime, for statfs.
         nodes, cache: what the kernel knows, and may keep.
+        owner: user and group of the program whose request the calling thread serves, where these
+            are not the Runtime's.
     """
 
     def __init__(
@@ -56,6 +54,7 @@ class Handlers:
         store: str,
         nodes: Nodes,
         cache: Cache,
+        owner: Callable[[], Sequence[int]],
     ) -> None:
         self._client = client
         self._view = view
@@ -64,6 +63,7 @@ class Handlers:
         self._store = store
         self.nodes = nodes
         self.cache = cache
+        self._owner = owner
         self.open_files: dict[int, tuple[Node, OpenFile]] = {}
         self._listed: dict[int, list[tuple[bytes, int, int]]] = {}
         self._numbers = itertools.count(1)
@@ -83,6 +83,7 @@ class Handlers:
             raise OSError(errno.ENOENT, "")
         node = self.nodes.looked_up(parent, name, look.attributes[1])
         self.cache.keep(node, look)
+        node.shown = look.attributes
         return wire.pack_entry(node.id, look.attributes, look.name_s, look.attributes_s)
 
     def _look(self, path: bytes) -> Kept:
@@ -114,11 +115,15 @@ class Handlers:
                 # It has lost its name; what is open says what has become of it.
                 if (opened := self.open_files.get(number)) is not None:
                     return opened[1].attributes(), 0
+            if node.shown:
+                # A directory that was removed while it is open, or somebody's working directory.
+                return _nameless(node.shown), 0
         look = self._look(self.nodes.path(node))
         if look.attributes is None or look.attributes[1] != node.ino:
             # Somebody has put another file there; the kernel looks the name up again.
             raise OSError(errno.ESTALE, "")
         self.cache.keep(node, look)
+        node.shown = look.attributes
         return look.attributes, look.attributes_s
 
     def getattr(self, node_id: int, body: memoryview) -> bytes:
@@ -157,30 +162,47 @@ class Handlers:
         node = self.nodes.get(node_id)
         if valid & wire.SET_SIZE:
             self._truncate(node, number if valid & wire.SET_FH else 0, size)
-        if valid & ~(wire.SET_SIZE | wire.SET_FH):
-            path = self._own(self.nodes.path(node))
-            client = self._client()
-            if valid & (wire.SET_UID | wire.SET_GID):
-                owner = uid if valid & wire.SET_UID else -1
-                group = gid if valid & wire.SET_GID else -1
-                client.call("chown", path, owner, group, False)
-            if valid & wire.SET_MODE:
-                client.call("chmod", path, stat.S_IMODE(mode), False)
-            if valid & (wire.SET_ATIME | wire.SET_MTIME):
-                now = time.time_ns()
-                before = client.call("stat", path, False)
-                times = [before[7], before[8]]
-                if valid & wire.SET_ATIME:
-                    at = atime * wire.NANO + atime_ns
-                    times[0] = now if valid & wire.SET_ATIME_NOW else at
-                if valid & wire.SET_MTIME:
-                    at = mtime * wire.NANO + mtime_ns
-                    times[1] = now if valid & wire.SET_MTIME_NOW else at
-                client.call("utime", path, *times, False)
+        change: dict[str, int] = {}
+        if valid & wire.SET_UID:
+            change["uid"] = uid
+        if valid & wire.SET_GID:
+            change["gid"] = gid
+        if valid & wire.SET_MODE:
+            change["mode"] = stat.S_IMODE(mode)
+        now = time.time_ns()
+        if valid & wire.SET_ATIME:
+            at = atime * wire.NANO + atime_ns
+            change["atime_ns"] = now if valid & wire.SET_ATIME_NOW else at
+        # Truncating has set the time already.
+        if valid & wire.SET_MTIME and not (valid & wire.SET_SIZE and valid & wire.SET_MTIME_NOW):
+            at = mtime * wire.NANO + mtime_ns
+            change["mtime_ns"] = now if valid & wire.SET_MTIME_NOW else at
+        if change:
+            self._change(node, change)
+        if valid & wire.SET_KILL_PRIVILEGES:
+            self.kill_privileges(node)
         # Its other names show the same inode.
         self.cache.changed(node.ino)
         found, _ = self._attributes(node)
         return wire.pack_attr_out(found, 0)
+
+    def _change(self, node: Node, change: dict[str, int]) -> None:
+        """By number and not by name: an open file may have lost that, or got another."""
+        if not node.detached:
+            self._own(self.nodes.path(node))
+        if node.ino >= wire.FACTS_SINCE:
+            raise OSError(errno.EPERM, "")
+        self._client().call("setattr", node.ino, change)
+
+    def kill_privileges(self, node: Node) -> None:
+        """Somebody has changed the content who may not leave it another's rights."""
+        mode = node.mode
+        kept = mode & ~stat.S_ISUID
+        if mode & stat.S_IXGRP:
+            kept &= ~stat.S_ISGID
+        if kept != mode:
+            self._change(node, {"mode": stat.S_IMODE(kept)})
+            self.cache.changed(node.ino)
 
     def _truncate(self, node: Node, number: int, size: int) -> None:
         for candidate in (number, *node.handles):
@@ -206,12 +228,17 @@ class Handlers:
     def mknod(self, node_id: int, body: memoryview) -> bytes:
         mode = struct.unpack_from("<I", body)[0]
         parent, path = self._new(node_id, name := wire.names(body, 16)[0])
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            # The tree has the name; the kernel has what is behind it.
+            self._client().call("mknod", path, mode, self._owner())
+            self.cache.changed_names()
+            return self._entry(parent, name)
         if not stat.S_ISREG(mode):
-            # FIFOs, sockets and device nodes are a host's own; the tree has its /dev for them.
+            # Device nodes are a host's own; the tree has its /dev for them.
             raise OSError(errno.EPERM, "")
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
         node = Node(0, None, b"", 0)
-        opened = self._client().open(path, flags, stat.S_IMODE(mode))
+        opened = self._client().open(path, flags, stat.S_IMODE(mode), self._owner())
         opened_file(self._client, opened, node, flags, Backings(-1, False)).close()
         self.cache.changed_names()
         return self._entry(parent, name)
@@ -219,14 +246,14 @@ class Handlers:
     def mkdir(self, node_id: int, body: memoryview) -> bytes:
         mode = struct.unpack_from("<I", body)[0]
         parent, path = self._new(node_id, name := wire.names(body, 8)[0])
-        self._client().call("mkdir", path, stat.S_IMODE(mode))
+        self._client().call("mkdir", path, stat.S_IMODE(mode), self._owner())
         self.cache.changed_names()
         return self._entry(parent, name)
 
     def symlink(self, node_id: int, body: memoryview) -> bytes:
         name, target = wire.names(body, 0)[:2]
         parent, path = self._new(node_id, name)
-        self._client().call("symlink", target, path)
+        self._client().call("symlink", target, path, self._owner())
         self.cache.changed_names()
         return self._entry(parent, name)
 
@@ -262,23 +289,25 @@ class Handlers:
 
     def rename2(self, node_id: int, body: memoryview) -> bytes:
         new_parent, flags = struct.unpack_from("<QI", body)
-        if flags:
-            # Neither exchange nor no-replace: what asks for them knows how to do without.
+        if flags & ~wire.RENAME_NOREPLACE:
+            # No exchange: what asks for it knows how to do without.
             raise OSError(errno.EINVAL, "")
-        return self._rename(node_id, new_parent, body, 16)
+        return self._rename(node_id, new_parent, body, 16, not flags)
 
-    def _rename(self, node_id: int, new_id: int, body: memoryview, start: int) -> bytes:
+    def _rename(
+        self, node_id: int, new_id: int, body: memoryview, start: int, replacing: bool = True
+    ) -> bytes:
         parent, new_parent = self.nodes.get(node_id), self.nodes.get(new_id)
         name, new_name = wire.names(body, start)[:2]
         old = self._own(self.nodes.child(parent, name))
         new = self._own(self.nodes.child(new_parent, new_name))
-        self._client().call("rename", old, new)
+        self._client().call("rename", old, new, replacing)
         self._gone(self.nodes.renamed(parent, name, new_parent, new_name))
         return b""
 
     # --- files ----------------------------------------------------------------------------------
     def open(self, node_id: int, body: memoryview) -> bytes:
-        flags = struct.unpack_from("<I", body)[0]
+        flags, more = struct.unpack_from("<II", body)
         node = self.nodes.get(node_id)
         path = self.nodes.path(node)
         if self._view.kind(path):
@@ -287,12 +316,15 @@ class Handlers:
             kept = self._idle.take(node)
             if kept is not None:
                 return self._enter(node, kept)
-        return self._opened(node, self._client().open(path, flags & ~_ONCE, 0), flags)
+        opened = self._client().open(path, flags & ~_ONCE, 0)
+        if flags & os.O_TRUNC and more & wire.OPEN_KILL_PRIVILEGES:
+            self.kill_privileges(node)
+        return self._opened(node, opened, flags)
 
     def create(self, node_id: int, body: memoryview) -> bytes:
         flags, mode = struct.unpack_from("<II", body)
         parent, path = self._new(node_id, name := wire.names(body, 16)[0])
-        opened = self._client().open(path, flags | os.O_CREAT, stat.S_IMODE(mode))
+        opened = self._client().open(path, flags | os.O_CREAT, stat.S_IMODE(mode), self._owner())
         self.cache.changed_names()
         entry = self._entry(parent, name)
         node = self.nodes.get(struct.unpack_from("<Q", entry)[0])
@@ -311,12 +343,16 @@ class Handlers:
         node.handles.add(number)
         return wire.OPEN_OUT.pack(number, file.flags, file.backing)
 
-    def file(self, number: int) -> OpenFile:
-        """An opened file by the number the kernel has for it."""
+    def opening(self, number: int) -> tuple[Node, OpenFile]:
+        """An opened file, and its node, by the number the kernel has for it."""
         found = self.open_files.get(number)
         if found is None:
             raise OSError(errno.EBADF, "")
-        return found[1]
+        return found
+
+    def file(self, number: int) -> OpenFile:
+        """An opened file by the number the kernel has for it."""
+        return self.opening(number)[1]
 
     def flush(self, node_id: int, body: memoryview) -> bytes:
         self.file(struct.unpack_from("<Q", body)[0]).flush()
@@ -376,7 +412,7 @@ class Handlers:
         number = next(self._numbers)
         self._listed[number] = []
         flags = 0
-        if self.cache.names and self.nodes.get(node_id).ino < _NOT_OF_THE_INDEX:
+        if self.cache.names and self.nodes.get(node_id).ino < wire.FACTS_SINCE:
             flags = wire.FOPEN_CACHE_DIR | wire.FOPEN_KEEP_CACHE
         return wire.OPEN_OUT.pack(number, flags, 0)
 
@@ -425,6 +461,12 @@ class Handlers:
         return wire.KSTATFS.pack(
             s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree, s.f_bsize, 255, s.f_frsize, 0
         )
+
+
+def _nameless(shown: wire.Attributes) -> wire.Attributes:
+    """The attributes of what has lost a name."""
+    left = 0 if stat.S_ISDIR(shown[0]) else max(shown[3] - 1, 0)
+    return [*shown[:3], left, *shown[4:]]
 
 
 def _made_up(path: bytes, kind: int, size: int) -> wire.Attributes:

@@ -71,6 +71,12 @@ def pivot_root(new: str, old: str) -> None:
     _check(_libc.syscall(number, os.fsencode(new), os.fsencode(old)), new)
 
 
+def allocate(fd: int, mode: int, offset: int, length: int) -> None:
+    """fallocate(2), all modes; Python has only the plain one."""
+    call = getattr(_libc, "fallocate64", None) or _libc.fallocate
+    _check(call(fd, mode, ctypes.c_longlong(offset), ctypes.c_longlong(length)), "")
+
+
 def open_backing(fuse: int, fd: int) -> int:
     """Let the kernel read and write `fd` for a file of the mount; returns the backing's id."""
     # With a buffer that may change, ioctl returns the kernel's number and not the buffer.

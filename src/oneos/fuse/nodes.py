@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,8 @@ ROOT_ID = 1
 class Node:
     """A name the kernel knows. `ino` is the inode it stood for when last looked up.
 
-    `handles` are the openings of it, the kernel's numbers for them; `kept` is the cache's.
+    `handles` are the openings of it, the kernel's numbers for them; `kept` is the cache's; `shown`
+    are the attributes the kernel was told last.
     """
 
     id: int
@@ -31,6 +33,12 @@ class Node:
     detached: bool = False
     handles: set[int] = field(default_factory=set)
     kept: Any = None
+    shown: Sequence[int] = ()
+
+    @property
+    def mode(self) -> int:
+        """Its type and permissions, as the kernel was told last; 0: it was not."""
+        return self.shown[0] if self.shown else 0
 
 
 class Nodes:
@@ -78,7 +86,9 @@ class Nodes:
             return list(self._by_id.values())
 
     def child(self, parent: Node, name: bytes) -> bytes:
-        """The path of a name in a directory."""
+        """The path of a name in a directory. Raises OSError(ENOENT): that was removed."""
+        if parent.detached:
+            raise OSError(errno.ENOENT, "its directory was removed")
         return self.path(parent).rstrip(b"/") + b"/" + name
 
     def looked_up(self, parent: Node, name: bytes, ino: int) -> Node:

@@ -97,10 +97,8 @@ class HomeFile(OpenFile):
         os.ftruncate(self.fd, size)
 
     def allocate(self, mode: int, offset: int, length: int) -> None:
-        """fallocate(2), as far as Python has it."""
-        if mode:
-            raise OSError(errno.EOPNOTSUPP, "")
-        os.posix_fallocate(self.fd, offset, length)
+        """fallocate(2): also punches holes."""
+        kernel.allocate(self.fd, mode, offset, length)
 
     def seek(self, offset: int, whence: int) -> int:
         """lseek(2) for data and holes."""
@@ -236,7 +234,7 @@ class Backings:
                     raise OSError(errno.EIO, "")
                 self._of[node] = held[0], held[1] + 1, which
                 return held[0]
-            if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+            if node.mode & (stat.S_ISUID | stat.S_ISGID):
                 # A write would have to clear these bits, and it does not pass by us.
                 return 0
             # One file serves openings for reading and for writing; the rights were checked.

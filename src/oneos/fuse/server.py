@@ -12,7 +12,7 @@ import logging
 import os
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from oneos.errors import OneOSError
 from oneos.fuse import wire
@@ -50,6 +50,7 @@ class FuseServer:
         self._fuse = fuse
         self._connect = connect
         self._local = threading.local()
+        self._own = os.getuid(), os.getgid()
         self._lock = threading.Lock()
         self._idle = 0
         self._workers = 0
@@ -59,7 +60,14 @@ class FuseServer:
         nodes = Nodes()
         self.cache = Cache(fuse, nodes)
         self.handlers = h = Handlers(
-            self._client, view, self._streams, self._backings, store, nodes, self.cache
+            self._client,
+            view,
+            self._streams,
+            self._backings,
+            store,
+            nodes,
+            self.cache,
+            self._owner,
         )
         self._table: dict[int, Handler] = {
             wire.LOOKUP: h.lookup,
@@ -95,6 +103,10 @@ class FuseServer:
         if client is None:
             client = self._local.client = self._connect()
         return client
+
+    def _owner(self) -> Sequence[int]:
+        owner: tuple[int, int] = self._local.owner
+        return () if owner == self._own else owner
 
     def start(self) -> None:
         """Serve, until the mount is gone; then `over` is set."""
@@ -133,7 +145,8 @@ class FuseServer:
             self._serve(view[:count])
 
     def _serve(self, request: memoryview) -> None:
-        _, code, unique, node_id, _, _, _, _, _ = wire.IN_HEADER.unpack_from(request)
+        _, code, unique, node_id, uid, gid, _, _, _ = wire.IN_HEADER.unpack_from(request)
+        self._local.owner = uid, gid
         body = request[wire.IN_HEADER.size :]
         if code in (wire.FORGET, wire.BATCH_FORGET):
             self._forget(code, node_id, body)
@@ -218,8 +231,8 @@ class FuseServer:
 
     def _move(self, code: int, unique: int, body: memoryview) -> bytes | None:
         """READ and WRITE; None when a stream answers later."""
-        number, offset, size, *_ = wire.RW_IN.unpack_from(body)
-        file = self.handlers.file(number)
+        number, offset, size, flags, *_ = wire.RW_IN.unpack_from(body)
+        node, file = self.handlers.opening(number)
         if code == wire.READ:
             if isinstance(file, StreamFile):
                 self._streams.attempt(unique, file, _READABLE, lambda: file.read(offset, size))
@@ -236,7 +249,10 @@ class FuseServer:
                 lambda: wire.WRITE_OUT.pack(file.write(offset, kept), 0),
             )
             return None
-        return wire.WRITE_OUT.pack(file.write(offset, data), 0)
+        written = file.write(offset, data)
+        if flags & wire.WRITE_KILL_PRIVILEGES:
+            self.handlers.kill_privileges(node)
+        return wire.WRITE_OUT.pack(written, 0)
 
     def _poll(self, node_id: int, body: memoryview) -> bytes:
         number, poll_handle, flags, events = wire.POLL_IN.unpack_from(body)

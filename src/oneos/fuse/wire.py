@@ -19,12 +19,12 @@ NANO = 1_000_000_000
 
 IN_HEADER = struct.Struct("<IIQQIIIHH")
 OUT_HEADER = struct.Struct("<IiQ")
-ATTR = struct.Struct("<QQQQQQIIIIIIIIII")
+ATTR = struct.Struct("<QQQqqqIIIIIIIIII")
 ENTRY = struct.Struct("<QQQQII")
 ATTR_HEAD = struct.Struct("<QII")
 OPEN_OUT = struct.Struct("<QIi")
 INIT_OUT = struct.Struct("<IIIIHHIIHHIIH22x")
-SETATTR_IN = struct.Struct("<IIQQQQQQIIIIIIII")
+SETATTR_IN = struct.Struct("<IIQQQqqqIIIIIIII")
 RW_IN = struct.Struct("<QQIIQII")
 WRITE_OUT = struct.Struct("<II")
 DIRENT = struct.Struct("<QQII")
@@ -73,6 +73,13 @@ FOPEN_PASSTHROUGH = 1 << 7
 # --- what SETATTR sets, and how GETATTR is asked ------------------------------------------------
 SET_MODE, SET_UID, SET_GID, SET_SIZE, SET_ATIME, SET_MTIME, SET_FH = 1, 2, 4, 8, 16, 32, 64
 SET_ATIME_NOW, SET_MTIME_NOW = 128, 256
+SET_KILL_PRIVILEGES = 1 << 11
+OPEN_KILL_PRIVILEGES = 1 << 0
+WRITE_KILL_PRIVILEGES = 1 << 2
+"""Whoever truncates or writes may not leave set-user-id and set-group-id bits behind: with
+HANDLE_KILLPRIV_V2 we take them off."""
+
+RENAME_NOREPLACE = 1 << 0
 GETATTR_FH = 1
 POLL_SCHEDULE_NOTIFY = 1
 
@@ -84,13 +91,21 @@ Attributes = Sequence[int]
 """Attributes as the local protocol has them: mode ino dev nlink uid gid size times blocks rdev."""
 
 
-def shown_mode(mode: int) -> int:
+FACTS_SINCE = 1 << 56
+"""Inode numbers from here on are those of facts such as /proc, whose names change without a notice,
+and of what the file process makes up."""
+
+
+def shown_mode(mode: int, ino: int) -> int:
     """The mode that the kernel is told.
 
     A device or pipe of the tree is not one of this kernel, which would open its own driver in its
-    place: so it is shown as a file that is read without seeking.
+    place: so it is shown as a file that is read without seeking. A FIFO or socket that a program
+    made is the kernel's: programs of this host meet at it.
     """
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode):
+        return mode
+    if ino < FACTS_SINCE and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         return mode
     return stat.S_IFREG | stat.S_IMODE(mode)
 
@@ -108,7 +123,7 @@ def pack_attr(a: Attributes) -> bytes:
         atime % NANO,
         mtime % NANO,
         ctime % NANO,
-        shown_mode(mode),
+        shown_mode(mode, ino),
         nlink,
         uid,
         gid,
@@ -135,7 +150,7 @@ def pack_nothing(name_s: int) -> bytes:
 
 def pack_dirent(ino: int, offset: int, kind: int, name: bytes) -> bytes:
     """One entry of READDIR, padded to 8 bytes; `offset` is where the next one starts."""
-    head = DIRENT.pack(ino, offset, len(name), (shown_mode(kind) >> 12) & 15)
+    head = DIRENT.pack(ino, offset, len(name), (shown_mode(kind, ino) >> 12) & 15)
     return head + name + bytes(-len(name) % 8)
 
 

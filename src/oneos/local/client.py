@@ -129,19 +129,20 @@ class Client:
             self._close_received()
             return result
 
-    def open(self, path: bytes, flags: int, mode: int = 0o666) -> Opened:
+    def open(self, path: bytes, flags: int, mode: int = 0o666, owner: Sequence[int] = ()) -> Opened:
         """Open a path of the tree.
 
         Args:
             path: absolute.
             flags: as open(2).
             mode: of a file that is created, with the umask already taken off.
+            owner: user and group of a file that is created, where not the Runtime's.
 
         Raises:
             FileError: as `call`; also EISDIR for a directory that is not opened as one.
         """
         with self._lock:
-            result = self._request("open", (path, flags, mode), ())
+            result = self._request("open", (path, flags, mode, *([owner] if owner else [])), ())
             fds, self._received_fds = self._received_fds, []
         done = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
         flags_native = (flags & ~done) | os.O_CLOEXEC

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
-from oneos.files.handles import Caller, Directory, Handle, Text
+from oneos.files.handles import Caller, Change, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
 from oneos.files.opened import RemoteFile
 from oneos.files.shared import Shared
 from oneos.files.tree import Tree
-from oneos.ids import HostName
+from oneos.ids import HostName, Ino
 from oneos.limits import CLIENT_HANDLES_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
@@ -73,6 +73,16 @@ def _agent(who: Who) -> Agent:
     return who.owner
 
 
+def _maker(who: Who, owner: Sequence[int]) -> Caller:
+    """Who shall own what is made: a program of the name space may have become another user."""
+    if not owner:
+        return who.caller
+    if not isinstance(who.owner, Client):
+        raise UserError("a program makes files of its own user", errno=errno.EPERM)
+    uid, gid = owner
+    return replace(who.caller, uid=uid, gid=gid)
+
+
 class Operations:
     """See the module.
 
@@ -100,10 +110,8 @@ class Operations:
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
         program = "child fork exec started reaped unborn pipe"
-        client = (
-            "look commands session spawn wait poll which status voters manifest token stop forget"
-        )
-        client += " environments environment_remove"
+        client = "look setattr mknod commands session spawn wait poll which"
+        client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -202,8 +210,14 @@ class Operations:
     async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
         return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
 
-    async def _op_mkdir(self, who: Who, path: bytes, mode: int) -> None:
-        await self._tree.mkdir(path, mode, who.caller)
+    async def _op_setattr(self, who: Who, ino: int, change: dict[str, int]) -> None:
+        await self._tree.regular.set_attr(Ino(ino), msgspec.convert(change, Change))
+
+    async def _op_mknod(self, who: Who, path: bytes, mode: int, owner: Sequence[int] = ()) -> None:
+        await self._tree.mknod(path, mode, _maker(who, owner))
+
+    async def _op_mkdir(self, who: Who, path: bytes, mode: int, owner: Sequence[int] = ()) -> None:
+        await self._tree.mkdir(path, mode, _maker(who, owner))
 
     async def _op_rmdir(self, who: Who, path: bytes) -> None:
         await self._tree.rmdir(path, who.caller)
@@ -211,11 +225,13 @@ class Operations:
     async def _op_unlink(self, who: Who, path: bytes) -> None:
         await self._tree.unlink(path, who.caller)
 
-    async def _op_rename(self, who: Who, old: bytes, new: bytes) -> None:
-        await self._tree.rename(old, new, who.caller)
+    async def _op_rename(self, who: Who, old: bytes, new: bytes, replacing: bool = True) -> None:
+        await self._tree.rename(old, new, who.caller, replacing)
 
-    async def _op_symlink(self, who: Who, target: bytes, path: bytes) -> None:
-        await self._tree.symlink(target, path, who.caller)
+    async def _op_symlink(
+        self, who: Who, target: bytes, path: bytes, owner: Sequence[int] = ()
+    ) -> None:
+        await self._tree.symlink(target, path, _maker(who, owner))
 
     async def _op_readlink(self, who: Who, path: bytes) -> bytes:
         return await self._tree.readlink(path, who.caller)
@@ -245,8 +261,10 @@ class Operations:
         return await self._tree.realpath(path, who.caller)
 
     # --- files ----------------------------------------------------------------------------------
-    async def _op_open(self, who: Who, path: bytes, flags: int, mode: int) -> Any:
-        handle = await self._tree.open(path, flags, mode, who.caller)
+    async def _op_open(
+        self, who: Who, path: bytes, flags: int, mode: int, owner: Sequence[int] = ()
+    ) -> Any:
+        handle = await self._tree.open(path, flags, mode, _maker(who, owner))
         if isinstance(handle, Directory):
             return {"k": "dir", "path": handle.name}
         if handle.kind == "host":

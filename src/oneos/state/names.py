@@ -52,6 +52,7 @@ _RULES: dict[type[c.Command], Callable[[NameStore, Any], Any]] = {
     c.Rename: names_tree.rename,
     c.Create: names_tree.create,
     c.Symlink: names_links.symlink,
+    c.MkNod: names_links.mknod,
     c.Link: names_links.link,
     c.SetAttr: names_files.set_attr,
     c.Claim: names_files.claim,

@@ -47,11 +47,15 @@ class Unlink(Command, frozen=True, tag="unlink"):
 
 
 class Rename(Command, frozen=True, tag="rename"):
-    """As rename(2): replaces a file, or an empty directory by a directory. Answers Removed."""
+    """As rename(2): replaces a file, or an empty directory by a directory. Answers Removed.
+
+    `replace` False is RENAME_NOREPLACE: EEXIST when there is something of the new name.
+    """
 
     old: bytes
     new: bytes
     walk: Walk = WALK
+    replace: bool = True
 
 
 class Symlink(Command, frozen=True, tag="symlink"):
@@ -59,6 +63,20 @@ class Symlink(Command, frozen=True, tag="symlink"):
 
     target: bytes
     path: bytes
+    uid: int
+    gid: int
+    walk: Walk = WALK
+
+
+class MkNod(Command, frozen=True, tag="mknod"):
+    """Make a FIFO or a socket's name: `mode` has the type bits. Answers its Attr.
+
+    The index only names it. Each host's kernel has one of its own behind the name, at which the
+    programs of that host meet.
+    """
+
+    path: bytes
+    mode: int
     uid: int
     gid: int
     walk: Walk = WALK
@@ -131,6 +149,8 @@ class Commit(Command, frozen=True, tag="commit"):
     """The home's content is cut and stored at `copies`: make it the file's. Answers the Attr.
 
     ESTALE when `home` and `home_epoch` are not the file's. `final` says nobody writes it now.
+    `ctime_ns` is when the content was changed last; what old records, which have none, meant is
+    the time of the commit.
     """
 
     ino: Ino
@@ -141,6 +161,7 @@ class Commit(Command, frozen=True, tag="commit"):
     chunks: tuple[bytes, ...]
     copies: tuple[HostName, ...]
     final: bool
+    ctime_ns: int | None = None
 
 
 class Release(Command, frozen=True, tag="release"):
@@ -176,6 +197,7 @@ AnyCommand = (
     | Unlink
     | Rename
     | Symlink
+    | MkNod
     | Link
     | SetAttr
     | Create

@@ -103,6 +103,8 @@ def _regular(store: NameStore, ino: Ino) -> Inode:
         raise FileError(errno.EISDIR, f"inode {ino}")
     if inode.is_link:
         raise FileError(errno.ELOOP, f"inode {ino}")
+    if inode.is_meeting:
+        raise FileError(errno.ENXIO, f"inode {ino}")
     return inode
 
 
@@ -145,7 +147,9 @@ def commit(store: NameStore, command: c.Commit) -> Attr:
         inode,
         size=command.size,
         mtime_ns=command.mtime_ns,
-        ctime_ns=command.now_ns,
+        ctime_ns=command.now_ns
+        if command.ctime_ns is None
+        else max(inode.ctime_ns, command.ctime_ns),
         version=inode.version + 1,
         chunks=command.chunks,
         copies=command.copies,
@@ -222,7 +226,7 @@ def set_attr(store: NameStore, command: c.SetAttr) -> Attr:
 def _truncated(inode: Inode, size: int) -> tuple[bytes, ...]:
     if inode.is_dir:
         raise FileError(errno.EISDIR, f"inode {inode.ino}")
-    if inode.is_link or not 0 <= size < 2**63:
+    if inode.is_link or inode.is_meeting or not 0 <= size < 2**63:
         raise FileError(errno.EINVAL, f"inode {inode.ino}")
     if inode.home:
         raise FileError(errno.ESTALE, f"inode {inode.ino}", hint=f"in use at {inode.home}")

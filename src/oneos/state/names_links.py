@@ -1,4 +1,4 @@
-"""The rules of links: symbolic ones, and further names of a file.
+"""The rules of names without content: symbolic links, meeting places, further names of a file.
 
 A symbolic link is an inode that says a path; nobody looks at that path before the link is walked.
 A hard link is one more entry for an inode, which counts its names in `nlink`; directories have one
@@ -21,6 +21,8 @@ from oneos.state.names_tree import new_ino, touch
 from oneos.state.names_types import Attr, Entry, Inode, Walk
 from oneos.state.names_walk import Place, entry, place, resolve
 
+_TYPE_BITS = 0o170000
+
 
 def symlink(store: NameStore, command: c.Symlink) -> Attr:
     """ENOENT for an empty target, ENAMETOOLONG, and EEXIST for any name that is there."""
@@ -30,22 +32,35 @@ def symlink(store: NameStore, command: c.Symlink) -> Attr:
         raise FileError(errno.ENAMETOOLONG, command.path)
     if b"\0" in command.target:
         raise FileError(errno.EINVAL, command.path, hint="a target has no byte 0")
+    return _make(store, command, stat.S_IFLNK | 0o777, command.target)
+
+
+def mknod(store: NameStore, command: c.MkNod) -> Attr:
+    """EPERM for all but FIFOs and sockets, EEXIST for any name that is there."""
+    # Not by S_IFMT, which raises for numbers that are no mode: a record may hold any.
+    kind = command.mode & _TYPE_BITS
+    if kind not in (stat.S_IFIFO, stat.S_IFSOCK):
+        raise FileError(errno.EPERM, command.path)
+    return _make(store, command, kind | command.mode & 0o7777, b"")
+
+
+def _make(store: NameStore, command: c.Symlink | c.MkNod, mode: int, target: bytes) -> Attr:
     at = _new_name(store, command.path, command.walk)
     parent, now = inode_of(store, at.directory), command.now_ns
     made = Inode(
         new_ino(store),
-        stat.S_IFLNK | 0o777,
+        mode,
         1,
         command.uid,
         parent.gid if parent.mode & stat.S_ISGID else command.gid,
-        len(command.target),
+        len(target),
         now,
         now,
         now,
-        target=command.target,
+        target=target,
     )
     store.put_inode(made)
-    store.put_entry(at.directory, Entry(at.name, made.ino, stat.S_IFLNK))
+    store.put_entry(at.directory, Entry(at.name, made.ino, stat.S_IFMT(mode)))
     touch(store, at.directory, now, names=1)
     return made.attr()
 

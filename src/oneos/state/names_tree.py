@@ -115,6 +115,8 @@ def rename(store: NameStore, command: c.Rename) -> Removed:
     if source.ino in new.ancestors:
         raise FileError(errno.EINVAL, command.new)
     if target is not None:
+        if not command.replace:
+            raise FileError(errno.EEXIST, command.new)
         if target.ino in old.ancestors:
             raise FileError(errno.ENOTEMPTY, command.new)
         if target.ino == source.ino:
@@ -159,7 +161,7 @@ def _move(
 
 def create(store: NameStore, command: c.Create) -> Opened:
     """EISDIR for a directory and for any trailing slash; EEXIST when `exclusive` and there; ELOOP
-    for a symbolic link that is not to be followed."""
+    for a symbolic link that is not to be followed; ENXIO for a FIFO or a socket."""
     at, found = _place_to_open(store, command)
     if command.exclusive and (found is not None or not at.is_name):
         raise FileError(errno.EEXIST, command.path)
@@ -167,6 +169,8 @@ def create(store: NameStore, command: c.Create) -> Opened:
         raise FileError(errno.EISDIR, command.path)
     if found is not None and found.kind == stat.S_IFLNK:
         raise FileError(errno.ELOOP, command.path)
+    if found is not None and found.kind != stat.S_IFREG:
+        raise FileError(errno.ENXIO, command.path)
     check_home(store, command.home, command.incarnation)
     if found is not None:
         inode = inode_of(store, found.ino)

@@ -57,7 +57,7 @@ class Attr(Struct, frozen=True, array_like=True, tag="attr", gc=False):
 
 
 class Inode(Struct, frozen=True, array_like=True, gc=False):
-    """A file, directory or symbolic link.
+    """A file, directory, symbolic link, or the name of a FIFO or socket.
 
     `version` counts the committed contents. `chunks` are their SHA-256 hashes, one for each
     `CHUNK_BYTES`; what lies beyond the last chunk, or beyond the data of a short one, up to `size`
@@ -88,6 +88,11 @@ class Inode(Struct, frozen=True, array_like=True, gc=False):
     def is_link(self) -> bool:
         """Whether this is a symbolic link."""
         return stat.S_ISLNK(self.mode)
+
+    @property
+    def is_meeting(self) -> bool:
+        """Whether this is a FIFO or a socket, which has no content."""
+        return stat.S_ISFIFO(self.mode) or stat.S_ISSOCK(self.mode)
 
     @property
     def is_dir(self) -> bool:

@@ -260,3 +260,17 @@ def test_scan_shows_every_inode_once_in_order(client: Client) -> None:
     while page := client.names.scan(seen[-1] if seen else 0, 3):
         seen += [inode.ino for inode in page]
     assert seen == list(range(1, 12))
+
+
+def test_a_commit_says_when_the_content_changed_and_takes_no_later_change_back(
+    client: Client,
+) -> None:
+    file = client.create(b"/f")
+    made_ns = client.names.lookup(b"/f").ctime_ns
+    args = (file.attr.ino, A, 1, 0, made_ns + 5, (), (A,), False)
+    assert client.must(c.Commit, *args, ctime_ns=made_ns + 5).ctime_ns == made_ns + 5
+    changed_ns = client.must(c.SetAttr, b"/f", mode=0o600).ctime_ns
+    assert changed_ns > made_ns + 5
+    assert client.must(c.Commit, *args, ctime_ns=made_ns + 5).ctime_ns == changed_ns
+    # What records that do not say it meant: the time of the commit.
+    assert client.must(c.Commit, *args).ctime_ns > changed_ns

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from oneos.errors import FileError
-from oneos.ids import Ino
+from oneos.ids import Incarnation, Ino
 from oneos.limits import FILE_NAMES_MAX, LINK_TARGET_BYTES_MAX, LINKS_FOLLOWED_MAX
 from oneos.state import names_commands as c
 from oneos.state.names_types import (
@@ -225,3 +225,20 @@ def test_each_command_stops_where_another_part_begins(client: Client) -> None:
 def test_records_that_name_no_parts_walk_through_what_is_one_now(client: Client) -> None:
     assert client.do(c.MkDir, b"/dev/../d/old", 0o755, 0, 0).errno == 0
     assert client.names.lookup(b"/d/old").ino > Ino(0)
+
+
+def test_a_fifo_and_a_socket_have_a_name_and_never_content() -> None:
+    client = Client()
+    for kind, path in ((stat.S_IFIFO, b"/f"), (stat.S_IFSOCK, b"/s")):
+        made = client.must(c.MkNod, path, kind | 0o640, 1, 2)
+        assert (made.mode, made.nlink, made.uid, made.gid) == (kind | 0o640, 1, 1, 2)
+        assert client.refused(c.MkNod, path, kind | 0o640, 1, 2) == errno.EEXIST
+        assert client.refused(c.Claim, made.ino, A, 1, True, 0) == errno.ENXIO
+        create = (c.Create, path, 0o644, 0, 0, False, A, Incarnation(1))
+        assert client.refused(*create) == errno.ENXIO
+        assert client.refused(c.SetAttr, path, size=0) == errno.EINVAL
+        client.must(c.Rename, path, path + b"2")
+        client.must(c.Unlink, path + b"2")
+        with pytest.raises(FileError):
+            client.names.inode(made.ino)
+    assert client.refused(c.MkNod, b"/d", stat.S_IFBLK | 0o640, 0, 0) == errno.EPERM

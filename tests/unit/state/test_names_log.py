@@ -1,6 +1,7 @@
 """The log decides alone: each request is done once, and the same log makes the same index."""
 
 import errno
+import stat
 from typing import Any
 
 import msgspec
@@ -104,12 +105,15 @@ def test_commands_and_results_travel_as_bytes() -> None:
         client.command(c.HostLost, A, Incarnation(3)),
         client.command(c.Symlink, b"/dev/null", b"/l", 0, 0),
         client.command(c.Link, b"/l", b"/l2", Walk(follow=False)),
+        client.command(c.MkNod, b"/p", stat.S_IFIFO | 0o600, 0, 0),
         client.command(c.SetAttr, b"/l", uid=3, walk=Walk(True, (b"dev",), 2)),
     ]
     assert c.decode_commands(c.encode_commands(commands)) == commands
     results = [client.names.apply(command) for command in commands]
     assert [decode_result(encode_result(result)) for result in results] == results
-    assert [result.errno for result in results] == [0, 0, 0, 0, errno.ENOENT, 0, 0, 0, errno.EXDEV]
+    assert [result.errno for result in results] == [0, 0, 0, 0, errno.ENOENT] + [0] * 4 + [
+        errno.EXDEV
+    ]
 
 
 def test_records_written_before_there_were_links_mean_what_they_meant() -> None:
@@ -154,6 +158,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "exclusive": st.booleans(),
     "writing": st.booleans(),
     "final": st.booleans(),
+    "replace": st.booleans(),
+    "ctime_ns": optional,
     "version": small,
     "home_epoch": small,
     "expect_home_epoch": small,

@@ -97,3 +97,12 @@ def test_times_come_from_the_commands() -> None:
     client.must(c.Rename, b"/d/e", b"/e")
     after = client.names.stat(b"/e")
     assert (after.mtime_ns, after.ctime_ns) == (moved.mtime_ns, client.number * 1000)
+
+
+def test_a_rename_that_must_not_replace_does_not() -> None:
+    client = Client()
+    client.create(b"/a")
+    client.create(b"/b")
+    assert client.refused(c.Rename, b"/a", b"/b", replace=False) == errno.EEXIST
+    client.must(c.Rename, b"/a", b"/c", replace=False)
+    assert client.names.lookup(b"/c").nlink == 1

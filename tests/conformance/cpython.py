@@ -1,0 +1,152 @@
+"""CPython's own tests in a name space, beside the same tests on the host's disk.
+
+Nobody here wrote them, so they say what a program may rely on that was written for any POSIX
+system. Run by hand or nightly, not by `./do check`, since it takes some minutes:
+
+    .venv/bin/python -m tests.conformance.cpython [MODULE...]
+
+Needs an interpreter with the `test` package as `python3` of the hosts, which a Python that was
+built from source has. Each module runs in a process of its own, twice, and each test is compared.
+Prints the table of docs/context.md; the exit status is 1 when a test fails only in the name space.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.system.support import Cluster, oneos
+
+MODULES = [
+    *("test_io", "test_fileio", "test_file", "test_os", "test_posix", "test_posixpath"),
+    *("test_pathlib", "test_shutil", "test_glob", "test_tempfile", "test_subprocess"),
+    *("test_mmap", "test_select", "test_signal", "test_sqlite3", "test_import", "test_stat"),
+    *("test_largefile", "test_fcntl", "test_pty"),
+]
+
+TEST_S = 120
+"""One test; regrtest ends the module then and says where it hung."""
+MODULE_S = 600
+"""One module; the slowest takes half a minute on two idle cores."""
+SLACK_S = 30
+
+TREE = "/tmp/cpython"
+
+
+@dataclass
+class Run:
+    """What one module did: the outcome of each test by its name, and what was printed."""
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    output: str = ""
+
+    def bad(self) -> set[str]:
+        """The tests that failed; a module without a report failed as a whole."""
+        found = {name for name, outcome in self.outcomes.items() if outcome in ("failure", "error")}
+        return found if self.outcomes else {"(the module did not end)"}
+
+
+def _read_report(text: str) -> dict[str, str]:
+    outcomes: dict[str, str] = {}
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return outcomes
+    for case in root.iter("testcase"):
+        kinds = {child.tag for child in case} & {"failure", "error", "skipped"}
+        outcomes[case.get("name", "")] = min(kinds) if kinds else "passed"
+    return outcomes
+
+
+def _arguments(python: str, module: str, directory: str, report: str) -> list[str]:
+    return [
+        *("timeout", "-k", "5", str(MODULE_S), python, "-m", "test", "-v"),
+        *("--timeout", str(TEST_S), "-u", "largefile"),
+        *("--tempdir", directory, "--junit-xml", report, module),
+    ]
+
+
+def run_natively(python: str, module: str, directory: Path) -> Run:
+    """Run a module on the host, with its files in a directory of the local disk."""
+    report = directory / f"{module}.xml"
+    done = subprocess.run(
+        _arguments(python, module, str(directory), str(report)),
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=MODULE_S + SLACK_S,
+    )
+    text = report.read_text("utf-8", "replace") if report.exists() else ""
+    return Run(_read_report(text), done.stdout.decode("utf-8", "replace"))
+
+
+def run_in_name_space(python: str, module: str, env: Mapping[str, str]) -> Run:
+    """Run a module as a program of OneOS, with its files in a directory of the tree."""
+    report = f"{TREE}/{module}.xml"
+    line = " ".join(_arguments(python, module, TREE, report))
+    script = f"mkdir -p {TREE}; cd {TREE}; rm -f {report}; {line} > {TREE}/{module}.out 2>&1"
+    oneos("sh", "-c", script, env=dict(env), timeout_s=MODULE_S + SLACK_S)
+    shown = [
+        oneos("sh", "-c", f"cat {TREE}/{module}.{kind}", env=dict(env)) for kind in ("xml", "out")
+    ]
+    return Run(_read_report(shown[0].text), shown[1].out.decode("utf-8", "replace"))
+
+
+def compare(modules: list[str], env: Mapping[str, str], keep: Path) -> bool:
+    """Run modules both ways, print the table, and what was printed into files of `keep`.
+
+    Returns:
+        Whether a test failed in the name space that passes natively.
+    """
+    # A path, since `timeout` looks a name up among the host's programs only.
+    ask = 'python3 -c "import sys, test; print(sys.executable)"'
+    python = oneos("sh", "-c", ask, env=dict(env)).text.strip()
+    if not python:
+        raise SystemExit("python3 of the hosts has no package `test`")
+    print("| module | tests | fail natively | fail here beyond that | which |")
+    print("|---|---|---|---|---|", flush=True)
+    worse = False
+    for module in modules:
+        with tempfile.TemporaryDirectory() as directory:
+            natively = run_natively(python, module, Path(directory))
+        here = run_in_name_space(python, module, env)
+        (keep / f"{module}.native").write_text(natively.output)
+        (keep / f"{module}.out").write_text(here.output)
+        beyond = sorted(here.bad() - natively.bad())
+        worse = worse or bool(beyond)
+        names = " ".join(name.rpartition(".")[2] for name in beyond)
+        counts = f"{len(natively.outcomes)} | {len(natively.bad())} | {len(beyond)}"
+        print(f"| {module} | {counts} | {names} |", flush=True)
+    return worse
+
+
+def main() -> int:
+    """See the module."""
+    options = argparse.ArgumentParser(description="CPython's own tests in a name space")
+    options.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
+    options.add_argument("--keep", type=Path, help="a directory for what the tests print")
+    options.add_argument("--at", type=Path, help="a running host's ONEOS_DIR, instead of a cluster")
+    given = options.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        keep: Path = given.keep or Path(scratch)
+        keep.mkdir(parents=True, exist_ok=True)
+        if given.at:
+            return int(compare(given.modules, {"ONEOS_DIR": str(given.at)}, keep))
+        cluster = Cluster(2, {f"host{n}": 'context = "namespace"\n' for n in (1, 2)})
+        try:
+            return int(compare(given.modules, cluster[1].env, keep))
+        finally:
+            cluster.close()
+
+
+if __name__ == "__main__":
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    sys.exit(main())
