@@ -78,6 +78,8 @@ class NameSpace:
         self._enter = shutil.which("nsenter") or "nsenter"
         self._made: _Made | None = None
         self._making = asyncio.Lock()
+        self._settled = asyncio.Event()
+        self._settled.set()
         self._dropping: asyncio.Future[None] | None = None
 
     @staticmethod
@@ -138,6 +140,8 @@ class NameSpace:
 
     async def _tell(self, recall: m.Recall) -> None:
         """Have the file process do it. Returns when it has, or keeps nothing any more."""
+        # While it is made, its kernel looks at names already, and keeps them.
+        await self._settled.wait()
         made = self._made
         if made is None:
             return
@@ -170,7 +174,11 @@ class NameSpace:
                 await self._drop()
             if why := self.why(self._context):
                 raise UserError(f"there is no name space on {self._host}: {why}", errno=8)
-            self._made = made = await asyncio.to_thread(self._make)
+            self._settled.clear()
+            try:
+                self._made = made = await asyncio.to_thread(self._make)
+            finally:
+                self._settled.set()
             made.control.setblocking(False)
             loop = asyncio.get_running_loop()
             loop.add_reader(made.control, self._heard, made, loop)
