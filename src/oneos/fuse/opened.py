@@ -17,12 +17,8 @@ from collections.abc import Callable
 
 from oneos.fuse import kernel, wire
 from oneos.fuse.nodes import Node
-from oneos.limits import READ_BYTES_MAX
+from oneos.limits import CUT_SETTLED_NS, READ_BYTES_MAX
 from oneos.local.client import Client, OpenDirectory, Opened, OpenFd, OpenRemote
-
-SETTLED_NS = 50_000_000
-"""As CUT_SETTLED_NS: a file that changed this short ago may change again within the same tick of
-the kernel's clock, so its time does not prove that nothing was written since."""
 
 
 class OpenFile:
@@ -108,7 +104,7 @@ class HomeFile(OpenFile):
         if not self.writing:
             return
         state = self._state()
-        if state == self._synced and time.time_ns() - state[0] > SETTLED_NS:
+        if state == self._synced and time.time_ns() - state[0] > CUT_SETTLED_NS:
             # Another program's close, or this one's second: nothing has been written since.
             return
         self.sync()
