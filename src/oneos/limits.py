@@ -549,3 +549,21 @@ elsewhere, and some more; below the time after which it ends what nobody launche
 
 CHILDREN_KEPT_MAX = 4096
 """Programs whose statuses a host keeps for those who launched them and have not asked yet."""
+
+ZYGOTE_READY_S = 10.0
+"""For a warm interpreter to load its modules: 30 ms, some seconds on a small and busy host."""
+
+ZYGOTE_ANSWER_S = 2.0
+"""For a warm interpreter to fork: 1 ms. Beyond this it hangs and is ended; programs start cold."""
+
+ZYGOTE_STARTS_AFTER_S = 0.1
+"""After a program had to start cold: its own start, some 30 ms, is not to be slowed down."""
+
+ZYGOTE_STARTS_MAX = 3
+ZYGOTE_STARTS_WINDOW_S = 60.0
+"""Warm interpreters started within a minute. One lasts as long as its Runtime; where it does not
+(it dies, or programs of two locales take turns) each costs as much as some cold starts save."""
+
+ZYGOTE_REQUEST_BYTES_MAX = 64 * 1024
+"""Arguments and environment of a warm start: one datagram in an empty socket, whose buffer holds
+200 KiB. What is longer takes the cold way, where the kernel's own limits hold."""

@@ -6,9 +6,16 @@ script, standard input) goes to the boot file. Nothing is read here and nothing 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "python", "boot.py")
+
+LOCALE = (b"LC_ALL", b"LC_CTYPE", b"LANG")
+"""Variables by which the interpreter chooses its encodings as it starts."""
+
+AT_START = (b"PYTHON", b"LD_", b"MALLOC_", b"GLIBC_TUNABLES", b"LOCPATH", b"ONEOS_")
+"""How variables begin that act before a program's first line: on the interpreter, the linker, the C
+library or the context. `PYTHONHASHSEED` is among them: hashes cannot be seeded anew after fork."""
 
 ALONE = frozenset("bBdEiIOPqRsuv")
 """Options that are one letter, and may be written together."""
@@ -90,3 +97,30 @@ def _split(plain: Sequence[bytes]) -> tuple[list[bytes], str, list[bytes]] | Non
             else:
                 return None
     return options, flags, list(plain[at:]) if program is None else program
+
+
+def may_be_warm(argv: Sequence[bytes], environment: Iterable[bytes]) -> bool:
+    """Whether a program may start as a fork of a warm interpreter, and see no difference.
+
+    Args:
+        argv: what `command` gave.
+        environment: the names of the variables that the program is to see.
+
+    Returns:
+        True for a script, `-c` and `-m` without any option of the interpreter. An option or a
+        variable that acts as the interpreter starts comes too late for a warm one; standard input
+        as the program is read by the interpreter's own C code where it is a terminal.
+    """
+    plain = list(argv[1:4]) == [b"-S", os.fsencode(BOOT), b""]
+    named = len(argv) > 4 and argv[4] not in (b"", b"-")
+    return plain and named and not any(name.startswith(AT_START) for name in environment)
+
+
+def locale_of(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """What a warm interpreter must have been started with to stand for this environment."""
+    return {name: environment[name] for name in LOCALE if name in environment}
+
+
+def warm_command(interpreter: str | bytes, fd: int) -> list[bytes]:
+    """The arguments that make `interpreter` a warm one, which serves the socket `fd`."""
+    return [os.fsencode(interpreter), b"-S", os.fsencode(BOOT), b"Z", b"%d" % fd]

@@ -27,9 +27,9 @@ from oneos.runtime.watched import Watched
 class Agent:
     """One program that runs here.
 
-    `process` is the OS process of a program that the Runtime started, `watched` of one that a
-    program started; `inherited` are the handles it has from its parent. While its packages are
-    installed it is `preparing`.
+    `process` is the OS process of a program that the Runtime executed, `watched` of one that a
+    program or a warm interpreter started; `inherited` are the handles it has from its parent. While
+    its packages are installed it is `preparing`.
     """
 
     start: m.Start

@@ -19,7 +19,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
@@ -38,6 +38,7 @@ from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
+from oneos.runtime.warmth import Warm, Warmth
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Agents:
         self._records = records
         self._directory = directory
         self._socket_path = socket_path
+        self.warmth = Warmth()
         self._agents: dict[int, Agent] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -187,7 +189,7 @@ class Agents:
         # From here on it has a process, or none: nothing waits.
         agent.preparing = None
         os.makedirs(agent.stage, mode=0o700)
-        self._spawn(agent, fds)
+        await self._spawn(agent, fds)
 
     def enter(self, start: m.Start, parent: Agent | None = None) -> Agent:
         """Enter an agent that is about to start."""
@@ -249,11 +251,48 @@ class Agents:
             environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(packages.path)
         return argv, environment
 
-    def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
+    async def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
         argv, given = self.command(agent)
         environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath)), **given}
         # A complaint about output that could not be committed goes where its errors go.
         agent.complaints = os.dup(fds[2])
+        start = agent.start
+        if start.interpreter == "python" and (
+            self._interpreters.inside(start.interpreter, start.arguments) is None
+        ):
+            if await self._spawn_warm(agent, argv, environment, fds):
+                return
+            self.admit()
+        self._execute(agent, argv, environment, fds)
+
+    async def _spawn_warm(
+        self,
+        agent: Agent,
+        argv: Sequence[str | bytes],
+        environment: dict[bytes, bytes],
+        fds: dict[int, int],
+    ) -> bool:
+        def note(os_pid: int) -> None:
+            # This host may have begun to stop while the warm interpreter was asked.
+            self.admit()
+            self.note(agent, os_pid)
+
+        words = [os.fsencode(word) for word in argv]
+        standard = [fds[0], fds[1], fds[2]]
+        warm = await self.warmth.start(words, agent.start.env, environment, standard, note)
+        if warm is None:
+            return False
+        agent.watched = warm.watched
+        self.start_task(self._watch_warm(agent, warm), f"agent {agent.start.pid}")
+        return True
+
+    def _execute(
+        self,
+        agent: Agent,
+        argv: Sequence[str | bytes],
+        environment: dict[bytes, bytes],
+        fds: dict[int, int],
+    ) -> None:
         agent.process = subprocess.Popen(
             argv,
             stdin=fds[0],
@@ -264,13 +303,13 @@ class Agents:
             process_group=0,
             restore_signals=True,
         )
-        self.note(agent)
+        self.note(agent, agent.os_pid)
         self.start_task(self._watch(agent), f"agent {agent.start.pid}")
 
-    def note(self, agent: Agent) -> None:
+    def note(self, agent: Agent, os_pid: int) -> None:
         """Write down which OS process an agent is, for the next run."""
         try:
-            self._records.note(agent.start.pid, agent.os_pid)
+            self._records.note(agent.start.pid, os_pid)
         except OSError as error:
             pid = agent.start.pid
             log.warning("agent %d is not written down for the next run: %s", pid, error)
@@ -298,6 +337,12 @@ class Agents:
         await _exited(agent.process)
         code = agent.process.wait()
         await self.finish(agent, code if code >= 0 else 128 - code)
+
+    async def _watch_warm(self, agent: Agent, warm: Warm) -> None:
+        await warm.ended()
+        # From here on its number may be another process's.
+        agent.over = True
+        await self.finish(agent, await warm.status())
 
     async def finish(self, agent: Agent, status: int) -> None:
         """Close what an agent that has ended left open, then write its end down.
@@ -423,6 +468,7 @@ class Agents:
                         pass
             if self._tasks:
                 await asyncio.wait(list(self._tasks), timeout=wait_s)
+        await self.warmth.close()
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:

@@ -35,14 +35,10 @@ from oneos.runtime.agent import Agent
 from oneos.runtime.agents import NOT_STARTED, Agents
 from oneos.runtime.commands import Command, OnHost, resolve_file
 from oneos.runtime.interpreters import Interpreters
-from oneos.runtime.watched import Watched, shell_status
+from oneos.runtime.watched import UNKNOWN_STATUS, Watched, shell_status
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
-
-UNKNOWN_STATUS = 128
-"""Status of a program of which nobody can tell how it ended: an older kernel told only its parent,
-and that ignores SIGCHLD or has gone. No program ends so: it would be signal 0."""
 
 
 class ProgramSpec(Struct, frozen=True):
@@ -262,7 +258,7 @@ class Offspring:
             return
         child.agent.watched = watched
         child.appeared.set_result(watched)
-        self._agents.note(child.agent)
+        self._agents.note(child.agent, watched.os_pid)
 
     # --- ending ---------------------------------------------------------------------------------
     async def reaped(self, parent: Agent, pid: int, wait_status: int) -> None:

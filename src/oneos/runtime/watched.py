@@ -19,6 +19,10 @@ _INFO_EXIT = 1 << 3
 _EXIT_CODE_AT = 60
 """`struct pidfd_info` of its first version: the mask comes first, the exit code last."""
 
+UNKNOWN_STATUS = 128
+"""Status of a program of which nobody can tell how it ended: an older kernel told only its parent,
+and that ignores SIGCHLD or has gone. No program ends so: it would be signal 0."""
+
 
 def shell_status(wait_status: int) -> int:
     """A status of wait(2) as sh has it: the exit code, or 128 + the signal."""

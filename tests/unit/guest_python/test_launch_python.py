@@ -2,7 +2,7 @@
 
 import pytest
 
-from oneos.guest.launch_python import BOOT, command
+from oneos.guest.launch_python import BOOT, command, may_be_warm
 
 CASES = {
     "": ["-S", BOOT, ""],
@@ -39,3 +39,38 @@ def test_command_line(line: str) -> None:
 
 def test_bytes_that_are_no_text_pass_through() -> None:
     assert command("/py", [b"\xff.py", "\udcfe"])[-2:] == [b"\xff.py", b"\xfe"]
+
+
+@pytest.mark.parametrize(
+    ("line", "environment", "warm"),
+    [
+        ("-c pass", "", True),
+        ("-m json.tool x", "LANG HOME PATH", True),
+        ("x.py -O -u", "TZ", True),
+        ("-- x.py", "", True),
+        ("", "", False),
+        ("-", "", False),
+        ("- a", "", False),
+        ("-O -c pass", "", False),
+        ("-X dev x.py", "", False),
+        ("-W error x.py", "", False),
+        ("-E x.py", "", False),
+        ("-I x.py", "", False),
+        ("-u x.py", "", False),
+        ("-i x.py", "", False),
+        ("-S x.py", "", False),
+        ("-x x.py", "", False),
+        ("-R x.py", "", False),
+        ("--version", "", False),
+        ("-c", "", False),
+        ("x.py", "PYTHONHASHSEED", False),
+        ("x.py", "PYTHONPATH", False),
+        ("x.py", "PYTHONUNBUFFERED", False),
+        ("x.py", "LD_PRELOAD", False),
+        ("x.py", "GLIBC_TUNABLES", False),
+        ("x.py", "ONEOS_GUEST_DEBUG", False),
+    ],
+)
+def test_only_a_plain_start_may_be_warm(line: str, environment: str, warm: bool) -> None:
+    names = [name.encode() for name in environment.split()]
+    assert may_be_warm(command("/usr/bin/python3", line.split(" ") if line else []), names) is warm

@@ -90,25 +90,23 @@ class Connection:
 
 
 class Channel:
-    """All requests of this process.
+    """All requests of this process. `path` is the Runtime's socket; who asks, `greet` says."""
 
-    Args:
-        path: the Runtime's socket.
-        pid: this process in the network's table.
-        token: shows the Runtime that it is.
-    """
-
-    def __init__(self, path: str, pid: int, token: str) -> None:
-        self.path = path
+    def __init__(self) -> None:
+        self.path = ""
         self.greeting = b""
-        self.greet(pid, token)
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self.reserved: set[int] = set()  # Descriptors of ours: not the program's to close.
         posix.register_at_fork(after_in_child=self._forked)
 
     def greet(self, pid: int, token: str) -> None:
-        """Say hello as this process of the network from the next connection on."""
+        """Say hello as this process of the network from the next connection on.
+
+        Args:
+            pid: this process in the network's table.
+            token: shows the Runtime that it is.
+        """
         self.greeting = codec.encode(["hello", {"pid": pid, "token": token, "fds": True}])
 
     def open(self) -> None:

@@ -1,6 +1,6 @@
 """The evaluation context put together, and put in place of `posix` and `_io`.
 
-This runs before `os` is imported, so `os`, `io`, `shutil`, `pathlib`, `tempfile`, `glob` and the
+It is made before `os` is imported, so `os`, `io`, `shutil`, `pathlib`, `tempfile`, `glob` and the
 importer all find the replacements and need no change of their own. The replacements are bound
 methods: unlike plain functions they do not bind again when a program stores one in a class.
 """
@@ -159,67 +159,87 @@ def take_variables() -> dict[str, str]:
     return found
 
 
-def install() -> str | None:
-    """Replace the evaluation context of this process.
+class Context:
+    """The parts of the evaluation context, in place from the moment this is made.
 
-    Returns:
-        The directory of the packages that were installed for this program, if it has asked for any.
-
-    Raises:
-        SystemExit: the Runtime's variables are missing: nobody should start this by hand.
+    Who the program is comes after, by `assume`: a warm interpreter does not know it yet.
     """
-    given = take_variables()
-    missing = [f"ONEOS_{name}" for name in VARIABLES if name not in given]
-    if missing:
-        sys.exit(f"oneos: this is started by a OneOS Runtime; {', '.join(missing)} is not set")
-    uid, gid = int(given["UID"]), int(given["GID"])
-    pid = int(given["PID"])
-    channel = Channel(given["SOCK"], pid, given["TOKEN"])
-    environment = given.get("ENVIRONMENT")
-    own = {environment.encode(ENCODING, ERRORS)} if environment else set()
-    paths = Paths(given["CWD"].encode(ENCODING, ERRORS), host_directories() | own)
-    descriptors = Descriptors(channel, paths)
-    names = Names(channel, paths, descriptors, uid, gid)
-    changes = Changes(channel, paths, descriptors)
-    family = Family(channel, pid, int(given["PPID"]))
-    process = Process(channel, family, uid, gid, given["HOSTNAME"])
-    if family.parent != 1:
-        # So that the Runtime knows this process also where its parent could not name it.
-        channel.open()
-    programs = Spawning(channel, paths, descriptors, names, family, uid, gid)
 
-    for owner, replaced in (
-        (names, NAMES),
-        (changes, CHANGES),
-        (descriptors, DESCRIPTORS),
-        (process, PROCESS),
-        (family, FAMILY),
-        (programs, PROGRAMS),
-    ):
-        for name in replaced:
+    def __init__(self) -> None:
+        self.channel = channel = Channel()
+        self.paths = paths = Paths(b"/", host_directories())
+        self.descriptors = descriptors = Descriptors(channel, paths)
+        self.names = names = Names(channel, paths, descriptors)
+        self.family = family = Family(channel)
+        self.process = process = Process(channel, family)
+        self.programs = programs = Spawning(channel, paths, descriptors, names, family)
+        changes = Changes(channel, paths, descriptors)
+        for owner, replaced in (
+            (names, NAMES),
+            (changes, CHANGES),
+            (descriptors, DESCRIPTORS),
+            (process, PROCESS),
+            (family, FAMILY),
+            (programs, PROGRAMS),
+        ):
+            for name in replaced:
+                if hasattr(posix, name):
+                    setattr(posix, name, getattr(owner, name))
+        for name in BECOMING:
             if hasattr(posix, name):
-                setattr(posix, name, getattr(owner, name))
-    for name in BECOMING:
-        if hasattr(posix, name):
-            setattr(posix, name, process.become)
-    for name, at in ABOUT.items():
-        if hasattr(posix, name):
-            setattr(posix, name, process.about(name, at))
-    posix.DirEntry = DirEntry  # type: ignore[misc,assignment]
+                setattr(posix, name, process.become)
+        for name, at in ABOUT.items():
+            if hasattr(posix, name):
+                setattr(posix, name, process.about(name, at))
+        posix.DirEntry = DirEntry  # type: ignore[misc,assignment]
 
-    file_io = make_file_io(descriptors)
-    opener = Opener(descriptors, file_io)
-    opening = opener.open  # Once: `io.open is open` is true.
-    for module in (_io, io):
-        module.FileIO = file_io  # type: ignore[attr-defined]
-        module.open = opening  # type: ignore[attr-defined]
-        module.open_code = opener.open_code  # type: ignore[attr-defined]
-    builtins.open = opening
+        file_io = make_file_io(descriptors)
+        opener = Opener(descriptors, file_io)
+        opening = opener.open  # Once: `io.open is open` is true.
+        for module in (_io, io):
+            module.FileIO = file_io  # type: ignore[attr-defined]
+            module.open = opening  # type: ignore[attr-defined]
+            module.open_code = opener.open_code  # type: ignore[attr-defined]
+        builtins.open = opening
 
-    variables = posix.environ
-    user = variables.get(b"USER", b"user").decode(ENCODING, ERRORS)
-    home = variables.get(b"HOME", b"/").decode(ENCODING, ERRORS)
-    Refusals(paths, descriptors, process, programs, user, home).install(sys.modules)
-    # What the importer found out before this was about the host.
-    sys.path_importer_cache.clear()
-    return environment
+        self.refusals = Refusals(paths, descriptors, process, programs)
+        self.refusals.install(sys.modules)
+        # What the importer found out before this was about the host.
+        sys.path_importer_cache.clear()
+
+    def assume(self, *, warm: bool = False) -> str | None:
+        """Become the program that the environment says this process is.
+
+        Args:
+            warm: it is a child of a warm interpreter, and of no process of the network.
+
+        Returns:
+            The directory of the packages that were installed for this program, if it has asked for
+            any.
+
+        Raises:
+            SystemExit: the Runtime's variables are missing: nobody should start this by hand.
+        """
+        given = take_variables()
+        missing = [f"ONEOS_{name}" for name in VARIABLES if name not in given]
+        if missing:
+            sys.exit(f"oneos: this is started by a OneOS Runtime; {', '.join(missing)} is not set")
+        pid = int(given["PID"])
+        self.channel.path = given["SOCK"]
+        self.channel.greet(pid, given["TOKEN"])
+        self.paths.cwd = given["CWD"].encode(ENCODING, ERRORS)
+        packages = given.get("ENVIRONMENT")
+        if packages:
+            self.paths.read_from_host(packages.encode(ENCODING, ERRORS))
+        self.family.assume(pid, int(given["PPID"]), warm)
+        self.process.hostname = given["HOSTNAME"]
+        for part in (self.names, self.process, self.programs):
+            part.uid, part.gid = int(given["UID"]), int(given["GID"])
+        environment = posix.environ
+        user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)
+        home = environment.get(b"HOME", b"/").decode(ENCODING, ERRORS)
+        self.refusals.user, self.refusals.home = user, home
+        if self.family.parent != 1 and not warm:
+            # So that the Runtime knows this process also where its parent could not name it.
+            self.channel.open()
+        return packages

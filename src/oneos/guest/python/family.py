@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 GROUPS_KEPT_MAX = 256
 """Children that have ended and may have led a process group, whose PIDs still name that group."""
 
+NOBODY = -1
+"""The kernel's number of a parent that is none of this process's parents in the kernel."""
+
 WaitidResult = posix.waitid_result
 
 
@@ -31,16 +34,11 @@ class Family:
 
     Args:
         channel: to the Runtime.
-        pid: of this process in the network.
-        parent: the PID of its parent in the network; 0 if a client started it.
     """
 
-    def __init__(self, channel: "Channel", pid: int, parent: int) -> None:
+    def __init__(self, channel: "Channel") -> None:
         self.channel = channel
-        self.pid = pid
-        self.kernel_pid: int = real["getpid"]()
-        self.parent = parent or 1
-        self.kernel_parent: int = real["getppid"]()
+        self.assume(0, 0)
         # Network to kernel, and back; the second also for those that have ended lately.
         self.children: dict[int, int] = {}
         self.names: OrderedDict[int, int] = OrderedDict()
@@ -50,6 +48,19 @@ class Family:
         self.lock = _thread.RLock()
         self.starting: tuple[int, str] | None = None
         real["register_at_fork"](after_in_child=self._forked)
+
+    def assume(self, pid: int, parent: int, warm: bool = False) -> None:
+        """Be a process of the network.
+
+        Args:
+            pid: of this process.
+            parent: the PID of its parent; 0 if a client started it.
+            warm: its parent in the kernel is a warm interpreter, which stands for nobody.
+        """
+        self.pid = pid
+        self.kernel_pid: int = real["getpid"]()
+        self.parent = parent or 1
+        self.kernel_parent: int = NOBODY if warm else real["getppid"]()
 
     # --- starting ---------------------------------------------------------------------------
     def begin(self, pid: int, token: str, start: "Callable[[], Any]") -> "Any":
@@ -118,7 +129,7 @@ class Family:
         """The kernel's number of a process group. Raises OSError(ESRCH)."""
         if pgid == self.pid:
             return self.kernel_pid
-        if pgid == self.parent:
+        if pgid == self.parent and self.kernel_parent != NOBODY:
             return self.kernel_parent
         for kernel_pid, pid in reversed(self.names.items()):
             if pid == pgid:
@@ -138,7 +149,8 @@ class Family:
 
     @seamless
     def getppid(self) -> int:
-        return self.parent if real["getppid"]() == self.kernel_parent else 1
+        there = self.kernel_parent in (NOBODY, real["getppid"]())
+        return self.parent if there else 1
 
     # --- waiting ----------------------------------------------------------------------------
     def _awaited(self, pid: int) -> int:

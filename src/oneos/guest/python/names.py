@@ -34,15 +34,15 @@ class Names(Places):
         channel: to the Runtime.
         paths: tells the tree's paths from the host's; keeps the current directory.
         descriptors: knows what a descriptor in place of a path stands for.
+
+    Attributes:
         uid: of the program, for `access`.
         gid: likewise.
     """
 
-    def __init__(
-        self, channel: "Channel", paths: "Paths", descriptors: "Descriptors", uid: int, gid: int
-    ) -> None:
+    def __init__(self, channel: "Channel", paths: "Paths", descriptors: "Descriptors") -> None:
         super().__init__(channel, paths, descriptors)
-        self.uid, self.gid = uid, gid
+        self.uid = self.gid = 0
 
     @seamless
     def stat(self, path: "Any", *, dir_fd: int | None = None, follow_symlinks: bool = True) -> Stat:

@@ -45,6 +45,11 @@ class Paths:
         self.host = frozenset(host - {b"", b"/"})
         self.host_below = (*[directory + b"/" for directory in self.host], b"/dev/fd/")
 
+    def read_from_host(self, directory: bytes) -> None:
+        """One directory more that is read from the host."""
+        self.host |= {directory}
+        self.host_below = (*self.host_below, directory + b"/")
+
     def locate(self, path: "Path", base: bytes | None = None) -> bytes | None:
         """Where `path` leads.
 

@@ -27,17 +27,18 @@ class Process:
     Args:
         channel: to the Runtime, for signals to other processes of the network.
         family: this process and its children, by the network's PIDs and the kernel's.
+
+    Attributes:
         uid: the user's number in the network.
         gid: the group's.
         hostname: the host's name in the network.
     """
 
-    def __init__(
-        self, channel: "Channel", family: "Family", uid: int, gid: int, hostname: str
-    ) -> None:
+    def __init__(self, channel: "Channel", family: "Family") -> None:
         self.channel = channel
         self.family = family
-        self.uid, self.gid, self.hostname = uid, gid, hostname
+        self.uid = self.gid = 0
+        self.hostname = ""
 
     @seamless
     def getpid(self) -> int:

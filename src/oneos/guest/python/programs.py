@@ -61,6 +61,8 @@ class Programs:
         descriptors: knows which descriptors are files of the tree.
         names: finds a directory to start in.
         family: enters children.
+
+    Attributes:
         uid: the user's number in the network, which is everybody's there.
         gid: the group's.
     """
@@ -72,15 +74,13 @@ class Programs:
         descriptors: "Descriptors",
         names: "Names",
         family: "Family",
-        uid: int,
-        gid: int,
     ) -> None:
         self.channel = channel
         self.paths = paths
         self.descriptors = descriptors
         self.names = names
         self.family = family
-        self.uid, self.gid = uid, gid
+        self.uid = self.gid = 0
 
     # --- asking -----------------------------------------------------------------------------
     def _spec(

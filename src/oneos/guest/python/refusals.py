@@ -33,6 +33,8 @@ class Refusals:
         descriptors: tells remote files from others.
         process: knows the host's name and the user.
         programs: starts programs, for `_posixsubprocess`.
+
+    Attributes:
         user: the user's name, for `pwd`.
         home: the user's home directory.
     """
@@ -43,14 +45,12 @@ class Refusals:
         descriptors: "Descriptors",
         process: "Process",
         programs: "Programs",
-        user: str,
-        home: str,
     ) -> None:
         self.paths = paths
         self.descriptors = descriptors
         self.process = process
         self.programs = programs
-        self.user, self.home = user, home
+        self.user = self.home = ""
         self.changes: dict[str, Callable[[Any], None]] = {
             "_posixsubprocess": self._posixsubprocess,
             "_socket": self._socket,

@@ -16,17 +16,26 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Put the context in place, then run the program in `__main__`."""
-    from . import context, standard
+    from . import standard
     from .failure import strip
 
-    flags, arguments = sys.argv[1], sys.argv[2:]
     if not sys.flags.safe_path:
         del sys.path[0]  # Our own directory; the program's own comes below.
+    if sys.argv[1] == "Z":
+        from .zygote import serve
+
+        sys.orig_argv, packages = serve(int(sys.argv[2]))  # Returns in each child.
+        sys.argv = sys.orig_argv[2:]
+    else:
+        from .context import Context
+
+        context = Context()
+        packages = context.assume()
+    flags, arguments = sys.argv[1], sys.argv[2:]
     sys.orig_argv = original_arguments(flags, len(arguments))
     sys.argv = arguments or [""]
     if "S" not in flags:
         sys.flags = flags_with_site()
-    packages = context.install()
     standard.install()
     module = sys.modules["__main__"]
     space = module.__dict__

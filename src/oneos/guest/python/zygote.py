@@ -1,0 +1,183 @@
+"""A warm interpreter: the context and what every program imports are loaded; it forks on demand.
+
+Started by the Runtime as `python -S boot.py Z FD`, with FD one end of a socket whose other end only
+the Runtime has. It answers one request after the other and keeps nothing of a program: who a child
+is (arguments, environment, token) goes through a socket of its own to the child alone, so no later
+one can find it in its memory. It imports nothing that a program would not have loaded, has no
+thread, sets no signal handler, and ends when its socket does. It does not `gc.freeze`: a program
+could tell, for the collector would not show it what came before it. The requests are in
+docs/guest-protocol.md; the Runtime's side is `runtime/zygote.py`.
+"""
+
+import _socket
+import posix
+import sys
+import time
+
+from . import codec
+from .context import Context
+from .descriptors import real
+from .paths import ENCODING, ERRORS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+LOCALE = (b"LC_ALL", b"LC_CTYPE", b"LANG")
+"""What says how text is encoded; the Runtime asks this interpreter only for programs with the same.
+In the C locale the interpreter itself changes them as it starts, which a child must see too."""
+
+IDENTITY_BYTES_MAX = 256 * 1024
+"""More than the Runtime sends: it starts programs with more to say in the cold."""
+
+REQUEST_BYTES = 64
+NOT_STARTED = 126
+WORD = 4
+
+Socket = _socket.socket  # The program's own is replaced as the context is made.
+
+
+def serve(fd: int) -> tuple[list[str], str | None]:
+    """Answer requests until the socket ends.
+
+    Args:
+        fd: the socket to the Runtime.
+
+    Returns:
+        In each child, with its context in place: what `sys.orig_argv` is after a cold start, and the
+        directory of its packages, if it has asked for any.
+    """
+    context = Context()
+    # What the interpreter and `start` import for any program, so that a child has no more of it.
+    import io  # noqa: F401
+    import os  # noqa: F401
+    import site  # noqa: F401
+
+    runtime = Socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
+    runtime.send(b"+")
+    while True:
+        request, received = receive(runtime)
+        if not request:
+            leave(0)
+        if request[:1] == b"R":
+            pid = int.from_bytes(request[1:], "little")
+            runtime.send(b"R" + reaped(pid))
+            continue
+        try:
+            pid = real["fork"]()
+        except OSError as error:
+            pid = -(error.errno or 1)
+        if pid == 0:
+            runtime.close()
+            return become(context, received)
+        for descriptor in received:
+            real["close"](descriptor)
+        if pid > 0:
+            lead(pid)
+        runtime.send(b"F" + pid.to_bytes(WORD, "little", signed=True))
+
+
+def receive(sock: Socket) -> tuple[bytes, list[int]]:
+    """One request and the descriptors that came with it; an empty one at the socket's end."""
+    space = _socket.CMSG_SPACE(4 * WORD)
+    try:
+        request, ancillary, _, _ = sock.recvmsg(REQUEST_BYTES, space)
+    except OSError:
+        return b"", []
+    raw = b"".join(data for _, _, data in ancillary)
+    fds = [raw[at : at + WORD] for at in range(0, len(raw), WORD)]
+    return request, [int.from_bytes(fd, sys.byteorder) for fd in fds]
+
+
+def reaped(pid: int) -> bytes:
+    """The wait status of a child that has ended, or -1."""
+    try:
+        status = real["waitpid"](pid, 0)[1]
+    except OSError:
+        status = -1
+    return status.to_bytes(WORD, "little", signed=True)  # type: ignore[no-any-return]
+
+
+def lead(pid: int) -> None:
+    """Make a process the leader of a group of its own, as the Runtime's children are."""
+    try:
+        real["setpgid"](pid, pid)
+    except OSError:
+        pass  # It did so itself, and may have ended.
+
+
+def leave(status: int) -> "NoReturn":
+    real["_exit"](status)
+    raise SystemExit  # For the type checker: nothing comes back from there.
+
+
+# --- in the child -------------------------------------------------------------------------------
+def become(context: Context, received: list[int]) -> tuple[list[str], str | None]:
+    """Turn this child into the program that the Runtime names: the command line of a cold start,
+    and the directory of its packages.
+
+    Where the Runtime does not name one, it has given this start up: nothing was done, and this
+    process ends.
+    """
+    lead(0)
+    *standard, private = received
+    # Until all three are in place, none may lie where another belongs.
+    standard = [aside(fd) for fd in standard]
+    for number, fd in enumerate(standard):
+        real["dup2"](fd, number)
+        real["close"](fd)
+    own = Socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, private)
+    try:
+        raw = own.recv(IDENTITY_BYTES_MAX)
+    except OSError:
+        raw = b""
+    own.close()
+    if not raw:
+        leave(NOT_STARTED)
+    argv, environment = codec.decode(raw)
+    take_environment(environment)
+    time.tzset()
+    make_streams()
+    packages = context.assume(warm=True)
+    # A cold start has not loaded this.
+    package = sys.modules["_oneos"]
+    del sys.modules["_oneos.zygote"], package.zygote
+    return [word.decode(ENCODING, ERRORS) for word in argv], packages
+
+
+def aside(fd: int) -> int:
+    """`fd` at a number that is no standard descriptor's."""
+    if fd > 2:
+        return fd
+    return aside(real["dup"](fd))
+
+
+def take_environment(given: "list[list[bytes]]") -> None:
+    """Have this environment and no other: Python's own and C's."""
+    environment = posix.environ
+    coerced = {name: environment[name] for name in LOCALE if name in environment}
+    for name in list(environment):
+        posix.unsetenv(name)
+    environment.clear()
+    environment.update((name, value) for name, value in given)
+    environment.update(coerced)
+    for name, value in environment.items():
+        posix.putenv(name, value)
+
+
+def make_streams() -> None:
+    """The standard streams anew, as the interpreter's C code makes them for these descriptors.
+
+    Their encoding and errors depend on the locale alone, which is the same for child and parent.
+    """
+    from .io_open import real_open
+
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        old: Any = getattr(sys, name)
+        buffered: Any = real_open(fd, mode + "b", closefd=False)
+        buffered.raw.name = f"<{name}>"
+        lines = fd == 2 or buffered.raw.isatty()
+        new: Any = type(old)(buffered, old.encoding, old.errors, "\n", lines)
+        new.mode = mode
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
