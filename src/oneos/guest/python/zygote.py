@@ -44,8 +44,8 @@ def serve(fd: int) -> tuple[list[str], str | None]:
         fd: the socket to the Runtime.
 
     Returns:
-        In each child, with its context in place: what `sys.orig_argv` is after a cold start, and the
-        directory of its packages, if it has asked for any.
+        In each child, with its context in place: what `sys.orig_argv` is after a cold start, and
+        the directory of its packages, if it has asked for any.
     """
     context = Context()
     # What the interpreter and `start` import for any program, so that a child has no more of it.
