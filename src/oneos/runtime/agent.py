@@ -29,7 +29,9 @@ class Agent:
 
     `process` is the OS process of a program that the Runtime executed, `watched` of one that a
     program or a warm interpreter started; `inherited` are the handles it has from its parent. While
-    its packages are installed it is `preparing`.
+    its packages are installed it is `preparing`. What it is sent before it has an OS process is
+    `pending`, each signal once, as the kernel keeps them. One that was `seen` and has neither
+    `process` nor `watched` ended before it could be watched.
     """
 
     start: m.Start
@@ -47,6 +49,8 @@ class Agent:
     environment: Environment | None = None
     preparing: asyncio.Task[None] | None = None
     signalled: int = 0
+    pending: set[int] = field(default_factory=set)
+    seen: bool = False
     over: bool = False
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: Callable[[], None] = lambda: None
@@ -64,6 +68,11 @@ class Agent:
         if self.process is not None:
             return self.process.pid
         return self.watched.os_pid if self.watched is not None else 0
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it has had no OS process so far, as far as is known here."""
+        return not (self.over or self.seen or self.process or self.watched)
 
     def keep(self, handle: Handle) -> int:
         """Enter an opened file; returns its number.

@@ -28,7 +28,7 @@ from oneos.files.shared import Shared
 from oneos.ids import HostName, Incarnation, Pid
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
-from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
+from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, CHILD_APPEAR_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.agent import Agent
 from oneos.runtime.ends import Ends, Pipes, Standard
@@ -91,6 +91,7 @@ class Agents:
         self._socket_path = socket_path
         self.warmth = Warmth()
         self._agents: dict[int, Agent] = {}
+        self._awaited: dict[int, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -200,6 +201,8 @@ class Agents:
         if parent is not None and parent.environment is not None:
             agent.environment = self.environments.hold(parent.environment)
         self._agents[start.pid] = agent
+        if (entered := self._awaited.pop(start.pid, None)) is not None:
+            entered.set()
         return agent
 
     def admit(self) -> None:
@@ -307,12 +310,17 @@ class Agents:
         self.start_task(self._watch(agent), f"agent {agent.start.pid}")
 
     def note(self, agent: Agent, os_pid: int) -> None:
-        """Write down which OS process an agent is, for the next run."""
+        """Write down which OS process an agent is, for the next run; and send what it was sent."""
         try:
             self._records.note(agent.start.pid, os_pid)
         except OSError as error:
             pid = agent.start.pid
             log.warning("agent %d is not written down for the next run: %s", pid, error)
+        while agent.pending:
+            try:
+                self._send(agent, os_pid, agent.pending.pop())
+            except ProcessLookupError:
+                pass  # It was a short one.
 
     def start_task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Start what follows an agent to its end."""
@@ -408,10 +416,34 @@ class Agents:
 
     # --- signals --------------------------------------------------------------------------------
     async def _on_signal(self, peer: Peer, message: m.Signal) -> None:
-        self.signal(message.pid, message.signal, message.group)
+        await self.signal_placed(message.pid, message.signal, message.group)
+
+    async def signal_placed(self, pid: int, number: int, group: bool) -> None:
+        """Send a signal to an agent that the process table has here; as `signal`.
+
+        The table shows a program once it is placed, which is before its host starts it.
+        """
+        if pid not in self._agents and self._is_placed(pid):
+            entered = self._awaited.setdefault(pid, asyncio.Event())
+            try:
+                await asyncio.wait_for(entered.wait(), CHILD_APPEAR_S)
+            except TimeoutError:
+                # Whoever was to launch it has died.
+                self._awaited.pop(pid, None)
+        self.signal(pid, number, group)
+
+    def _is_placed(self, pid: int) -> bool:
+        state = self._control.state
+        process = state.processes.get(pid)
+        if process is None:
+            # The sender's table may be ahead of this one.
+            return pid >= state.next_pid
+        return process.state == "running" and process.host == self.host
 
     def signal(self, pid: int, number: int, group: bool = False) -> None:
         """Send a signal to an agent here, or to the process group that it leads.
+
+        One that has no OS process yet gets it when it has.
 
         Raises:
             FileError: ESRCH, it does not run here, or leads no group.
@@ -424,13 +456,22 @@ class Agents:
                 agent.preparing.cancel()
             return
         os_pid = agent.os_pid if agent is not None else 0
+        if agent is not None and not os_pid and agent.is_starting:
+            if number:
+                agent.pending.add(number)
+            return
         if agent is None or not os_pid:
             raise FileError(errno.ESRCH)
         if group:
             if os.getpgid(os_pid) != os_pid:
                 raise FileError(errno.ESRCH)
             os.killpg(os_pid, number)
-        elif agent.watched is not None:
+        else:
+            self._send(agent, os_pid, number)
+
+    @staticmethod
+    def _send(agent: Agent, os_pid: int, number: int) -> None:
+        if agent.watched is not None:
             # Its parent may have waited for it at any moment, and the number be another's.
             signal.pidfd_send_signal(agent.watched.pidfd, number)
         else:

@@ -244,6 +244,7 @@ class Offspring:
     def _appears(self, child: _Child, os_pid: int, parent_os_pid: int) -> None:
         if child.appeared.done():
             return
+        child.agent.seen = True
         try:
             watched = Watched(os_pid)
         except OSError as error:

@@ -179,7 +179,7 @@ class System:
             return
         if process.host == self.host:
             try:
-                self._agents.signal(pid, number, group)
+                await self._agents.signal_placed(pid, number, group)
             except ProcessLookupError:
                 raise FileError(errno.ESRCH) from None
             return

@@ -205,6 +205,20 @@ async def test_signal_reaches_the_program_and_shows_in_its_status(bench_: Bench)
         bench_.agents.signal(started.pid, signal.SIGTERM)
 
 
+async def test_signal_to_a_program_that_the_table_has_waits_until_it_starts(bench_: Bench) -> None:
+    """The table shows a program from when it is placed; its host may be a moment later."""
+    pid = bench_.control.state.next_pid
+    sending = asyncio.create_task(bench_.agents.signal_placed(pid, signal.SIGTERM, False))
+    await until(lambda: pid in bench_.agents._awaited)
+    [started] = await bench_.launch(("exec sleep 60", [NULL, NULL, NULL]))
+    assert started.pid == pid
+    await sending
+    assert await bench_.status(pid) == 128 + signal.SIGTERM
+    with pytest.raises(FileError):
+        await bench_.agents.signal_placed(pid, signal.SIGTERM, False)
+    assert not bench_.agents._awaited
+
+
 async def test_dropped_line_is_told_by_a_signal(bench_: Bench) -> None:
     [started] = await bench_.launch(("exec sleep 60", [NULL, NULL, NULL]))
     bench_.agents._line_dropped(bench_.agents._agents[started.pid])
