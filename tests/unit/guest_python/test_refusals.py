@@ -1,9 +1,12 @@
 """What this version leaves out is refused in words, and nothing is done on the host instead."""
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
+from oneos.net.pki import create_network
 from tests.unit.guest_python.conftest import World
 
 TRY = "\ntry:\n    print(act())\nexcept OSError as e:\n    print(type(e).__name__, e.errno, e)\n"
@@ -31,6 +34,16 @@ TRY = "\ntry:\n    print(act())\nexcept OSError as e:\n    print(type(e).__name_
         ("import sqlite3; act = lambda: sqlite3.connect('a.db')", 95),
         ("import sqlite3; act = lambda: sqlite3.Connection('a.db')", 95),
         ("import sqlite3; act = lambda: sqlite3.connect('file:a.db?mode=rwc', uri=True)", 95),
+        (
+            "import ssl; c = ssl.create_default_context(); "
+            "act = lambda: c.load_verify_locations(capath='.')",
+            95,
+        ),
+        (
+            "import ssl; c = ssl.create_default_context(); "
+            "act = lambda: setattr(c, 'keylog_filename', 'keys')",
+            95,
+        ),
         ("import ctypes; act = lambda: ctypes.CDLL('/home/libx.so')", 95),
         ("import ctypes; act = lambda: ctypes.CDLL('./libx.so')", 95),
         ("import socket; s = socket.socket(socket.AF_UNIX); act = lambda: s.bind('here')", 95),
@@ -72,6 +85,29 @@ print(socket.gethostname(), os.uname().nodename, os.getpid(), pwd.getpwuid(os.ge
     assert out[1] == "b'x' _socket"
     assert out[2] == "10 True"
     assert out[3] == f"pi1 pi1 4242 {world.home}"
+
+
+def test_certificates_of_the_tree_are_used(world: World, tmp_path: Path) -> None:
+    create_network(tmp_path / "network", "home", "pi1")
+    for name in ("ca.pem", "host.pem", "host.key"):
+        shutil.copy(tmp_path / "network" / name, world.inside)
+    text = """
+import os, ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+free = os.dup(0)
+context.load_cert_chain("host.pem", keyfile="host.key")
+context.load_verify_locations(cafile="ca.pem")
+print(len(context.get_ca_certs()), context.keylog_filename)
+try:
+    context.load_cert_chain("none.pem")
+except FileNotFoundError as error:
+    print(error)
+print(os.dup(0) - free)
+"""
+    outcome = world.context(["-c", text])
+    assert not outcome.err, outcome
+    lines = outcome.out.decode().splitlines()
+    assert lines == ["1 None", "[Errno 2] No such file or directory: 'none.pem'", "1"]
 
 
 def test_remote_file_is_not_mapped(world: World) -> None:

@@ -9,6 +9,7 @@ hostile ones: that is the kernel's work.
 import _imp
 import errno
 
+from . import certificates
 from .failure import LATER, later, os_error, seamless
 from .paths import shown, to_bytes
 from .programs import install
@@ -55,6 +56,7 @@ class Refusals:
             "_posixsubprocess": self._posixsubprocess,
             "_socket": self._socket,
             "_sqlite3": self._sqlite3,
+            "_ssl": self._ssl,
             "_ctypes": self._ctypes,
             "mmap": self._mmap,
             "_dbm": self._dbm,
@@ -181,6 +183,9 @@ class Refusals:
             return real_connect(database, *args, **kwargs)
 
         module.Connection, module.connect = Connection, connect
+
+    def _ssl(self, module: "Any") -> None:
+        certificates.install(module, self.paths)
 
     def _ctypes(self, module: "Any") -> None:
         real_dlopen, paths = module.dlopen, self.paths
