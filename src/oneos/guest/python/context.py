@@ -142,7 +142,7 @@ ABOUT = {
 }
 """Functions about a process, and which of their arguments is its PID."""
 VARIABLES = ["SOCK", "PID", "PPID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
-OPTIONAL = ["ENVIRONMENT"]
+OPTIONAL = ["ENVIRONMENT", "ALARM"]
 
 
 def take_variables() -> dict[str, str]:
@@ -242,4 +242,8 @@ class Context:
         if self.family.parent != 1 and not warm:
             # So that the Runtime knows this process also where its parent could not name it.
             self.channel.open()
+        if given.get("ALARM"):
+            from . import alarm
+
+            alarm.install(self.paths, lambda line: sys.__stderr__ and sys.__stderr__.write(line))
         return packages
