@@ -4,11 +4,12 @@ Each method has the name, the arguments and the errors of the function of `posix
 What the tree has not (FIFOs, extended attributes) is refused, never done on the host.
 """
 
+import _signal
 import errno
 import sys
 import time
 
-from .descriptors import real
+from .descriptors import real, stat_result
 from .failure import later, os_error, seamless
 from .paths import NOT_A_PATH, shown, to_bytes
 from .places import Places
@@ -162,6 +163,11 @@ class Changes(Places):
             return real["truncate"](path, length)  # type: ignore[no-any-return]
         if length < 0:
             raise os_error(errno.EINVAL, shown(path))
+        if length > allowed_bytes():
+            size = stat_result(self.channel.call("stat", where, True, names=self._shown(path)))
+            if length > size.st_size:
+                _signal.raise_signal(_signal.SIGXFSZ)
+                raise os_error(errno.EFBIG, shown(path))
         self.channel.call("truncate", where, length, names=self._shown(path))
         return None
 
@@ -242,6 +248,16 @@ class Changes(Places):
         if where is not None:
             raise os_error(errno.ENOTSUP, *self._shown(path))
         return path if isinstance(path, int) else self.paths.native(path)
+
+
+def allowed_bytes() -> float:
+    """How long this process may make a file; its Runtime has limits of its own."""
+    try:
+        import resource
+    except ImportError:
+        return float("inf")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return float("inf") if limit == resource.RLIM_INFINITY else limit
 
 
 def owner(value: "Any", what: str) -> int:

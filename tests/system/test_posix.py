@@ -1,0 +1,54 @@
+"""System calls on the tree do and fail as natively (tests/conformance/posix has the cases)."""
+
+import difflib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from oneos.runtime.namespace import NameSpace
+from tests import conformance
+from tests.system.support import HOME, Cluster
+
+CASES = Path(conformance.__file__).parent / "posix"
+HOSTS = {"namespace": "host1", "instrumented": "host2"}
+USERS = ["users"] if os.getuid() == 0 else []
+
+CARRIERS = [
+    pytest.param(
+        "namespace",
+        marks=pytest.mark.skipif(bool(NameSpace.why()), reason=f"none here: {NameSpace.why()}"),
+    ),
+    "instrumented",
+]
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[Cluster]:
+    """A host for each way."""
+    cluster = Cluster(2, {host: f'context = "{name}"\n' for name, host in HOSTS.items()})
+    yield cluster
+    cluster.close()
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_calls_fail_with_the_errno_of_posix_and_do_what_it_says(
+    both: Cluster, carrier: str
+) -> None:
+    words = ["fifo", *USERS] if carrier == "namespace" else []
+    program = CASES / "calls.py"
+    with tempfile.TemporaryDirectory() as place:
+        # Other users must be able to reach it.
+        os.chmod(place, 0o755)
+        command = [sys.executable, program, *words]
+        native = subprocess.run(command, cwd=place, stdout=subprocess.PIPE, check=True)
+    both[1].put(f"{HOME}/calls.py", program.read_bytes())
+    line = " ".join(["python3", f"{HOME}/calls.py", *words])
+    place = f"{HOME}/{carrier}"
+    ran = both[1].sh(f"mkdir {place}; cd {place}; on host:{HOSTS[carrier]} {line}").ok()
+    lines = list(difflib.unified_diff(native.stdout.decode().splitlines(), ran.splitlines(), n=2))
+    assert lines == [], "\n".join(lines)
