@@ -52,3 +52,19 @@ def test_calls_fail_with_the_errno_of_posix_and_do_what_it_says(
     ran = both[1].sh(f"mkdir {place}; cd {place}; on host:{HOSTS[carrier]} {line}").ok()
     lines = list(difflib.unified_diff(native.stdout.decode().splitlines(), ran.splitlines(), n=2))
     assert lines == [], "\n".join(lines)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_random_operations_on_a_file_leave_it_whole(both: Cluster, carrier: str) -> None:
+    both[1].put(f"{HOME}/exercise.py", (CASES / "exercise.py").read_bytes())
+    for seed in range(3):
+        line = f"python3 exercise.py exercised-{carrier}-{seed} {seed} 150"
+        assert both[1].sh(f"on host:{HOSTS[carrier]} {line}").ok() == "whole\n"
+
+
+def test_random_operations_of_two_hosts_on_one_file_leave_it_whole(both: Cluster) -> None:
+    both[1].put(f"{HOME}/exercise.py", (CASES / "exercise.py").read_bytes())
+    both[1].put(f"{HOME}/exercised", bytes(256 * 1024))
+    one, other = (f"on host:{host} python3 exercise.py exercised" for host in ("host1", "host2"))
+    ran = both[1].sh(f"{one} 1 100 0/2 & {other} 2 100 1/2; wait").ok()
+    assert ran == "whole\nwhole\n"

@@ -4,7 +4,6 @@ Each method has the name, the arguments and the errors of the function of `posix
 What the tree has not (FIFOs, extended attributes) is refused, never done on the host.
 """
 
-import _signal
 import errno
 import sys
 import time
@@ -166,7 +165,9 @@ class Changes(Places):
         if length > allowed_bytes():
             size = stat_result(self.channel.call("stat", where, True, names=self._shown(path)))
             if length > size.st_size:
-                _signal.raise_signal(_signal.SIGXFSZ)
+                import signal
+
+                signal.raise_signal(signal.SIGXFSZ)
                 raise os_error(errno.EFBIG, shown(path))
         self.channel.call("truncate", where, length, names=self._shown(path))
         return None
