@@ -134,7 +134,7 @@ def test_a_device_and_a_file_of_a_dead_host_are_refused_in_time(three: Cluster) 
     outcome = three[1].sh("cat /dev/sensor/1")
     assert time.monotonic() - began < 5
     assert outcome.status == 1, outcome
-    assert "/dev/sensor/1" in outcome.err and "own" in outcome.err, outcome
+    assert "/dev/sensor/1" in outcome.err and "dead" in outcome.err, outcome
     assert len(outcome.err.splitlines()) <= 2
 
     outcome = three[1].sh("on host:host2 true")

@@ -18,6 +18,7 @@ CASES = Path(conformance.__file__).parent / "posix"
 HOSTS = {"namespace": "host1", "instrumented": "host2"}
 USERS = ["users"] if os.getuid() == 0 else []
 
+LONGER = pytest.mark.nightly
 CARRIERS = [
     pytest.param(
         "namespace",
@@ -54,17 +55,29 @@ def test_calls_fail_with_the_errno_of_posix_and_do_what_it_says(
     assert lines == [], "\n".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("seed", "count"), [(0, 150), *(pytest.param(n, 2000, marks=LONGER) for n in range(1, 9))]
+)
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_random_operations_on_a_file_leave_it_whole(both: Cluster, carrier: str) -> None:
+def test_random_operations_on_a_file_leave_it_whole(
+    both: Cluster, carrier: str, seed: int, count: int
+) -> None:
     both[1].put(f"{HOME}/exercise.py", (CASES / "exercise.py").read_bytes())
-    for seed in range(3):
-        line = f"python3 exercise.py exercised-{carrier}-{seed} {seed} 150"
-        assert both[1].sh(f"on host:{HOSTS[carrier]} {line}").ok() == "whole\n"
+    line = f"python3 exercise.py exercised-{carrier}-{seed} {seed} {count}"
+    assert both[1].sh(f"on host:{HOSTS[carrier]} {line}", timeout_s=300).ok() == "whole\n"
 
 
-def test_random_operations_of_two_hosts_on_one_file_leave_it_whole(both: Cluster) -> None:
+@pytest.mark.parametrize(
+    ("seed", "count"), [(0, 100), *(pytest.param(n, 1000, marks=LONGER) for n in range(1, 9))]
+)
+def test_random_operations_of_two_hosts_on_one_file_leave_it_whole(
+    both: Cluster, seed: int, count: int
+) -> None:
     both[1].put(f"{HOME}/exercise.py", (CASES / "exercise.py").read_bytes())
-    both[1].put(f"{HOME}/exercised", bytes(256 * 1024))
-    one, other = (f"on host:{host} python3 exercise.py exercised" for host in ("host1", "host2"))
-    ran = both[1].sh(f"{one} 1 100 0/2 & {other} 2 100 1/2; wait").ok()
+    both[1].put(f"{HOME}/exercised-{seed}", bytes(256 * 1024))
+    one, other = (
+        f"on host:{host} python3 exercise.py exercised-{seed} {seed}{at} {count} {at}/2"
+        for at, host in enumerate(("host1", "host2"))
+    )
+    ran = both[1].sh(f"{one} & {other}; wait", timeout_s=300).ok()
     assert ran == "whole\nwhole\n"

@@ -76,7 +76,7 @@ class DeviceFiles:
             raise FileError(errno.EACCES, path)
         if member.state != "alive":
             raise FileError(
-                errno.EHOSTDOWN,
+                errno.ENXIO,
                 path,
                 hint=f"its host {member.name} is {member.state}: wait for it to return; "
                 "see: oneos status",

@@ -183,8 +183,11 @@ class StreamFile(OpenFile):
         os.set_blocking(self.fd, False)
 
     def read(self, offset: int, size: int) -> bytes:
-        """What is there. Raises BlockingIOError while there is nothing."""
-        return os.read(self.fd, size)
+        """What is there. Raises BlockingIOError while there is nothing, EIO if it broke off."""
+        data = os.read(self.fd, size)
+        if not data and size and self.handle is not None:
+            self._client().call("ended", self.handle)
+        return data
 
     def write(self, offset: int, data: memoryview) -> int:
         return os.write(self.fd, data)

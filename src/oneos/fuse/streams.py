@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from oneos.errors import OneOSError
 from oneos.fuse.opened import StreamFile
 
 WAITING_MAX = 4096
@@ -83,7 +84,7 @@ class Streams:
                     waiting.trying = False
                     return False
                 code = waiting.broken_off or code
-        except OSError as error:
+        except (OneOSError, OSError) as error:
             code = error.errno or errno.EIO
         with self._lock:
             del self._waiting[unique]

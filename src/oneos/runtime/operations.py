@@ -30,6 +30,7 @@ from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.pipeline_spec import SpawnSpec
+from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.system import System
 
 
@@ -108,7 +109,9 @@ class Operations:
         self._system = system
         self._clients: dict[str, Client] = {}
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
-        both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
+        both += (
+            " truncate realpath open opened close ended sync fstat pread pwrite ftruncate kill ps"
+        )
         program = "child fork exec started reaped unborn pipe"
         client = "look setattr mknod commands session spawn wait poll which"
         client += " status voters manifest token stop forget environments environment_remove"
@@ -309,6 +312,13 @@ class Operations:
         handle = self._handle(who, number)
         del who.owner.handles[number]
         await handle.close()
+
+    async def _op_ended(self, who: Who, number: int) -> None:
+        """A stream was read to its end: was that the end of the data?"""
+        handle = self._handle(who, number)
+        stream = handle.file if isinstance(handle, Shared) else handle
+        if isinstance(stream, StreamFile):
+            stream.check_whole()
 
     async def _op_sync(self, who: Who, number: int) -> None:
         await self._handle(who, number).sync()

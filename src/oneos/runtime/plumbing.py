@@ -138,18 +138,18 @@ class Line:
     """
 
     def __init__(self) -> None:
-        self._broken = False
+        self.broken = False
         self._tell: Callable[[], None] | None = None
 
     def __call__(self) -> None:
-        self._broken = True
+        self.broken = True
         if self._tell is not None:
             self._tell()
 
     def listen(self, tell: Callable[[], None] | None) -> None:
         """Call `tell` when the input breaks off; None: nobody reads any more."""
         self._tell = tell
-        if self._broken and tell is not None:
+        if self.broken and tell is not None:
             tell()
 
 
@@ -165,6 +165,11 @@ class StreamFile(Plain):
         self.line = line or Line()
         self._pump = pump
         self._writing = writing
+
+    def check_whole(self) -> None:
+        """For a reader at the end: raises FileError(EIO) when not all has come."""
+        if self.line.broken:
+            raise FileError(errno.EIO, hint="its host broke off before the end")
 
     async def close(self) -> None:
         """Raises FileError(EIO) when not all of what was written has arrived."""

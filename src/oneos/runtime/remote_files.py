@@ -11,7 +11,7 @@ import errno
 import logging
 import os
 
-from oneos.errors import FileError, NetworkError, OneOSError
+from oneos.errors import FileError, NetworkError, OneOSError, Unknown
 from oneos.files.devices import Devices
 from oneos.files.handles import Handle, Plain
 from oneos.ids import HostName
@@ -86,8 +86,10 @@ class RemoteFiles:
                 os.close(write)
             if pump is not None:
                 pump.cancel()
-            if isinstance(error, NetworkError):
-                raise FileError(error.errno, shown, hint=error.message) from error
+            if isinstance(error, NetworkError | Unknown):
+                # POSIX, open(): a device that is not there now. Of EHOSTUNREACH no program knows.
+                # Should it have been opened after all, that is closed when nobody dials for it.
+                raise FileError(errno.ENXIO, shown, hint=error.message) from error
             raise
         if pump is None:
             return StreamFile(write, self._plumbing.send(read, host, key), writing=True)
