@@ -1,12 +1,15 @@
 """A program that runs out of something gets the errno that POSIX names; the others go on."""
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from oneos.runtime.namespace import NameSpace
 from tests.system.conftest import DEVICES
-from tests.system.support import HOME, Cluster, read_line, wait_until
+from tests.system.support import HOME, Cluster, Outcome, read_line, wait_until
 
 SOON_S = 15.0
 HOSTS = {"instrumented": "host1", "namespace": "host2"}
@@ -62,10 +65,26 @@ try:
 except OSError as error:
     print(errno.errorcode[error.errno], written > 16 << 20)
 os.ftruncate(fd, 0)
-os.write(fd, b"room again")
+os.pwrite(fd, b"room again", 0)
 os.close(fd)
 print(open("fills").read())
 """
+
+
+class OnSmallDisk(Cluster):
+    """Three hosts; the disk of the third is small."""
+
+    def up(self, *words: str) -> Outcome:
+        disk = self.directory / "host3"
+        disk.mkdir()
+        size = f"size={DISK_BYTES}"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", str(disk)], check=True)
+        return super().up(*words)
+
+    def close(self) -> None:
+        super().close()
+        subprocess.run(["umount", str(self.directory / "host3")], check=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -125,5 +144,23 @@ def test_device_of_a_host_that_dies_is_an_error_to_its_reader(carrier: str) -> N
             cluster[3].kill()
             rest, _ = shell.communicate(timeout=60)
         assert rest.split()[-2:] == [b"EIO", b"ENXIO"]
+    finally:
+        cluster.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root: mounts a small disk")
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_full_disk_is_told_to_who_fills_it_and_to_nobody_else(carrier: str) -> None:
+    cluster = OnSmallDisk(3, {"host3": f'context = "{carrier}"\n'})
+    try:
+        beside = "while echo beside >> beside; do sleep 0.2; done"
+        with cluster[1].shell(f"on host:host3 sh -c '{beside}'"):
+            wait_until(lambda: "beside" in cluster[1].names(HOME), SOON_S, "it runs")
+            assert run(cluster, "host3", FILLS) == "ENOSPC True\nroom again\n"
+            lines = len(cluster[1].get(f"{HOME}/beside"))
+            wait_until(
+                lambda: len(cluster[1].get(f"{HOME}/beside")) > lines, SOON_S, "it still writes"
+            )
+        assert cluster[1].sh("on host:host3 cat fills").ok() == "room again"
     finally:
         cluster.close()
