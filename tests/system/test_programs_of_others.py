@@ -42,6 +42,72 @@ server.terminate()
 print(server.wait())
 """
 
+MAPPED = """
+import sys
+import numpy
+if sys.argv[1] == "write":
+    array = numpy.memmap("array", dtype="<f8", mode="w+", shape=(512, 512))
+    array[:] = numpy.arange(512 * 512).reshape(512, 512)
+    array[7, 9] = -1
+    array.flush()
+    numpy.save("saved.npy", array[:2])
+    array[:4].tofile("raw")
+else:
+    array = numpy.memmap("array", dtype="<f8", mode="r", shape=(512, 512))
+    print(array[7, 9], array.sum(), numpy.load("saved.npy", mmap_mode="r").shape)
+    print(numpy.fromfile("raw").sum())
+"""
+
+SERVER_JS = """
+const fs = require('fs'), http = require('http'), path = require('path');
+const routes = [];
+const app = {
+  use: (handler) => routes.push([null, /^/, handler]),
+  on: (method, pattern, handler) => routes.push([method, pattern, handler]),
+  listen: (done) => {
+    const server = http.createServer((request, response) => {
+      response.json = (value) => {
+        response.setHeader('content-type', 'application/json');
+        response.end(JSON.stringify(value));
+      };
+      const left = routes.filter(([method, pattern]) =>
+        (!method || method === request.method) && pattern.test(request.url));
+      const next = () => {
+        const [, pattern, handler] = left.shift() || [null, /^/, (q, r) => {
+          r.statusCode = 404; r.json({ missing: q.url });
+        }];
+        request.match = pattern.exec(request.url);
+        handler(request, response, next);
+      };
+      next();
+    });
+    server.listen(0, '127.0.0.1', () => done(server));
+  },
+};
+app.use((request, response, next) => {
+  fs.appendFile('access.log', `${request.method} ${request.url}\\n`, next);
+});
+app.on('GET', /^\\/static\\/(\\w+)/, (request, response) =>
+  fs.createReadStream(path.join('public', request.match[1])).pipe(response));
+app.on('POST', /^\\/items$/, (request, response) => {
+  let text = '';
+  request.setEncoding('utf8').on('data', (piece) => { text += piece; }).on('end', async () => {
+    await fs.promises.writeFile('items.json', text);
+    response.json({ stored: JSON.parse(text).length });
+  });
+});
+app.listen(async (server) => {
+  const base = `http://127.0.0.1:${server.address().port}`;
+  console.log(await (await fetch(`${base}/static/page`)).text());
+  const body = JSON.stringify([1, 2, 3]);
+  console.log(await (await fetch(`${base}/items`, { method: 'POST', body })).json());
+  const log = fs.readFileSync('access.log', 'utf8').split('\\n');
+  console.log((await fetch(`${base}/none`)).status, log.length);
+  server.close();
+  server.closeAllConnections();
+});
+"""
+
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Cluster]:
@@ -108,3 +174,25 @@ def test_file_server_serves_the_tree(two: Cluster) -> None:
     two[1].put(f"{HOME}/served.py", SERVED.encode())
     two[1].put(f"{HOME}/page.txt", b"a page")
     assert two[1].sh("python3 served.py").ok() == "b'a page'\n-15\n"
+
+
+def test_numpy_maps_files_of_the_tree_into_memory(two: Cluster) -> None:
+    two[1].put(f"{HOME}/mapped.py", MAPPED.encode())
+    two[1].sh("python3 mapped.py write").ok()
+    total = sum(range(512 * 512)) - (7 * 512 + 9) - 1
+    seen = f"-1.0 {float(total)} (2, 512)\n{float(sum(range(4 * 512)))}\n"
+    assert two[1].sh("python3 mapped.py read").ok() == seen
+    assert two[2].sh("python3 mapped.py read").ok() == seen
+
+
+def test_web_server_in_node_with_routes_and_files(two: Cluster) -> None:
+    two[1].put(f"{HOME}/server.js", SERVER_JS.encode())
+    two[1].sh("mkdir public; echo a page > public/page").ok()
+    ran = two[1].sh("node server.js").ok()
+    assert ran.splitlines() == [
+        "a page",
+        "",
+        "{ stored: 3 }",
+        "404 3",
+    ]
+    assert two[2].get(f"{HOME}/items.json") == b"[1,2,3]"
