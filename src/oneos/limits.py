@@ -194,6 +194,29 @@ NAMESPACE_RECALL_S = 2.0
 """For the file process to tell its kernel what to drop: microseconds each. One that takes longer
 hangs, and is ended; less than RECALL_TIMEOUT_S, so that the answer is known in time."""
 
+FUSE_MOVE_BYTES_MAX = 1 << 20
+"""One READ or WRITE of a name space's kernel: the most it moves at a time (256 pages)."""
+
+FUSE_WORKERS_MAX = 64
+"""Requests of a name space in work at a time; beyond it the kernel queues. A request that waits out
+a fail-over takes seconds, and 64 programs in that state are more than a host of agents has."""
+
+FUSE_WAITING_MAX = 4096
+"""Requests that wait for a stream: more threads than that no host's programs have in one read."""
+
+FUSE_EARLY_MAX = 256
+"""Interrupts remembered that came before their request did; most belong to other requests."""
+
+FUSE_IDLE_S = 1.0
+FUSE_IDLE_MAX = 256
+"""Files that are kept open after their last close: long enough for programs that are started in
+turn, short for a host that waits for the home; a program that reads a large tree once has no use
+for more descriptors."""
+
+FUSE_DROP_TRIES_MAX = 100
+FUSE_DROP_RETRY_S = 0.001
+"""To drop an inode that the kernel has yet to make of an answer it has got: microseconds away."""
+
 AGENTS_PER_CORE = 8
 """Agents a core of one's own host takes before programs go to other hosts."""
 

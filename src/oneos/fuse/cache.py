@@ -17,12 +17,8 @@ from dataclasses import dataclass
 
 from oneos.fuse import wire
 from oneos.fuse.nodes import Node, Nodes
-from oneos.limits import CACHE_VALID_S, LOOK_LATE_S
+from oneos.limits import CACHE_VALID_S, FUSE_DROP_RETRY_S, FUSE_DROP_TRIES_MAX, LOOK_LATE_S
 from oneos.local.client import Client
-
-ATTEMPTS_MAX = 100
-ATTEMPT_S = 0.001
-"""For an inode that the kernel has yet to make of an answer it has got: microseconds away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +89,11 @@ class Cache:
             self._notify(wire.NOTIFY_INC_EPOCH, b"")
         nodes = self._nodes.all() if everything else [n for i in inos for n in self._of(i)]
         for node in nodes:
-            for _ in range(ATTEMPTS_MAX):
+            for _ in range(FUSE_DROP_TRIES_MAX):
                 if self._drop(node) or node.lookups <= 0:
                     break
                 # The kernel was told of it a moment ago, or has just forgotten it.
-                time.sleep(ATTEMPT_S)
+                time.sleep(FUSE_DROP_RETRY_S)
 
     def changed(self, ino: int) -> None:
         """A program of this kernel has changed an inode by one of its names, or opened it to.

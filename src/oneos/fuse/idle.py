@@ -7,46 +7,42 @@ name or another host asks for its home.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 
+from oneos.errors import OneOSError
 from oneos.fuse.nodes import Node
-from oneos.fuse.opened import HomeFile
+from oneos.fuse.opened import Backings, HomeFile, OpenFile
+from oneos.limits import FUSE_IDLE_MAX, FUSE_IDLE_S
 
-IDLE_S = 1.0
-"""Long enough for programs that are started in turn; short for a host that waits for the home."""
-IDLE_MAX = 256
-"""Descriptors that are kept: a program that reads a large tree once has no use for more."""
+log = logging.getLogger(__name__)
 
 
 class IdleFiles:
-    """See the module.
+    """See the module. Any thread may call.
 
     Args:
-        close: closes a file for good.
+        backings: what the kernel reads files by, given back when they are closed for good.
     """
 
-    def __init__(self, close: Callable[[Node, HomeFile], None]) -> None:
-        self._close = close
+    def __init__(self, backings: Backings) -> None:
+        self._backings = backings
         self._lock = threading.Lock()
         self._files: OrderedDict[Node, tuple[HomeFile, float]] = OrderedDict()
         self._some = threading.Event()
         threading.Thread(target=self._run, name="idle files", daemon=True).start()
 
-    def put(self, node: Node, file: HomeFile) -> None:
-        """Keep a file that nobody has open any more."""
+    def put(self, node: Node, file: HomeFile) -> bool:
+        """Keep a file that nobody has open any more; False: there is no room, close it."""
         with self._lock:
-            before = self._files.pop(node, None)
-            surplus = [(node, before[0])] if before is not None else []
+            if node in self._files or len(self._files) >= FUSE_IDLE_MAX:
+                return False
             self._files[node] = file, time.monotonic()
-            if len(self._files) > IDLE_MAX:
-                oldest, (its_file, _) = self._files.popitem(last=False)
-                surplus.append((oldest, its_file))
-        self._some.set()
-        for owner, one in surplus:
-            self._close(owner, one)
+        if not self._some.is_set():
+            self._some.set()
+        return True
 
     def take(self, node: Node) -> HomeFile | None:
         """The file of a node, if it is kept; it is the caller's then."""
@@ -58,19 +54,29 @@ class IdleFiles:
         """Close a node's file: it has lost its name, or another host wants to be its home."""
         file = self.take(node)
         if file is not None:
-            self._close(node, file)
+            self.close(node, file)
+
+    def close(self, node: Node, file: OpenFile) -> None:
+        """Close a file for good."""
+        if file.backing:
+            self._backings.give_back(node)
+        try:
+            file.close()
+        except (OneOSError, OSError) as error:
+            # Programs learn of it from close(2), which came before; here nobody listens.
+            log.warning("a file was not closed in order: %s", error)
 
     def _run(self) -> None:
         while True:
             self._some.wait()
-            time.sleep(IDLE_S / 2)
+            time.sleep(FUSE_IDLE_S / 2)
             over = []
             with self._lock:
-                before = time.monotonic() - IDLE_S
+                before = time.monotonic() - FUSE_IDLE_S
                 while self._files and next(iter(self._files.values()))[1] < before:
                     node, (file, _) = self._files.popitem(last=False)
                     over.append((node, file))
                 if not self._files:
                     self._some.clear()
             for node, file in over:
-                self._close(node, file)
+                self.close(node, file)

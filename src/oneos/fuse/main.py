@@ -112,7 +112,7 @@ def _watch(runtime: socket.socket, server: FuseServer) -> None:
                 break
             number, recall = msgspec.msgpack.decode(data, type=tuple[int, Recall])
             if recall.idle:
-                server.handlers.drop_idle(recall.inos)
+                server.files.drop_idle(recall.inos)
             else:
                 server.cache.recall(recall.inos, recall.everything)
             runtime.sendall(msgspec.msgpack.encode(number))
