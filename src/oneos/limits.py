@@ -74,6 +74,11 @@ ORPHANS_WAIT_S = 0.1
 """From a file's last unlink until its home drops the content: whoever removes a directory full of
 files pays one record for each name, and these are dropped together."""
 
+CLOSE_LATE_S = 0.06
+"""From the last close of a file that a name space's program has written until the log notes that
+nobody writes it: longer than CUT_SETTLED_NS, so that a second write within one tick of the clock
+shows; programs that write many files pay one record for each, and these go together."""
+
 NAME_BYTES_MAX = 255
 PATH_BYTES_MAX = 4096
 """As Linux: NAME_MAX and PATH_MAX."""

@@ -39,6 +39,13 @@ class LocalFile(Plain):
         if handle is not None:
             await self._homes.close(handle)
 
+    async def release(self) -> None:
+        """Close it when nobody waits: `sync` has made safe what was written."""
+        self.close_fd()
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            await self._homes.close_later(handle)
+
     async def stat(self) -> Attributes:
         if self._handle is None:
             raise FileError(errno.EBADF)

@@ -21,7 +21,7 @@ from oneos.limits import CACHE_VALID_S, FUSE_DROP_RETRY_S, FUSE_DROP_TRIES_MAX, 
 from oneos.local.client import Client
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kept:
     """An answer about a name, None: there is nothing; and how long its parts may be kept."""
 
@@ -30,6 +30,8 @@ class Kept:
     attributes_s: int
     until_s: float = 0.0
     recalls: int = 0
+    packed: bytes = b""
+    """The attributes as the kernel gets them, once it has asked for them again."""
 
 
 class Cache:
@@ -66,7 +68,7 @@ class Cache:
         if look.attributes_s and look.until_s:
             node.kept = look
 
-    def kept(self, node: Node) -> tuple[wire.Attributes, float] | None:
+    def kept(self, node: Node) -> tuple[bytes, float] | None:
         """The attributes of a node that may be given without asking, and for how long still."""
         look: Kept | None = node.kept
         if look is None or look.attributes is None:
@@ -75,7 +77,9 @@ class Cache:
         if look.recalls != self._recalls or left_s <= 0:
             node.kept = None
             return None
-        return look.attributes, left_s
+        if not look.packed:
+            look.packed = wire.pack_attr(look.attributes)
+        return look.packed, left_s
 
     def changed_names(self) -> None:
         """This kernel has changed a directory: it knows what it did, and not the new time."""

@@ -91,7 +91,7 @@ class Changes:
         # Not for the kernel to keep, which would not notice that it was called back meanwhile; it
         # asks once more, and is answered from here.
         found, _ = self._lookups.attributes(node)
-        return wire.pack_attr_out(found, 0)
+        return wire.pack_attr_out(wire.pack_attr(found), 0)
 
     def _change(self, node: Node, change: dict[str, int]) -> None:
         """By number and not by name: an open file may have lost that, or got another."""

@@ -125,8 +125,9 @@ class Lookups:
         flags, _, number = struct.unpack_from("<IIQ", body)
         node = self._nodes.get(node_id)
         if flags & wire.GETATTR_FH and (opened := self._openings.of(node, number)):
-            return wire.pack_attr_out(opened[0].attributes(), 0)
-        return wire.pack_attr_out(*self.attributes(node))
+            return wire.pack_attr_out(wire.pack_attr(opened[0].attributes()), 0)
+        found, valid_s = self.attributes(node)
+        return wire.pack_attr_out(wire.pack_attr(found), valid_s)
 
     def readlink(self, node_id: int, body: memoryview) -> bytes:
         path = self._nodes.path(self._nodes.get(node_id))

@@ -112,7 +112,11 @@ class HomeFile(OpenFile):
 
     def close(self) -> None:
         os.close(self.fd)
-        super().close()
+        if self.writing and self.handle is not None:
+            # Whoever closed it waited for what he wrote, in `flush`.
+            self._client().call("release", self.handle)
+        else:
+            super().close()
 
 
 class AwayFile(OpenFile):

@@ -133,9 +133,10 @@ def pack_attr(a: Attributes) -> bytes:
     )
 
 
-def pack_attr_out(a: Attributes, valid_s: float) -> bytes:
+def pack_attr_out(attributes: bytes, valid_s: float) -> bytes:
     """`struct fuse_attr_out`; `valid_s` is how long the kernel may keep them."""
-    return ATTR_HEAD.pack(int(valid_s), int(valid_s % 1 * NANO), 0) + pack_attr(a)
+    whole_s = int(valid_s)
+    return ATTR_HEAD.pack(whole_s, int((valid_s - whole_s) * NANO), 0) + attributes
 
 
 def pack_entry(node_id: int, a: Attributes, name_s: int = 0, attributes_s: int = 0) -> bytes:

@@ -18,7 +18,7 @@ import msgspec
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller, Change, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
-from oneos.files.opened import RemoteFile
+from oneos.files.opened import LocalFile, RemoteFile
 from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Ino
@@ -110,7 +110,7 @@ class Operations:
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
         program = "child fork exec started reaped unborn pipe"
-        client = "look setattr mknod commands session spawn wait poll which"
+        client = "look setattr mknod release commands session spawn wait poll which"
         client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -309,6 +309,14 @@ class Operations:
         handle = self._handle(who, number)
         del who.owner.handles[number]
         await handle.close()
+
+    async def _op_release(self, who: Who, number: int) -> None:
+        handle = self._handle(who, number)
+        del who.owner.handles[number]
+        if isinstance(handle, LocalFile):
+            await handle.release()
+        else:
+            await handle.close()
 
     async def _op_sync(self, who: Who, number: int) -> None:
         await self._handle(who, number).sync()
