@@ -372,6 +372,16 @@ CACHE_VALID_S = 2
 before which no host is declared dead, so that a host that was cut off shows nothing old when the
 others go on without it. Once in two seconds is no cost."""
 
+LOOKS_MAX = 128
+"""Names of a directory that are looked at with one request, where programs look at one after the
+other: 2 ms of the File System's time."""
+
+LOOKS_KEPT_MAX = 4096
+LOOKS_DIRECTORIES_MAX = 16
+LOOKS_NAMES_MAX = 65_536
+"""What a file process keeps of such answers until its kernel asks, 400 bytes each; and the listings
+that say which names come next, of the directories listed last."""
+
 LOOK_LATE_S = 0.5
 """An answer about a name that took longer is not kept: it would count from when it comes."""
 

@@ -85,6 +85,15 @@ class RegularFiles:
         live = await self._live(inode)
         return Look(attributes(inode, live), granted, granted and not inode.writing)
 
+    async def look_many(self, path: bytes, names: list[bytes], walk: Walk) -> list[Look]:
+        """Looks at names in a directory; one without attributes must be looked at by itself."""
+        looked = await self.names.look_many(path, names, walk)
+        kept = looked.granted
+        return [
+            Look(None) if attr is None else Look(attributes(attr, None), kept, kept)
+            for attr in looked.shown
+        ]
+
     async def _live(self, inode: Inode) -> m.HomeStat | None:
         if not inode.writing or not inode.home:
             return None

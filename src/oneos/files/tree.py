@@ -77,6 +77,16 @@ class Tree:
             lambda p, walk: self.regular.look(p, replace(walk, follow=False)),
         )
 
+    async def look_many(self, path: bytes, names: list[bytes], caller: Caller) -> list[Look]:
+        """As `look`, at names in a directory; one without attributes must be looked at alone."""
+
+        async def virtual(at: Virtual) -> list[Look]:
+            return [Look(None)] * len(names)
+
+        return await self._at(
+            path, caller, virtual, lambda p, walk: self.regular.look_many(p, names, walk)
+        )
+
     async def open(self, path: bytes, flags: int, mode: int, caller: Caller) -> Handle:
         """Open what a path leads to, as open(2)."""
 

@@ -11,13 +11,22 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from oneos.fuse import wire
 from oneos.fuse.nodes import Node, Nodes
-from oneos.limits import CACHE_VALID_S, FUSE_DROP_RETRY_S, FUSE_DROP_TRIES_MAX, LOOK_LATE_S
+from oneos.limits import (
+    CACHE_VALID_S,
+    FUSE_DROP_RETRY_S,
+    FUSE_DROP_TRIES_MAX,
+    LOOK_LATE_S,
+    LOOKS_KEPT_MAX,
+)
 from oneos.local.client import Client
 
 
@@ -26,10 +35,11 @@ class Kept:
     """An answer about a name, None: there is nothing; and how long its parts may be kept."""
 
     attributes: wire.Attributes | None
-    name_s: int
-    attributes_s: int
+    name_s: float
+    attributes_s: float
     until_s: float = 0.0
     recalls: int = 0
+    changes: int = 0
     packed: bytes = b""
     """The attributes as the kernel gets them, once it has asked for them again."""
 
@@ -48,11 +58,29 @@ class Cache:
         self.names = False
         """Whether this kernel can drop names without a lock; INIT tells."""
         self._recalls = 0
+        self._lock = threading.Lock()
+        self._changes = 0
+        self._changed: OrderedDict[int, int] = OrderedDict()
+        self._unknown_until = 0
 
     def look(self, client: Client, path: bytes) -> Kept:
         """Ask the Runtime. Raises FileError, but not ENOENT."""
-        recalls, began_s = self._recalls, time.monotonic()
-        found, name, attributes = client.call("look", path)
+        before = self._recalls, self._changes, time.monotonic()
+        return self._kept(client.call("look", path), *before)
+
+    def look_many(self, client: Client, path: bytes, names: list[bytes]) -> list[Kept | None]:
+        """Ask the Runtime for names in a directory; None: that one must be asked for by itself.
+
+        Raises FileError.
+        """
+        before = self._recalls, self._changes, time.monotonic()
+        answers = client.call("looks", path, names)
+        return [None if answer[0] is None else self._kept(answer, *before) for answer in answers]
+
+    def _kept(
+        self, answer: tuple[Any, bool, bool], recalls: int, changes: int, began_s: float
+    ) -> Kept:
+        found, name, attributes = answer
         if self._recalls != recalls or time.monotonic() - began_s > LOOK_LATE_S:
             return Kept(found, 0, 0)
         return Kept(
@@ -61,7 +89,20 @@ class Cache:
             CACHE_VALID_S if attributes else 0,
             began_s + CACHE_VALID_S,
             recalls,
+            changes,
         )
+
+    def shorten(self, look: Kept) -> bool:
+        """Take off an answer's time what has passed of it; False: it may not be given any more."""
+        left_s = look.until_s - time.monotonic()
+        if look.recalls != self._recalls or left_s <= 0:
+            return False
+        ino = look.attributes[1] if look.attributes is not None else 0
+        if look.changes < max(self._changed.get(ino, 0), self._unknown_until):
+            return False
+        look.name_s = min(look.name_s, left_s)
+        look.attributes_s = min(look.attributes_s, left_s)
+        return True
 
     def keep(self, node: Node, look: Kept) -> None:
         """Remember an answer for as long as the kernel may."""
@@ -104,6 +145,12 @@ class Cache:
 
         It knows that name; of the others it shall ask anew.
         """
+        with self._lock:
+            self._changes += 1
+            self._changed.pop(ino, None)
+            self._changed[ino] = self._changes
+            if len(self._changed) > LOOKS_KEPT_MAX:
+                _, self._unknown_until = self._changed.popitem(last=False)
         for node in self._of(ino):
             self._drop(node)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from oneos.errors import FileError
 from oneos.fuse import wire
+from oneos.fuse.ahead import Ahead
 from oneos.fuse.cache import Cache
 from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.openings import Openings
@@ -25,6 +26,7 @@ class Directories:
         view: what is laid over the tree.
         nodes, cache: what the kernel knows, and may keep.
         openings: gives the numbers of openings.
+        ahead: is told what was listed.
         store: a directory of the Runtime, for statfs.
     """
 
@@ -35,6 +37,7 @@ class Directories:
         nodes: Nodes,
         cache: Cache,
         openings: Openings,
+        ahead: Ahead,
         store: str,
     ) -> None:
         self._client = client
@@ -42,6 +45,7 @@ class Directories:
         self._nodes = nodes
         self._cache = cache
         self._openings = openings
+        self._ahead = ahead
         self._store = store
         self._listed: dict[int, list[tuple[bytes, int, int]]] = {}
 
@@ -79,6 +83,8 @@ class Directories:
             if not self._view.kind(path) or error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 raise
             names = {}
+        # What is laid over the tree is no business of the Runtime.
+        self._ahead.listed(node, [name for name in names if name not in laid])
         for name, kind in laid.items():
             names[name] = kind, (1 << 57) | len(name)
         parent = node.parent or node

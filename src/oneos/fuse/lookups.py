@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from oneos.errors import FileError
 from oneos.fuse import wire
+from oneos.fuse.ahead import Ahead
 from oneos.fuse.cache import Cache, Kept
 from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.openings import Openings
@@ -32,6 +33,7 @@ class Lookups:
         view: what is laid over the tree.
         nodes, cache: what the kernel knows, and may keep.
         openings: what programs have open.
+        ahead: what was looked at before it was asked for.
     """
 
     def __init__(
@@ -41,15 +43,29 @@ class Lookups:
         nodes: Nodes,
         cache: Cache,
         openings: Openings,
+        ahead: Ahead,
     ) -> None:
         self._client = client
         self._view = view
         self._nodes = nodes
         self._cache = cache
         self._openings = openings
+        self._ahead = ahead
+
+    def lookup_ahead(self, node_id: int, body: memoryview) -> bytes | None:
+        """`lookup` of what was looked at already; None: it was not."""
+        parent, name = self._nodes.get(node_id), wire.names(body, 0)[0]
+        look = self._ahead.take(parent, name)
+        return None if look is None or parent.detached else self._looked(parent, name, look)
 
     def lookup(self, node_id: int, body: memoryview) -> bytes:
-        return self.entry(self._nodes.get(node_id), wire.names(body, 0)[0])
+        parent, name = self._nodes.get(node_id), wire.names(body, 0)[0]
+        if not parent.detached:
+            path = self._nodes.path(parent)
+            look = self._ahead.fetch(self._client(), parent, path, name)
+            if look is not None:
+                return self._looked(parent, name, look)
+        return self.entry(parent, name)
 
     def entry(self, parent: Node, name: bytes) -> bytes:
         """The kernel's answer for a name in a directory, which counts as a lookup.
@@ -60,10 +76,9 @@ class Lookups:
         """
         if len(name) > NAME_BYTES_MAX:
             raise OSError(errno.ENAMETOOLONG, "")
-        return self.looked(parent, name, self._look(self._nodes.child(parent, name)))
+        return self._looked(parent, name, self._look(self._nodes.child(parent, name)))
 
-    def looked(self, parent: Node, name: bytes, look: Kept) -> bytes:
-        """As `entry`, for what a look has found."""
+    def _looked(self, parent: Node, name: bytes, look: Kept) -> bytes:
         if look.attributes is None:
             if look.name_s:
                 return wire.pack_nothing(look.name_s)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 
 from oneos.errors import OneOSError
 from oneos.fuse import wire
+from oneos.fuse.ahead import Ahead
 from oneos.fuse.cache import Cache
 from oneos.fuse.changes import Changes
 from oneos.fuse.directories import Directories
@@ -66,7 +67,8 @@ class FuseServer:
         self.cache = cache = Cache(fuse, nodes)
         client, owner = self._client, self._owner
         openings, idle = Openings(), IdleFiles(backings)
-        lookups = Lookups(client, view, nodes, cache, openings)
+        ahead = Ahead(cache)
+        lookups = Lookups(client, view, nodes, cache, openings, ahead)
         changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
         self.files = files = Files(
             client,
@@ -81,8 +83,9 @@ class FuseServer:
             idle,
             owner,
         )
-        listing = Directories(client, view, nodes, cache, openings, store)
+        listing = Directories(client, view, nodes, cache, openings, ahead, store)
         self._quick: dict[int, Handler] = {
+            wire.LOOKUP: lookups.lookup_ahead,
             wire.GETATTR: lookups.getattr_kept,
             wire.OPEN: files.open_idle,
             wire.RELEASE: files.release_idle,

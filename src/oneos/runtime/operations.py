@@ -22,7 +22,7 @@ from oneos.files.opened import LocalFile, RemoteFile
 from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Ino
-from oneos.limits import CLIENT_HANDLES_MAX, SHARED_HANDLES_MAX
+from oneos.limits import CLIENT_HANDLES_MAX, LOOKS_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
 from oneos.runtime.commands import which
@@ -110,7 +110,7 @@ class Operations:
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
         program = "child fork exec started reaped unborn pipe"
-        client = "look setattr mknod release commands session spawn wait poll which"
+        client = "look looks setattr mknod release commands session spawn wait poll which"
         client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -203,9 +203,12 @@ class Operations:
         return (await self._tree.stat(path, who.caller, follow)).wire()
 
     async def _op_look(self, who: Who, path: bytes) -> list[Any]:
-        look = await self._tree.look(path, who.caller)
-        found = look.attributes.wire() if look.attributes is not None else None
-        return [found, look.name_kept, look.attributes_kept]
+        return (await self._tree.look(path, who.caller)).wire()
+
+    async def _op_looks(self, who: Who, path: bytes, names: list[bytes]) -> list[list[Any]]:
+        if len(names) > LOOKS_MAX:
+            raise FileError(errno.E2BIG, path)
+        return [look.wire() for look in await self._tree.look_many(path, names, who.caller)]
 
     async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
         return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
