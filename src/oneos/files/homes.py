@@ -379,6 +379,16 @@ class Homes:
             raise Fenced("the file has found another home")
         return home.inode
 
+    def known(self, ino: Ino) -> Inode | None:
+        """The inode of a file that is at home here and has a name; None: ask the File System.
+
+        Nobody takes a home from a living host that does not give it up.
+        """
+        home = self._homes.get(ino)
+        if home is None or home.gone or home.inode.home != self.host or not home.inode.nlink:
+            return None
+        return home.inode
+
     def live(self, inode: Inode) -> m.HomeStat | None:
         """Size and time of a file at home here, as its backing file has them now."""
         if not self._has_backing(inode.ino, inode.home_epoch):

@@ -79,7 +79,8 @@ class Files:
         path = self._nodes.path(node)
         if self._view.kind(path):
             raise OSError(errno.EACCES, "")
-        opened = self._client().open(path, flags & ~_ONCE, 0)
+        ino = node.ino if node.ino < wire.FACTS_SINCE else 0
+        opened = self._client().open(path, flags & ~_ONCE, 0, (), ino)
         if flags & os.O_TRUNC and more & wire.OPEN_KILL_PRIVILEGES:
             self._changes.kill_privileges(node)
         return self._opened(node, opened, flags)

@@ -129,7 +129,14 @@ class Client:
             self._close_received()
             return result
 
-    def open(self, path: bytes, flags: int, mode: int = 0o666, owner: Sequence[int] = ()) -> Opened:
+    def open(
+        self,
+        path: bytes,
+        flags: int,
+        mode: int = 0o666,
+        owner: Sequence[int] = (),
+        ino: int = 0,
+    ) -> Opened:
         """Open a path of the tree.
 
         Args:
@@ -137,12 +144,14 @@ class Client:
             flags: as open(2).
             mode: of a file that is created, with the umask already taken off.
             owner: user and group of a file that is created, where not the Runtime's.
+            ino: for a file that is not created: the inode that a kernel knows to stand there.
 
         Raises:
             FileError: as `call`; also EISDIR for a directory that is not opened as one.
         """
         with self._lock:
-            result = self._request("open", (path, flags, mode, *([owner] if owner else [])), ())
+            more = (owner, ino) if ino else (owner,) if owner else ()
+            result = self._request("open", (path, flags, mode, *more), ())
             fds, self._received_fds = self._received_fds, []
         done = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
         flags_native = (flags & ~done) | os.O_CLOEXEC

@@ -265,9 +265,17 @@ class Operations:
 
     # --- files ----------------------------------------------------------------------------------
     async def _op_open(
-        self, who: Who, path: bytes, flags: int, mode: int, owner: Sequence[int] = ()
+        self,
+        who: Who,
+        path: bytes,
+        flags: int,
+        mode: int,
+        owner: Sequence[int] = (),
+        ino: int = 0,
     ) -> Any:
-        handle = await self._tree.open(path, flags, mode, _maker(who, owner))
+        if ino and not isinstance(who.owner, Client):
+            raise UserError("a program opens files by name", errno=errno.EPERM)
+        handle = await self._tree.open(path, flags, mode, _maker(who, owner), ino)
         if isinstance(handle, Directory):
             return {"k": "dir", "path": handle.name}
         if handle.kind == "host":
