@@ -212,11 +212,10 @@ FUSE_WAITING_MAX = 4096
 FUSE_EARLY_MAX = 256
 """Interrupts remembered that came before their request did; most belong to other requests."""
 
-FUSE_IDLE_S = 1.0
+FUSE_IDLE_S = 5.0
 FUSE_IDLE_MAX = 256
 """Files that are kept open after their last close: long enough for programs that are started in
-turn, short for a host that waits for the home; a program that reads a large tree once has no use
-for more descriptors."""
+turn and read the same; a program that reads a large tree once has no use for more descriptors."""
 
 FUSE_DROP_TRIES_MAX = 100
 FUSE_DROP_RETRY_S = 0.001

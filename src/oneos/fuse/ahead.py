@@ -27,7 +27,7 @@ _FIRST = 8
 
 
 @dataclass(slots=True)
-class _Listing:
+class Listing:
     """A directory's names in order, and how far programs have come in it.
 
     `last` was asked for last; up to `end` it was looked ahead, by `step` names. A `step` of -1: in
@@ -50,8 +50,9 @@ class _Listing:
         else:
             return []
         if at <= self.last:
-            # Another pass.
+            # Another pass, if it begins at the beginning.
             self.end = self.step = 0
+            near = at < _NEAR
         wasted, self.last = at < self.end, at
         if wasted or self.step < 0:
             self.step = -1
@@ -61,6 +62,12 @@ class _Listing:
         self.step = min(max(2 * self.step, _FIRST), LOOKS_MAX)
         self.end = at + self.step
         return self.names[at : self.end]
+
+    def passed(self, name: bytes) -> None:
+        """A name was asked for that was looked at already."""
+        following = self.last + 1
+        if following < len(self.names) and self.names[following] == name:
+            self.last = following
 
 
 class Ahead:
@@ -73,7 +80,7 @@ class Ahead:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._lock = threading.Lock()
-        self._listings: OrderedDict[Node, _Listing] = OrderedDict()
+        self._listings: OrderedDict[Node, Listing] = OrderedDict()
         self._kept: dict[tuple[Node, bytes], Kept] = {}
 
     def listed(self, directory: Node, names: list[bytes]) -> None:
@@ -82,7 +89,7 @@ class Ahead:
             self._listings.pop(directory, None)
             if len(names) > LOOKS_NAMES_MAX:
                 return
-            self._listings[directory] = _Listing(names)
+            self._listings[directory] = Listing(names)
             if len(self._listings) > LOOKS_DIRECTORIES_MAX:
                 self._listings.popitem(last=False)
 
@@ -95,8 +102,8 @@ class Ahead:
             if look is None or not self._cache.shorten(look):
                 return None
             listing = self._listings.get(directory)
-            if listing is not None and listing.last + 1 < len(listing.names):
-                listing.last += listing.names[listing.last + 1] == name
+            if listing is not None:
+                listing.passed(name)
         return look
 
     def fetch(self, client: Client, directory: Node, path: bytes, name: bytes) -> Kept | None:

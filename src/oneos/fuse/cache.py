@@ -16,7 +16,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from oneos.fuse import wire
 from oneos.fuse.nodes import Node, Nodes
@@ -44,6 +43,10 @@ class Kept:
     """The attributes as the kernel gets them, once it has asked for them again."""
 
 
+Moment = tuple[int, int, float]
+"""How many recalls, and changes by programs here, there were; and the time, in seconds."""
+
+
 class Cache:
     """See the module.
 
@@ -65,22 +68,26 @@ class Cache:
 
     def look(self, client: Client, path: bytes) -> Kept:
         """Ask the Runtime. Raises FileError, but not ENOENT."""
-        before = self._recalls, self._changes, time.monotonic()
-        return self._kept(client.call("look", path), *before)
+        before = self.now()
+        return self.answered(client.call("look", path), before)
 
     def look_many(self, client: Client, path: bytes, names: list[bytes]) -> list[Kept | None]:
         """Ask the Runtime for names in a directory; None: that one must be asked for by itself.
 
         Raises FileError.
         """
-        before = self._recalls, self._changes, time.monotonic()
+        before = self.now()
         answers = client.call("looks", path, names)
-        return [None if answer[0] is None else self._kept(answer, *before) for answer in answers]
+        return [None if answer[0] is None else self.answered(answer, before) for answer in answers]
 
-    def _kept(
-        self, answer: tuple[Any, bool, bool], recalls: int, changes: int, began_s: float
-    ) -> Kept:
+    def now(self) -> Moment:
+        """Before the Runtime is asked."""
+        return self._recalls, self._changes, time.monotonic()
+
+    def answered(self, answer: tuple[wire.Attributes | None, bool, bool], asked: Moment) -> Kept:
+        """What may be kept of an answer of the Runtime to what was `asked` then."""
         found, name, attributes = answer
+        recalls, changes, began_s = asked
         if self._recalls != recalls or time.monotonic() - began_s > LOOK_LATE_S:
             return Kept(found, 0, 0)
         return Kept(

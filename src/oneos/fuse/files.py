@@ -133,6 +133,13 @@ class Files:
         for ino in inos:
             for node in self._nodes.of_inode(ino):
                 self._idle.drop(node)
+        self._idle.drop_surplus()
+
+    def forget(self, node_id: int, count: int) -> None:
+        """The kernel has dropped that many lookups of a node."""
+        node = self._nodes.forget(node_id, count)
+        if node is not None:
+            self._idle.forgotten(node)
 
     # --- what is asked of an open file ----------------------------------------------------------
     def read(self, unique: int, body: memoryview) -> bytes | None:

@@ -1,8 +1,8 @@
 """Files that were closed a moment ago, kept open for whoever opens them next.
 
-Programs open the same few files again and again; each time the Runtime would look the path up and
-open its file anew. So a file that was open for reading stays so for a second, unless it loses its
-name or another host asks for its home.
+Programs open the same few files again and again; each time the Runtime would look the file up and
+open it anew. So a file that was open for reading stays so for some seconds, unless it loses its
+name or another host asks for its home, which gets it at once.
 """
 
 from __future__ import annotations
@@ -31,15 +31,22 @@ class IdleFiles:
         self._backings = backings
         self._lock = threading.Lock()
         self._files: OrderedDict[Node, tuple[HomeFile, float]] = OrderedDict()
+        self._surplus: list[tuple[Node, HomeFile]] = []
         self._some = threading.Event()
         threading.Thread(target=self._run, name="idle files", daemon=True).start()
 
     def put(self, node: Node, file: HomeFile) -> bool:
-        """Keep a file that nobody has open any more; False: there is no room, close it."""
+        """Keep a file that nobody has open any more; False: there is no room, close it.
+
+        Takes no time: what is to be closed for it, a thread of this class closes.
+        """
         with self._lock:
-            if node in self._files or len(self._files) >= FUSE_IDLE_MAX:
+            if node in self._files or len(self._surplus) >= FUSE_IDLE_MAX:
                 return False
             self._files[node] = file, time.monotonic()
+            if len(self._files) > FUSE_IDLE_MAX:
+                oldest, (its_file, _) = self._files.popitem(last=False)
+                self._surplus.append((oldest, its_file))
         if not self._some.is_set():
             self._some.set()
         return True
@@ -49,6 +56,21 @@ class IdleFiles:
         with self._lock:
             entry = self._files.pop(node, None)
         return entry[0] if entry is not None else None
+
+    def forgotten(self, node: Node) -> None:
+        """The kernel does not know a node any more, so nobody takes its file. Takes no time."""
+        file = self.take(node)
+        if file is not None:
+            with self._lock:
+                self._surplus.append((node, file))
+            self._some.set()
+
+    def drop_surplus(self) -> None:
+        """Close what nobody takes any more."""
+        with self._lock:
+            over, self._surplus = self._surplus, []
+        for node, file in over:
+            self.close(node, file)
 
     def drop(self, node: Node) -> None:
         """Close a node's file: it has lost its name, or another host wants to be its home."""
@@ -69,14 +91,17 @@ class IdleFiles:
     def _run(self) -> None:
         while True:
             self._some.wait()
-            time.sleep(FUSE_IDLE_S / 2)
-            over = []
+            time.sleep(_TICK_S)
             with self._lock:
                 before = time.monotonic() - FUSE_IDLE_S
                 while self._files and next(iter(self._files.values()))[1] < before:
                     node, (file, _) = self._files.popitem(last=False)
-                    over.append((node, file))
+                    self._surplus.append((node, file))
                 if not self._files:
                     self._some.clear()
-            for node, file in over:
-                self.close(node, file)
+            self.drop_surplus()
+
+
+_TICK_S = 0.1
+"""Between two looks at what is to be closed, while there is something: as many files are read for
+the first time in it, at most, as may wait."""

@@ -63,7 +63,7 @@ class FuseServer:
         self.over = threading.Event()
         self._streams = streams = Streams(self._reply, self._notify_poll)
         self._backings = backings = Backings(fuse, able=False)
-        self._nodes = nodes = Nodes()
+        nodes = Nodes()
         self.cache = cache = Cache(fuse, nodes)
         client, owner = self._client, self._owner
         openings, idle = Openings(), IdleFiles(backings)
@@ -267,7 +267,7 @@ class FuseServer:
 
     def _forget(self, code: int, node_id: int, body: memoryview) -> None:
         if code == wire.FORGET:
-            self._nodes.forget(node_id, struct.unpack_from("<Q", body)[0])
+            self.files.forget(node_id, struct.unpack_from("<Q", body)[0])
             return
         for at in range(struct.unpack_from("<I", body)[0]):
-            self._nodes.forget(*struct.unpack_from("<QQ", body, 8 + 16 * at))
+            self.files.forget(*struct.unpack_from("<QQ", body, 8 + 16 * at))
