@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 
 from oneos.fuse import wire
-from oneos.fuse.cache import Cache
+from oneos.fuse.cache import Cache, Kept
 from oneos.fuse.changes import Changes
 from oneos.fuse.idle import IdleFiles
 from oneos.fuse.lookups import Lookups
@@ -18,7 +18,7 @@ from oneos.fuse.opened import Backings, HomeFile, StreamFile, opened_file
 from oneos.fuse.openings import Openings
 from oneos.fuse.streams import READABLE, WRITABLE, Streams
 from oneos.fuse.view import View
-from oneos.local.client import Client, Opened
+from oneos.local.client import Client, Opened, OpenFd
 
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
 
@@ -90,7 +90,11 @@ class Files:
         parent, path = self._changes.new(node_id, name := wire.names(body, 16)[0])
         opened = self._client().open(path, flags | os.O_CREAT, stat.S_IMODE(mode), self._owner())
         self._cache.changed_names()
-        entry = self._lookups.entry(parent, name)
+        if isinstance(opened, OpenFd) and opened.attributes:
+            # It is being written: not for the kernel to keep.
+            entry = self._lookups.looked(parent, name, Kept(opened.attributes, 0, 0))
+        else:
+            entry = self._lookups.entry(parent, name)
         node = self._nodes.get(struct.unpack_from("<Q", entry)[0])
         return entry + self._opened(node, opened, flags)
 

@@ -56,7 +56,7 @@ class Lookups:
         """`lookup` of what was looked at already; None: it was not."""
         parent, name = self._nodes.get(node_id), wire.names(body, 0)[0]
         look = self._ahead.take(parent, name)
-        return None if look is None or parent.detached else self._looked(parent, name, look)
+        return None if look is None or parent.detached else self.looked(parent, name, look)
 
     def lookup(self, node_id: int, body: memoryview) -> bytes:
         parent, name = self._nodes.get(node_id), wire.names(body, 0)[0]
@@ -64,7 +64,7 @@ class Lookups:
             path = self._nodes.path(parent)
             look = self._ahead.fetch(self._client(), parent, path, name)
             if look is not None:
-                return self._looked(parent, name, look)
+                return self.looked(parent, name, look)
         return self.entry(parent, name)
 
     def entry(self, parent: Node, name: bytes) -> bytes:
@@ -76,9 +76,10 @@ class Lookups:
         """
         if len(name) > NAME_BYTES_MAX:
             raise OSError(errno.ENAMETOOLONG, "")
-        return self._looked(parent, name, self._look(self._nodes.child(parent, name)))
+        return self.looked(parent, name, self._look(self._nodes.child(parent, name)))
 
-    def _looked(self, parent: Node, name: bytes, look: Kept) -> bytes:
+    def looked(self, parent: Node, name: bytes, look: Kept) -> bytes:
+        """As `entry`, for what a look has found."""
         if look.attributes is None:
             if look.name_s:
                 return wire.pack_nothing(look.name_s)

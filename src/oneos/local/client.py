@@ -33,12 +33,14 @@ class OpenFd:
 
     `handle` is None where the Runtime keeps no account of it (`/dev/null` and its kind);
     else `Client.close(handle)` after closing the descriptor commits what was written. `generated`:
-    it is a text made for this opening, whose name shows no size.
+    it is a text made for this opening, whose name shows no size. `attributes`: of what was to be
+    created, if need be, at its home here.
     """
 
     fd: int
     handle: int | None
     generated: bool = False
+    attributes: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,8 @@ class Client:
         flags_native = (flags & ~done) | os.O_CLOEXEC
         kind = result.get("k")
         if kind == "fd" and fds:
-            return OpenFd(fds[0], result["h"], bool(result.get("text")))
+            attributes = result.get("attr", ())
+            return OpenFd(fds[0], result["h"], bool(result.get("text")), attributes)
         if kind == "fd":
             fd = _open_native(result["path"], flags_native, path)
             self.call("opened", result["h"])

@@ -288,9 +288,11 @@ class Operations:
         if isinstance(handle, RemoteFile):
             return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
         path_here = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
-        answer = {"k": "fd", "h": number, "path": path_here}
+        answer: dict[str, Any] = {"k": "fd", "h": number, "path": path_here}
         if isinstance(handle, Text):
             answer["text"] = True
+        if flags & os.O_CREAT and isinstance(who.owner, Client) and isinstance(handle, LocalFile):
+            answer["attr"] = (await handle.stat()).wire()
         if not who.fds:
             return answer
         # From here on the program's copy is the only one: the end of a pipe is its end.
