@@ -99,13 +99,18 @@ class Cache:
             changes,
         )
 
+    def _left_s(self, look: Kept) -> float:
+        """For how long an answer may be given still: 0 once it was called back or has changed."""
+        if look.recalls != self._recalls or look.attributes is None:
+            return 0
+        if look.changes < max(self._changed.get(look.attributes[1], 0), self._unknown_until):
+            return 0
+        return look.until_s - time.monotonic()
+
     def shorten(self, look: Kept) -> bool:
         """Take off an answer's time what has passed of it; False: it may not be given any more."""
-        left_s = look.until_s - time.monotonic()
-        if look.recalls != self._recalls or left_s <= 0:
-            return False
-        ino = look.attributes[1] if look.attributes is not None else 0
-        if look.changes < max(self._changed.get(ino, 0), self._unknown_until):
+        left_s = self._left_s(look)
+        if left_s <= 0:
             return False
         look.name_s = min(look.name_s, left_s)
         look.attributes_s = min(look.attributes_s, left_s)
@@ -121,8 +126,8 @@ class Cache:
         look: Kept | None = node.kept
         if look is None or look.attributes is None:
             return None
-        left_s = look.until_s - time.monotonic()
-        if look.recalls != self._recalls or left_s <= 0:
+        left_s = self._left_s(look)
+        if left_s <= 0:
             node.kept = None
             return None
         if not look.packed:

@@ -93,3 +93,16 @@ def test_more_changes_than_are_remembered_count_for_every_inode(cache: Cache) ->
     assert not cache.shorten(look)
     assert not cache.shorten(cache.answered((look.attributes, True, True), began))
     assert cache.shorten(found(cache, 5))
+
+
+def test_attributes_of_an_answer_that_was_under_way_at_a_change_are_asked_for_again(
+    cache: Cache,
+) -> None:
+    nodes = Nodes()
+    node = nodes.looked_up(nodes.root, b"f", 5)
+    look = found(cache, 5)
+    cache.keep(node, look)
+    assert cache.kept(node) is not None
+    cache.changed(5)
+    cache.keep(node, look)
+    assert cache.kept(node) is None
