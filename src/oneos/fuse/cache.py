@@ -38,13 +38,15 @@ class Kept:
     attributes_s: float
     until_s: float = 0.0
     recalls: int = 0
+    names: int = 0
     changes: int = 0
     packed: bytes = b""
     """The attributes as the kernel gets them, once it has asked for them again."""
 
 
-Moment = tuple[int, int, float]
-"""How many recalls, and changes by programs here, there were; and the time, in seconds."""
+Moment = tuple[int, int, int, float]
+"""How many recalls there were, and changes of names and of inodes by programs here; and the time,
+in seconds."""
 
 
 class Cache:
@@ -62,6 +64,7 @@ class Cache:
         """Whether this kernel can drop names without a lock; INIT tells."""
         self._recalls = 0
         self._lock = threading.Lock()
+        self._names = 0
         self._changes = 0
         self._changed: OrderedDict[int, int] = OrderedDict()
         self._unknown_until = 0
@@ -82,13 +85,14 @@ class Cache:
 
     def now(self) -> Moment:
         """Before the Runtime is asked."""
-        return self._recalls, self._changes, time.monotonic()
+        return self._recalls, self._names, self._changes, time.monotonic()
 
     def answered(self, answer: tuple[wire.Attributes | None, bool, bool], asked: Moment) -> Kept:
         """What may be kept of an answer of the Runtime to what was `asked` then."""
         found, name, attributes = answer
-        recalls, changes, began_s = asked
-        if self._recalls != recalls or time.monotonic() - began_s > LOOK_LATE_S:
+        recalls, names, changes, began_s = asked
+        over = self._recalls != recalls or self._names != names
+        if over or time.monotonic() - began_s > LOOK_LATE_S:
             return Kept(found, 0, 0)
         return Kept(
             found,
@@ -96,6 +100,7 @@ class Cache:
             CACHE_VALID_S if attributes else 0,
             began_s + CACHE_VALID_S,
             recalls,
+            names,
             changes,
         )
 
@@ -110,7 +115,7 @@ class Cache:
     def shorten(self, look: Kept) -> bool:
         """Take off an answer's time what has passed of it; False: it may not be given any more."""
         left_s = self._left_s(look)
-        if left_s <= 0:
+        if left_s <= 0 or look.names != self._names:
             return False
         look.name_s = min(look.name_s, left_s)
         look.attributes_s = min(look.attributes_s, left_s)
@@ -134,8 +139,14 @@ class Cache:
             look.packed = wire.pack_attr(look.attributes)
         return look.packed, left_s
 
-    def changed_names(self) -> None:
+    def changed_names(self, directory: int) -> None:
         """This kernel has changed a directory: it knows what it did, and not the new time."""
+        self._names += 1
+        self._note(directory)
+
+    def changed_paths(self) -> None:
+        """This kernel has renamed something: paths stand for other files now."""
+        self._names += 1
         self._recalls += 1
 
     def recall(self, inos: Iterable[int], everything: bool) -> None:
@@ -157,14 +168,17 @@ class Cache:
 
         It knows that name; of the others it shall ask anew.
         """
+        self._note(ino)
+        for node in self._of(ino):
+            self._drop(node)
+
+    def _note(self, ino: int) -> None:
         with self._lock:
             self._changes += 1
             self._changed.pop(ino, None)
             self._changed[ino] = self._changes
             if len(self._changed) > LOOKS_KEPT_MAX:
                 _, self._unknown_until = self._changed.popitem(last=False)
-        for node in self._of(ino):
-            self._drop(node)
 
     def _of(self, ino: int) -> list[Node]:
         return self._nodes.of_inode(ino)

@@ -168,7 +168,7 @@ class Changes:
         return self._made(parent, name)
 
     def _made(self, parent: Node, name: bytes) -> bytes:
-        self._cache.changed_names()
+        self._cache.changed_names(parent.ino)
         return self._lookups.entry(parent, name)
 
     def unlink(self, node_id: int, body: memoryview) -> bytes:
@@ -180,12 +180,12 @@ class Changes:
     def _remove(self, request: str, node_id: int, body: memoryview) -> bytes:
         parent, name = self._nodes.get(node_id), wire.names(body, 0)[0]
         self._client().call(request, self._own(self._nodes.child(parent, name)))
+        self._cache.changed_names(parent.ino)
         self._gone(self._nodes.removed(parent, name))
         return b""
 
     def _gone(self, node: Node | None) -> None:
         """A name was taken from an inode, which may have others."""
-        self._cache.changed_names()
         if node is not None:
             self._idle.drop(node)
             self._cache.changed(node.ino)
@@ -208,5 +208,6 @@ class Changes:
         old = self._own(self._nodes.child(parent, name))
         new = self._own(self._nodes.child(new_parent, new_name))
         self._client().call("rename", old, new, replacing)
+        self._cache.changed_paths()
         self._gone(self._nodes.renamed(parent, name, new_parent, new_name))
         return b""

@@ -89,7 +89,7 @@ class Files:
         flags, mode = struct.unpack_from("<II", body)
         parent, path = self._changes.new(node_id, name := wire.names(body, 16)[0])
         opened = self._client().open(path, flags | os.O_CREAT, stat.S_IMODE(mode), self._owner())
-        self._cache.changed_names()
+        self._cache.changed_names(parent.ino)
         if isinstance(opened, OpenFd) and opened.attributes:
             # It is being written: not for the kernel to keep.
             entry = self._lookups.looked(parent, name, Kept(opened.attributes, 0, 0))

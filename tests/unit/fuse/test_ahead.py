@@ -106,3 +106,16 @@ def test_attributes_of_an_answer_that_was_under_way_at_a_change_are_asked_for_ag
     cache.changed(5)
     cache.keep(node, look)
     assert cache.kept(node) is None
+
+
+def test_own_change_of_a_directory_leaves_the_attributes_of_other_inodes(cache: Cache) -> None:
+    nodes = Nodes()
+    directory, other = nodes.looked_up(nodes.root, b"d", 5), nodes.looked_up(nodes.root, b"f", 6)
+    ahead = found(cache, 7)
+    cache.keep(directory, found(cache, 5))
+    cache.keep(other, found(cache, 6))
+    cache.changed_names(5)
+    assert cache.kept(directory) is None and cache.kept(other) is not None
+    assert not cache.shorten(ahead), "the name may be the one that was changed"
+    cache.changed_paths()
+    assert cache.kept(other) is None
