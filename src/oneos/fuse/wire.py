@@ -1,7 +1,7 @@
 """The kernel's side of /dev/fuse: the records, numbers and flags of its protocol.
 
 Laid out as in linux/fuse.h, version 7.31 and newer, little-endian hosts only as every board and
-server that OneOS runs on. Nothing is decided here; `handlers` does what the requests ask.
+server that OneOS runs on. Nothing is decided here.
 """
 
 from __future__ import annotations
