@@ -89,6 +89,9 @@ class FuseServer:
             wire.GETATTR: lookups.getattr_kept,
             wire.OPEN: files.open_idle,
             wire.RELEASE: files.release_idle,
+            wire.OPENDIR: listing.opendir,
+            wire.RELEASEDIR: listing.releasedir,
+            wire.FSYNCDIR: listing.fsyncdir,
         }
         self._table: dict[int, Handler] = {
             wire.INIT: self._init,
@@ -112,10 +115,7 @@ class FuseServer:
             wire.POLL: files.poll,
             wire.FALLOCATE: files.fallocate,
             wire.LSEEK: files.lseek,
-            wire.OPENDIR: listing.opendir,
             wire.READDIR: listing.readdir,
-            wire.RELEASEDIR: listing.releasedir,
-            wire.FSYNCDIR: listing.fsyncdir,
             wire.STATFS: listing.statfs,
         }
         self._moves: dict[int, Handler] = {wire.READ: files.read, wire.WRITE: files.write}
