@@ -376,10 +376,11 @@ LOOKS_MAX = 128
 other: 2 ms of the File System's time."""
 
 LOOKS_KEPT_MAX = 4096
-LOOKS_DIRECTORIES_MAX = 16
-LOOKS_NAMES_MAX = 65_536
+LOOKS_DIRECTORIES_MAX = 8
+LOOKS_NAMES_MAX = 16_384
 """What a file process keeps of such answers until its kernel asks, 400 bytes each; and the listings
-that say which names come next, of the directories listed last."""
+that say which names come next, of the directories listed last: 10 MB where all are as long as that;
+names of longer ones are looked at one by one."""
 
 LOOK_LATE_S = 0.5
 """An answer about a name that took longer is not kept: it would count from when it comes."""
