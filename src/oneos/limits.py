@@ -74,6 +74,11 @@ ORPHANS_WAIT_S = 0.1
 """From a file's last unlink until its home drops the content: whoever removes a directory full of
 files pays one record for each name, and these are dropped together."""
 
+CLOSE_LATE_S = 0.06
+"""From the last close of a file that a name space's program has written until the log notes that
+nobody writes it: longer than CUT_SETTLED_NS, so that a second write within one tick of the clock
+shows; programs that write many files pay one record for each, and these go together."""
+
 NAME_BYTES_MAX = 255
 PATH_BYTES_MAX = 4096
 """As Linux: NAME_MAX and PATH_MAX."""
@@ -193,6 +198,28 @@ for it to end."""
 NAMESPACE_RECALL_S = 2.0
 """For the file process to tell its kernel what to drop: microseconds each. One that takes longer
 hangs, and is ended; less than RECALL_TIMEOUT_S, so that the answer is known in time."""
+
+FUSE_MOVE_BYTES_MAX = 1 << 20
+"""One READ or WRITE of a name space's kernel: the most it moves at a time (256 pages)."""
+
+FUSE_WORKERS_MAX = 64
+"""Requests of a name space in work at a time; beyond it the kernel queues. A request that waits out
+a fail-over takes seconds, and 64 programs in that state are more than a host of agents has."""
+
+FUSE_WAITING_MAX = 4096
+"""Requests that wait for a stream: more threads than that no host's programs have in one read."""
+
+FUSE_EARLY_MAX = 256
+"""Interrupts remembered that came before their request did; most belong to other requests."""
+
+FUSE_IDLE_S = 5.0
+FUSE_IDLE_MAX = 256
+"""Files that are kept open after their last close: long enough for programs that are started in
+turn and read the same; a program that reads a large tree once has no use for more descriptors."""
+
+FUSE_DROP_TRIES_MAX = 100
+FUSE_DROP_RETRY_S = 0.001
+"""To drop an inode that the kernel has yet to make of an answer it has got: microseconds away."""
 
 AGENTS_PER_CORE = 8
 """Agents a core of one's own host takes before programs go to other hosts."""
@@ -343,6 +370,17 @@ CACHE_VALID_S = 2
 """How long a kernel keeps what it was told of a name without asking again: half of SUSPECT_AFTER_S,
 before which no host is declared dead, so that a host that was cut off shows nothing old when the
 others go on without it. Once in two seconds is no cost."""
+
+LOOKS_MAX = 128
+"""Names of a directory that are looked at with one request, where programs look at one after the
+other: 2 ms of the File System's time."""
+
+LOOKS_KEPT_MAX = 4096
+LOOKS_DIRECTORIES_MAX = 8
+LOOKS_NAMES_MAX = 16_384
+"""What a file process keeps of such answers until its kernel asks, 400 bytes each; and the listings
+that say which names come next, of the directories listed last: 10 MB where all are as long as that;
+names of longer ones are looked at one by one."""
 
 LOOK_LATE_S = 0.5
 """An answer about a name that took longer is not kept: it would count from when it comes."""

@@ -181,3 +181,17 @@ def test_suspended_host_does_not_show_others_what_it_kept(hosts: Cluster) -> Non
         60,
         "it is back and sees what happened",
     )
+
+
+def test_names_that_were_looked_ahead_at_show_what_was_changed_since(
+    puppets: list[Puppet],
+) -> None:
+    _, reader, writer = puppets
+    names = [f"l/{number}" for number in range(8)]
+    writer(f"os.mkdir('l'), [os.mkdir(name) for name in {names!r}]")
+    for changer in (writer, reader):
+        reader("os.listdir('l'), look('l/0')")
+        changer("os.chmod('l/7', 0o700), os.rmdir('l/6'), os.rename('l/5', 'l/4')")
+        seen = [puppet(f"[look(name) for name in {names!r}]") for puppet in puppets]
+        assert seen[0] == seen[1] == seen[2]
+        changer("os.chmod('l/7', 0o755), os.mkdir('l/6'), os.mkdir('l/5')")

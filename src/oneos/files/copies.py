@@ -12,7 +12,7 @@ import asyncio
 import errno
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from oneos.errors import FileError, OneOSError
 from oneos.files.ahead import Ahead
@@ -62,6 +62,12 @@ class Copies:
     def ahead(self, ino: int, old: Iterable[str]) -> Ahead:
         """The hosts that `spread` will ask first, for sending them chunks before it is called."""
         return Ahead(self._candidates(ino, old)[: self.wanted - 1], self._put)
+
+    def suffice(self, holders: Sequence[HostName]) -> bool:
+        """Whether these are as many as should hold a file, and all alive."""
+        members = self._control.state.members
+        alive = [h for h in holders if (member := members.get(h)) and member.state == "alive"]
+        return len(holders) >= self.wanted and len(alive) == len(holders)
 
     async def spread(
         self, ino: int, digests: list[bytes], old: Iterable[str], ahead: Ahead

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -80,6 +80,11 @@ class Look:
     attributes: Attributes | None
     name_kept: bool = False
     attributes_kept: bool = False
+
+    def wire(self) -> list[Any]:
+        """As the local protocol has it."""
+        found = self.attributes.wire() if self.attributes is not None else None
+        return [found, self.name_kept, self.attributes_kept]
 
 
 class Handle(Protocol):

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.files.copies import Copies
 from oneos.files.handles import wants_to_write
+from oneos.files.late_closes import LateCloses
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
 from oneos.limits import (
@@ -95,6 +96,7 @@ class Homes:
         self._orphans: dict[int, int] = {}
         self._reaper: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._late = LateCloses[HomeHandle](self.close)
         self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
 
     @contextmanager
@@ -196,6 +198,10 @@ class Homes:
         except FileError:
             return False
 
+    async def close_later(self, handle: HomeHandle) -> None:
+        """Close an opening whose content `sync` has committed, soon, and with others."""
+        await self._late.add(handle.home.inode.ino, handle)
+
     async def close(self, handle: HomeHandle) -> None:
         """Close it; a writer's content is committed first. Raises what kept it from that."""
         home = handle.home
@@ -204,7 +210,8 @@ class Homes:
             handle.fd = -1
         async with home.lock:
             try:
-                if handle.writing:
+                # Content that no name leads to and nobody else has open is nobody's.
+                if handle.writing and (home.inode.nlink or home.opens > 1):
                     await self._commit(home, final=home.writers == 1)
             finally:
                 home.writers -= handle.writing
@@ -225,7 +232,10 @@ class Homes:
         if not home.gone:
             with self._copies.ahead(inode.ino, inode.copies) as ahead:
                 size, mtime_ns, digests, _ = await self._backing.cut(inode.ino, offer=ahead.offer)
-                holders = await self._copies.spread(inode.ino, digests, inode.copies, ahead)
+                if tuple(digests) == inode.chunks and self._copies.suffice(inode.copies):
+                    holders = list(inode.copies)
+                else:
+                    holders = await self._copies.spread(inode.ino, digests, inode.copies, ahead)
             result = await self._change(
                 lambda rid, ns: n.Commit(
                     rid=rid,
@@ -270,7 +280,8 @@ class Homes:
         """
         home = self._homes.get(ino)
         if home is not None and home.opens:
-            # It may be open for the next program only.
+            # It may be open for the next program only, or about to be closed.
+            await self._late.now(ino)
             await self.drop_idle(ino)
             home = self._homes.get(ino)
         if home is None or home.inode.home_epoch < home_epoch:
@@ -350,6 +361,10 @@ class Homes:
                 del self._orphans[ino]
         self._reaper = None
 
+    async def settle(self) -> None:
+        """Close what was to be closed later, while the File System can still be asked."""
+        await self._late.stop()
+
     async def stop(self) -> None:
         """Stop dropping orphans; what is left goes at the next start, when its home is voided."""
         if self._reaper is not None:
@@ -362,6 +377,16 @@ class Homes:
         home = self._homes.get(ino)
         if home is None or home.gone or home.inode.home_epoch != home_epoch:
             raise Fenced("the file has found another home")
+        return home.inode
+
+    def known(self, ino: Ino) -> Inode | None:
+        """The inode of a file that is at home here and has a name; None: ask the File System.
+
+        Nobody takes a home from a living host that does not give it up.
+        """
+        home = self._homes.get(ino)
+        if home is None or home.gone or home.inode.home != self.host or not home.inode.nlink:
+            return None
         return home.inode
 
     def live(self, inode: Inode) -> m.HomeStat | None:

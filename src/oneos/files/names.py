@@ -96,6 +96,14 @@ class Names:
             raise Leaves(path, looked.found.path, looked.found.links)
         return looked.found.inode, looked.granted
 
+    async def look_many(self, path: bytes, names: list[bytes], walk: Walk) -> fs.LookedMany:
+        """What names in a directory stand for. Raises as `find`."""
+        ask = fs.LookMany(path, names, walk)
+        looked: fs.LookedMany = await self._services.ask("filesystem", ask, fs.LookedMany)
+        if looked.found.inode is None:
+            raise Leaves(path, looked.found.path, looked.found.links)
+        return looked
+
     async def inode(self, path: bytes, walk: Walk = WALK) -> Inode:
         """The inode a path leads to. Raises as `find`."""
         return (await self.find(path, walk))[1]

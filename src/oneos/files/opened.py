@@ -15,7 +15,7 @@ from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S, READ_BYTES_MAX
 from oneos.net.links import Links
-from oneos.state.names_types import Inode, Opened
+from oneos.state.names_types import Attr, Inode, Opened
 
 
 class LocalFile(Plain):
@@ -38,6 +38,13 @@ class LocalFile(Plain):
         handle, self._handle = self._handle, None
         if handle is not None:
             await self._homes.close(handle)
+
+    async def release(self) -> None:
+        """Close it when nobody waits: `sync` has made safe what was written."""
+        self.close_fd()
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            await self._homes.close_later(handle)
 
     async def stat(self) -> Attributes:
         if self._handle is None:
@@ -149,7 +156,7 @@ def inode_of(opened: Opened) -> Inode:
     )
 
 
-def attributes(inode: Inode, live: m.HomeStat | None) -> Attributes:
+def attributes(inode: Inode | Attr, live: m.HomeStat | None) -> Attributes:
     """An inode as stat shows it, with the size and times its home has now."""
     ctime_ns = inode.ctime_ns
     if live:

@@ -85,6 +85,15 @@ class RegularFiles:
         live = await self._live(inode)
         return Look(attributes(inode, live), granted, granted and not inode.writing)
 
+    async def look_many(self, path: bytes, names: list[bytes], walk: Walk) -> list[Look]:
+        """Looks at names in a directory; one without attributes must be looked at by itself."""
+        looked = await self.names.look_many(path, names, walk)
+        kept = looked.granted
+        return [
+            Look(None) if attr is None else Look(attributes(attr, None), kept, kept)
+            for attr in looked.shown
+        ]
+
     async def _live(self, inode: Inode) -> m.HomeStat | None:
         if not inode.writing or not inode.home:
             return None
@@ -215,6 +224,18 @@ class RegularFiles:
                 # Mostly the home has just moved, and the second look finds it.
                 await asyncio.sleep(wait_s)
                 wait_s = OPEN_RETRY_S
+
+    async def open_known(self, ino: Ino, flags: int) -> Handle | None:
+        """Open a file that is at home here without asking the File System; None: it is not.
+
+        For a kernel that holds a grant for the name that it opens (`kernel.grants`): a grant ends
+        before this host can be declared dead.
+        """
+        inode = self.homes.known(ino)
+        try:
+            return await self._open_here(inode, flags) if inode is not None else None
+        except Fenced:
+            return None
 
     async def head(self, path: bytes, count: int, caller: Caller, walk: Walk = WALK) -> bytes:
         """The first bytes of a file as it was last committed, without becoming its home.

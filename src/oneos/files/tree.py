@@ -25,6 +25,7 @@ from oneos.files.virtual import (
     open_virtual,
     stat_virtual,
 )
+from oneos.ids import Ino
 from oneos.state.names_types import Entry, Walk
 from oneos.state.names_walk import Leaves
 
@@ -77,8 +78,26 @@ class Tree:
             lambda p, walk: self.regular.look(p, replace(walk, follow=False)),
         )
 
-    async def open(self, path: bytes, flags: int, mode: int, caller: Caller) -> Handle:
-        """Open what a path leads to, as open(2)."""
+    async def look_many(self, path: bytes, names: list[bytes], caller: Caller) -> list[Look]:
+        """As `look`, at names in a directory; one without attributes must be looked at alone."""
+
+        async def virtual(at: Virtual) -> list[Look]:
+            return [Look(None)] * len(names)
+
+        return await self._at(
+            path, caller, virtual, lambda p, walk: self.regular.look_many(p, names, walk)
+        )
+
+    async def open(
+        self, path: bytes, flags: int, mode: int, caller: Caller, ino: int = 0
+    ) -> Handle:
+        """Open what a path leads to, as open(2).
+
+        Args:
+            ino: what a kernel knows to stand there.
+        """
+        if ino and (known := await self.regular.open_known(Ino(ino), flags)) is not None:
+            return known
 
         async def virtual(at: Virtual) -> Handle:
             await check_slash(at, caller)

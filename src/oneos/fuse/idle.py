@@ -1,52 +1,55 @@
 """Files that were closed a moment ago, kept open for whoever opens them next.
 
-Programs open the same few files again and again; each time the Runtime would look the path up and
-open its file anew. So a file that was open for reading stays so for a second, unless it loses its
-name or another host asks for its home.
+Programs open the same few files again and again; each time the Runtime would look the file up and
+open it anew. So a file that was open for reading stays so for some seconds, unless it loses its
+name or another host asks for its home, which gets it at once.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 
+from oneos.errors import OneOSError
 from oneos.fuse.nodes import Node
-from oneos.fuse.opened import HomeFile
+from oneos.fuse.opened import Backings, HomeFile, OpenFile
+from oneos.limits import FUSE_IDLE_MAX, FUSE_IDLE_S
 
-IDLE_S = 1.0
-"""Long enough for programs that are started in turn; short for a host that waits for the home."""
-IDLE_MAX = 256
-"""Descriptors that are kept: a program that reads a large tree once has no use for more."""
+log = logging.getLogger(__name__)
 
 
 class IdleFiles:
-    """See the module.
+    """See the module. Any thread may call.
 
     Args:
-        close: closes a file for good.
+        backings: what the kernel reads files by, given back when they are closed for good.
     """
 
-    def __init__(self, close: Callable[[Node, HomeFile], None]) -> None:
-        self._close = close
+    def __init__(self, backings: Backings) -> None:
+        self._backings = backings
         self._lock = threading.Lock()
         self._files: OrderedDict[Node, tuple[HomeFile, float]] = OrderedDict()
+        self._surplus: list[tuple[Node, HomeFile]] = []
         self._some = threading.Event()
         threading.Thread(target=self._run, name="idle files", daemon=True).start()
 
-    def put(self, node: Node, file: HomeFile) -> None:
-        """Keep a file that nobody has open any more."""
+    def put(self, node: Node, file: HomeFile) -> bool:
+        """Keep a file that nobody has open any more; False: there is no room, close it.
+
+        Takes no time: what is to be closed for it, a thread of this class closes.
+        """
         with self._lock:
-            before = self._files.pop(node, None)
-            surplus = [(node, before[0])] if before is not None else []
+            if node in self._files or len(self._surplus) >= FUSE_IDLE_MAX:
+                return False
             self._files[node] = file, time.monotonic()
-            if len(self._files) > IDLE_MAX:
+            if len(self._files) > FUSE_IDLE_MAX:
                 oldest, (its_file, _) = self._files.popitem(last=False)
-                surplus.append((oldest, its_file))
-        self._some.set()
-        for owner, one in surplus:
-            self._close(owner, one)
+                self._surplus.append((oldest, its_file))
+        if not self._some.is_set():
+            self._some.set()
+        return True
 
     def take(self, node: Node) -> HomeFile | None:
         """The file of a node, if it is kept; it is the caller's then."""
@@ -54,23 +57,51 @@ class IdleFiles:
             entry = self._files.pop(node, None)
         return entry[0] if entry is not None else None
 
+    def forgotten(self, node: Node) -> None:
+        """The kernel does not know a node any more, so nobody takes its file. Takes no time."""
+        file = self.take(node)
+        if file is not None:
+            with self._lock:
+                self._surplus.append((node, file))
+            self._some.set()
+
+    def drop_surplus(self) -> None:
+        """Close what nobody takes any more."""
+        with self._lock:
+            over, self._surplus = self._surplus, []
+        for node, file in over:
+            self.close(node, file)
+
     def drop(self, node: Node) -> None:
         """Close a node's file: it has lost its name, or another host wants to be its home."""
         file = self.take(node)
         if file is not None:
-            self._close(node, file)
+            self.close(node, file)
+
+    def close(self, node: Node, file: OpenFile) -> None:
+        """Close a file for good."""
+        if file.backing:
+            self._backings.give_back(node)
+        try:
+            file.close()
+        except (OneOSError, OSError) as error:
+            # Programs learn of it from close(2), which came before; here nobody listens.
+            log.warning("a file was not closed in order: %s", error)
 
     def _run(self) -> None:
         while True:
             self._some.wait()
-            time.sleep(IDLE_S / 2)
-            over = []
+            time.sleep(_TICK_S)
             with self._lock:
-                before = time.monotonic() - IDLE_S
+                before = time.monotonic() - FUSE_IDLE_S
                 while self._files and next(iter(self._files.values()))[1] < before:
                     node, (file, _) = self._files.popitem(last=False)
-                    over.append((node, file))
+                    self._surplus.append((node, file))
                 if not self._files:
                     self._some.clear()
-            for node, file in over:
-                self._close(node, file)
+            self.drop_surplus()
+
+
+_TICK_S = 0.1
+"""Between two looks at what is to be closed, while there is something: as many files are read for
+the first time in it, at most, as may wait."""

@@ -23,18 +23,9 @@ from oneos.fuse.namespace import KINDS, build
 from oneos.fuse.server import FuseServer
 from oneos.fuse.view import View, view_of
 from oneos.local.client import Client
+from oneos.local.file_process import ORDER_BYTES_MAX, decode
 
 MESSAGE_BYTES_MAX = 1024
-RECALL_BYTES_MAX = 256 * 1024
-"""A batch of the index touches a few inodes a command."""
-
-
-class Recall(msgspec.Struct):
-    """As the Runtime has it."""
-
-    inos: list[int]
-    everything: bool = False
-    idle: bool = False
 
 
 def main() -> int:
@@ -104,17 +95,17 @@ def _build_in_child(view: View, mountpoint: str, hostname: str, to: socket.socke
 
 
 def _watch(runtime: socket.socket, server: FuseServer) -> None:
-    """Do the recalls that the Runtime passes on, until it ends."""
+    """Do what the Runtime orders, until it ends."""
     while True:
         try:
-            data = runtime.recv(RECALL_BYTES_MAX)
+            data = runtime.recv(ORDER_BYTES_MAX)
             if not data:
                 break
-            number, recall = msgspec.msgpack.decode(data, type=tuple[int, Recall])
-            if recall.idle:
-                server.handlers.drop_idle(recall.inos)
+            number, order = decode(data)
+            if order.idle:
+                server.files.drop_idle(order.inos)
             else:
-                server.cache.recall(recall.inos, recall.everything)
+                server.cache.recall(order.inos, order.everything)
             runtime.sendall(msgspec.msgpack.encode(number))
         except OSError:
             break

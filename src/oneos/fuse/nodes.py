@@ -130,18 +130,20 @@ class Nodes:
         node.detached = True
         del self._by_name[node.parent.id, node.name]
 
-    def forget(self, node_id: int, count: int) -> None:
-        """The kernel has dropped that many lookups."""
+    def forget(self, node_id: int, count: int) -> Node | None:
+        """The kernel has dropped that many lookups. Returns the node if it was the last."""
         with self._lock:
             node = self._by_id.get(node_id)
             if node is None or node.parent is None:
-                return
+                return None
             node.lookups -= count
-            if node.lookups <= 0:
-                del self._by_id[node_id]
-                same = self._by_ino[node.ino]
-                same.discard(node)
-                if not same:
-                    del self._by_ino[node.ino]
-                if not node.detached and self._by_name.get((node.parent.id, node.name)) is node:
-                    del self._by_name[node.parent.id, node.name]
+            if node.lookups > 0:
+                return None
+            del self._by_id[node_id]
+            same = self._by_ino[node.ino]
+            same.discard(node)
+            if not same:
+                del self._by_ino[node.ino]
+            if not node.detached and self._by_name.get((node.parent.id, node.name)) is node:
+                del self._by_name[node.parent.id, node.name]
+            return node

@@ -112,7 +112,11 @@ class HomeFile(OpenFile):
 
     def close(self) -> None:
         os.close(self.fd)
-        super().close()
+        if self.writing and self.handle is not None:
+            # Whoever closed it waited for what he wrote, in `flush`.
+            self._client().call("release", self.handle)
+        else:
+            super().close()
 
 
 class AwayFile(OpenFile):
@@ -277,7 +281,13 @@ def opened_file(
             return TextFile(client, opened)
         return HomeFile(client, opened, flags, backings.take(node, opened.fd))
     except BaseException:
-        os.close(opened.fd)
-        if opened.handle is not None:
-            client().close(opened.handle)
+        give_up(client(), opened)
         raise
+
+
+def give_up(client: Client, opened: Opened) -> None:
+    """Close what the Runtime opened and nobody gets."""
+    if isinstance(opened, OpenFd):
+        os.close(opened.fd)
+    if isinstance(opened, OpenFd | OpenRemote) and opened.handle is not None:
+        client.close(opened.handle)

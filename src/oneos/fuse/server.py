@@ -1,8 +1,12 @@
 """The file process's loop: requests of the kernel in, answers out, as many at once as needed.
 
-Threads read /dev/fuse; each handles the request it got to its end, with a connection of its own to
-the Runtime, so one that waits for a host that is away holds up nobody. There are as many as were
-ever busy at a time, up to a bound. Requests that would wait for a stream are left to `streams`.
+One thread at a time listens to /dev/fuse. What can be answered from what is known here it answers
+at once and listens on, without another thread being woken: a system call in and one out. With a
+request that has to wait, for the Runtime or a disk, it lets the next thread listen and handles it
+to its end, with a connection of its own to the Runtime, so one that waits for a host that is away
+holds up nobody (leader and followers; Schmidt et al., Pattern-Oriented Software Architecture 2,
+2000). There are as many threads as were ever busy at a time, up to a bound. Requests that would
+wait for a stream are left to `streams`.
 """
 
 from __future__ import annotations
@@ -16,24 +20,25 @@ from collections.abc import Callable, Sequence
 
 from oneos.errors import OneOSError
 from oneos.fuse import wire
+from oneos.fuse.ahead import Ahead
 from oneos.fuse.cache import Cache
-from oneos.fuse.handlers import Handlers
+from oneos.fuse.changes import Changes
+from oneos.fuse.directories import Directories
+from oneos.fuse.files import Files
+from oneos.fuse.idle import IdleFiles
+from oneos.fuse.lookups import Lookups
 from oneos.fuse.nodes import Nodes
-from oneos.fuse.opened import Backings, StreamFile
+from oneos.fuse.opened import Backings
+from oneos.fuse.openings import Openings
 from oneos.fuse.streams import Streams
 from oneos.fuse.view import View
+from oneos.limits import FUSE_MOVE_BYTES_MAX, FUSE_WORKERS_MAX
 from oneos.local.client import Client
 
 log = logging.getLogger(__name__)
 
-READ_BYTES_MAX = 1 << 20
-"""One READ or WRITE: the most the kernel moves at a time (256 pages)."""
-
-WORKERS_MAX = 64
-"""Requests in work at a time; beyond it the kernel queues. A request that waits out a fail-over
-takes seconds, and 64 programs in that state are more than a host of agents usually has."""
-
-Handler = Callable[[int, memoryview], bytes]
+Handler = Callable[[int, memoryview], bytes | None]
+"""Gets the node's number, or the request's for READ and WRITE; None: it is not answered here."""
 
 
 class FuseServer:
@@ -52,51 +57,68 @@ class FuseServer:
         self._local = threading.local()
         self._own = os.getuid(), os.getgid()
         self._lock = threading.Lock()
-        self._idle = 0
+        self._turn = threading.Lock()
+        self._waiting = 0
         self._workers = 0
         self.over = threading.Event()
-        self._streams = Streams(self._reply, self._notify_poll)
-        self._backings = Backings(fuse, able=False)
+        self._streams = streams = Streams(self._reply, self._notify_poll)
+        self._backings = backings = Backings(fuse, able=False)
         nodes = Nodes()
-        self.cache = Cache(fuse, nodes)
-        self.handlers = h = Handlers(
-            self._client,
+        self.cache = cache = Cache(fuse, nodes)
+        client, owner = self._client, self._owner
+        openings, idle = Openings(), IdleFiles(backings)
+        ahead = Ahead(cache)
+        lookups = Lookups(client, view, nodes, cache, openings, ahead)
+        changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
+        self.files = files = Files(
+            client,
             view,
-            self._streams,
-            self._backings,
-            store,
+            streams,
+            backings,
             nodes,
-            self.cache,
-            self._owner,
+            cache,
+            lookups,
+            changes,
+            openings,
+            idle,
+            owner,
         )
-        self._table: dict[int, Handler] = {
-            wire.LOOKUP: h.lookup,
-            wire.GETATTR: h.getattr,
-            wire.SETATTR: h.setattr,
-            wire.READLINK: h.readlink,
-            wire.SYMLINK: h.symlink,
-            wire.MKNOD: h.mknod,
-            wire.MKDIR: h.mkdir,
-            wire.UNLINK: h.unlink,
-            wire.RMDIR: h.rmdir,
-            wire.RENAME: h.rename,
-            wire.RENAME2: h.rename2,
-            wire.LINK: h.link,
-            wire.OPEN: h.open,
-            wire.CREATE: h.create,
-            wire.STATFS: h.statfs,
-            wire.RELEASE: h.release,
-            wire.FSYNC: h.fsync,
-            wire.FLUSH: h.flush,
-            wire.INIT: self._init,
-            wire.OPENDIR: h.opendir,
-            wire.READDIR: h.readdir,
-            wire.RELEASEDIR: h.releasedir,
-            wire.FSYNCDIR: h.fsyncdir,
-            wire.FALLOCATE: h.fallocate,
-            wire.LSEEK: h.lseek,
-            wire.POLL: self._poll,
+        listing = Directories(client, view, nodes, cache, openings, ahead, store)
+        self._quick: dict[int, Handler] = {
+            wire.LOOKUP: lookups.lookup_ahead,
+            wire.GETATTR: lookups.getattr_kept,
+            wire.OPEN: files.open_idle,
+            wire.RELEASE: files.release_idle,
+            wire.OPENDIR: listing.opendir,
+            wire.RELEASEDIR: listing.releasedir,
+            wire.FSYNCDIR: listing.fsyncdir,
         }
+        self._table: dict[int, Handler] = {
+            wire.INIT: self._init,
+            wire.LOOKUP: lookups.lookup,
+            wire.GETATTR: lookups.getattr,
+            wire.READLINK: lookups.readlink,
+            wire.SETATTR: changes.setattr,
+            wire.SYMLINK: changes.symlink,
+            wire.MKNOD: changes.mknod,
+            wire.MKDIR: changes.mkdir,
+            wire.UNLINK: changes.unlink,
+            wire.RMDIR: changes.rmdir,
+            wire.RENAME: changes.rename,
+            wire.RENAME2: changes.rename2,
+            wire.LINK: changes.link,
+            wire.OPEN: files.open,
+            wire.CREATE: files.create,
+            wire.FLUSH: files.flush,
+            wire.FSYNC: files.fsync,
+            wire.RELEASE: files.release,
+            wire.POLL: files.poll,
+            wire.FALLOCATE: files.fallocate,
+            wire.LSEEK: files.lseek,
+            wire.READDIR: listing.readdir,
+            wire.STATFS: listing.statfs,
+        }
+        self._moves: dict[int, Handler] = {wire.READ: files.read, wire.WRITE: files.write}
 
     def _client(self) -> Client:
         client: Client | None = getattr(self._local, "client", None)
@@ -108,78 +130,99 @@ class FuseServer:
         owner: tuple[int, int] = self._local.owner
         return () if owner == self._own else owner
 
+    # --- threads --------------------------------------------------------------------------------
     def start(self) -> None:
         """Serve, until the mount is gone; then `over` is set."""
         self._start_worker()
 
     def _start_worker(self) -> None:
         with self._lock:
-            if self._workers >= WORKERS_MAX:
+            if self._workers >= FUSE_WORKERS_MAX:
                 return
             self._workers += 1
+            self._waiting += 1
         threading.Thread(target=self._work, name="fuse", daemon=True).start()
 
     def _work(self) -> None:
-        buffer = bytearray(READ_BYTES_MAX + 4096)
+        buffer = bytearray(FUSE_MOVE_BYTES_MAX + 4096)
         view = memoryview(buffer)
         while True:
-            with self._lock:
-                self._idle += 1
-            try:
-                count = os.readv(self._fuse, [buffer])
-            except OSError as error:
-                if error.errno in (errno.EINTR, errno.ENOENT, errno.EAGAIN):
-                    # ENOENT: the program was interrupted before its request was read.
-                    with self._lock:
-                        self._idle -= 1
-                    continue
-                # ENODEV: unmounted.
+            with self._turn:
+                with self._lock:
+                    self._waiting -= 1
+                count = self._listen(buffer, view)
+                with self._lock:
+                    alone = self._waiting == 0
+            if not count:
                 self.over.set()
                 return
-            with self._lock:
-                self._idle -= 1
-                alone = self._idle == 0
             if alone:
                 # Somebody must listen while this one works: for interrupts, at the least.
                 self._start_worker()
             self._serve(view[:count])
+            with self._lock:
+                self._waiting += 1
+
+    def _listen(self, buffer: bytearray, view: memoryview) -> int:
+        """Answer what can be at once. Returns the size of a request that cannot; 0: unmounted."""
+        buffers = [buffer]
+        unpack, size = wire.IN_HEADER.unpack_from, wire.IN_HEADER.size
+        while True:
+            try:
+                count = os.readv(self._fuse, buffers)
+            except OSError as error:
+                if error.errno in (errno.EINTR, errno.ENOENT, errno.EAGAIN):
+                    # ENOENT: the program was interrupted before its request was read.
+                    continue
+                # ENODEV: unmounted.
+                return 0
+            _, code, unique, node_id, *_ = unpack(view)
+            quick = self._quick.get(code)
+            if quick is not None:
+                if not self._guard(quick, unique, node_id, view[size:count]):
+                    return count
+            elif code in (wire.FORGET, wire.BATCH_FORGET):
+                self._forget(code, node_id, view[size:count])
+            elif code == wire.INTERRUPT:
+                self._streams.interrupt(struct.unpack_from("<Q", view, size)[0])
+            elif code in self._table or code in self._moves:
+                return count
+            elif code != wire.DESTROY:
+                # The kernel remembers ENOSYS of most and does not ask again: extended attributes,
+                # locks between hosts (it keeps those of this host by itself then). Not of ioctl,
+                # by which Python asks of each file whether it is a terminal.
+                self._reply(unique, errno.ENOSYS, b"")
 
     def _serve(self, request: memoryview) -> None:
         _, code, unique, node_id, uid, gid, _, _, _ = wire.IN_HEADER.unpack_from(request)
         self._local.owner = uid, gid
         body = request[wire.IN_HEADER.size :]
-        if code in (wire.FORGET, wire.BATCH_FORGET):
-            self._forget(code, node_id, body)
-        elif code == wire.INTERRUPT:
-            self._streams.interrupt(struct.unpack_from("<Q", body)[0])
-        elif code in (wire.READ, wire.WRITE):
-            self._guard(unique, lambda: self._move(code, unique, body))
-        elif code in self._table:
-            handler = self._table[code]
-            self._guard(unique, lambda: handler(node_id, body))
-        elif code != wire.DESTROY:
-            # The kernel remembers ENOSYS and does not ask again: extended attributes, locks
-            # between hosts, ioctl. It keeps locks of this host by itself then.
-            self._reply(unique, errno.ENOSYS, b"")
+        move = self._moves.get(code)
+        if move is not None:
+            self._guard(move, unique, unique, body)
+        else:
+            self._guard(self._table[code], unique, node_id, body)
 
-    def _guard(self, unique: int, act: Callable[[], bytes | None]) -> None:
+    def _guard(self, handler: Handler, unique: int, number: int, body: memoryview) -> bool:
+        """Have a request handled, and answer it; False if the handler has no answer."""
         try:
-            result = act()
-        except OneOSError as error:
-            self._reply(unique, error.errno or errno.EIO, b"")
-        except OSError as error:
+            result = handler(number, body)
+        except (OneOSError, OSError) as error:
             self._reply(unique, error.errno or errno.EIO, b"")
         except Exception as error:
             log.error("a request of the kernel failed", exc_info=error)
             self._reply(unique, errno.EIO, b"")
         else:
-            if result is not None:
-                self._reply(unique, 0, result)
+            if result is None:
+                return False
+            self._reply(unique, 0, result)
+        return True
 
+    # --- to the kernel --------------------------------------------------------------------------
     def _reply(self, unique: int, code: int, result: bytes) -> None:
         head = wire.OUT_HEADER.pack(wire.OUT_HEADER.size + len(result), -code, unique)
         try:
-            os.writev(self._fuse, [head, result])
+            os.writev(self._fuse, (head, result))
         except OSError as error:
             # ENOENT: it was interrupted meanwhile; ENODEV: unmounted.
             if error.errno not in (errno.ENOENT, errno.ENODEV):
@@ -189,11 +232,11 @@ class FuseServer:
         body = struct.pack("<Q", handle)
         head = wire.OUT_HEADER.pack(wire.OUT_HEADER.size + len(body), wire.NOTIFY_POLL, 0)
         try:
-            os.writev(self._fuse, [head, body])
+            os.writev(self._fuse, (head, body))
         except OSError:
             pass  # Nobody polls it any more.
 
-    # --- requests that are not about names ------------------------------------------------------
+    # --- requests about the mount itself --------------------------------------------------------
     def _init(self, node_id: int, body: memoryview) -> bytes:
         major, minor, ahead, flags = struct.unpack_from("<IIII", body)
         flags2 = struct.unpack_from("<I", body, 16)[0] if len(body) >= 20 else 0
@@ -211,11 +254,11 @@ class FuseServer:
             min(minor, wire.VERSION_MINOR),
             ahead,
             wanted & flags,
-            WORKERS_MAX,
-            WORKERS_MAX * 3 // 4,
-            READ_BYTES_MAX,
+            FUSE_WORKERS_MAX,
+            FUSE_WORKERS_MAX * 3 // 4,
+            FUSE_MOVE_BYTES_MAX,
             1,
-            READ_BYTES_MAX // 4096,
+            FUSE_MOVE_BYTES_MAX // 4096,
             0,
             wanted2,
             1 if self._backings.able else 0,
@@ -224,45 +267,7 @@ class FuseServer:
 
     def _forget(self, code: int, node_id: int, body: memoryview) -> None:
         if code == wire.FORGET:
-            self.handlers.nodes.forget(node_id, struct.unpack_from("<Q", body)[0])
+            self.files.forget(node_id, struct.unpack_from("<Q", body)[0])
             return
         for at in range(struct.unpack_from("<I", body)[0]):
-            self.handlers.nodes.forget(*struct.unpack_from("<QQ", body, 8 + 16 * at))
-
-    def _move(self, code: int, unique: int, body: memoryview) -> bytes | None:
-        """READ and WRITE; None when a stream answers later."""
-        number, offset, size, flags, *_ = wire.RW_IN.unpack_from(body)
-        node, file = self.handlers.opening(number)
-        if code == wire.READ:
-            if isinstance(file, StreamFile):
-                self._streams.attempt(unique, file, _READABLE, lambda: file.read(offset, size))
-                return None
-            return file.read(offset, size)
-        data = body[wire.RW_IN.size : wire.RW_IN.size + size]
-        if isinstance(file, StreamFile):
-            # The buffer is the next request's when this one waits.
-            kept = memoryview(bytes(data))
-            self._streams.attempt(
-                unique,
-                file,
-                _WRITABLE,
-                lambda: wire.WRITE_OUT.pack(file.write(offset, kept), 0),
-            )
-            return None
-        written = file.write(offset, data)
-        if flags & wire.WRITE_KILL_PRIVILEGES:
-            self.handlers.kill_privileges(node)
-        return wire.WRITE_OUT.pack(written, 0)
-
-    def _poll(self, node_id: int, body: memoryview) -> bytes:
-        number, poll_handle, flags, events = wire.POLL_IN.unpack_from(body)
-        file = self.handlers.file(number)
-        if not isinstance(file, StreamFile):
-            # As for any file on a disk: always ready.
-            return wire.POLL_OUT.pack(events & (_READABLE | _WRITABLE), 0)
-        tell = bool(flags & wire.POLL_SCHEDULE_NOTIFY)
-        return wire.POLL_OUT.pack(self._streams.poll(file, poll_handle, events, tell), 0)
-
-
-_READABLE, _WRITABLE = 1, 4
-"""POLLIN and POLLOUT, the same for the kernel's poll and for FUSE's."""
+            self.files.forget(*struct.unpack_from("<QQ", body, 8 + 16 * at))

@@ -17,13 +17,10 @@ from dataclasses import dataclass
 
 from oneos.errors import OneOSError
 from oneos.fuse.opened import StreamFile
+from oneos.limits import FUSE_EARLY_MAX, FUSE_WAITING_MAX
 
-WAITING_MAX = 4096
-"""Requests that wait at a time: more threads than that no host's programs have in one read."""
-
-
-EARLY_MAX = 256
-"""Interrupts remembered that came before their request did; most belong to other requests."""
+READABLE, WRITABLE = select.POLLIN, select.POLLOUT
+"""The same numbers for the kernel's poll and for FUSE's."""
 
 
 @dataclass(slots=True)
@@ -64,7 +61,7 @@ class Streams:
             if unique in self._early:
                 del self._early[unique]
                 waiting.broken_off = errno.EINTR
-            room = len(self._waiting) < WAITING_MAX
+            room = len(self._waiting) < FUSE_WAITING_MAX
             if room:
                 self._waiting[unique] = waiting
         if not room:
@@ -97,7 +94,7 @@ class Streams:
             waiting = self._waiting.get(unique)
             if waiting is None:
                 self._early[unique] = None
-                if len(self._early) > EARLY_MAX:
+                if len(self._early) > FUSE_EARLY_MAX:
                     self._early.popitem(last=False)
                 return
             waiting.broken_off = errno.EINTR

@@ -15,10 +15,10 @@ import stat
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from oneos.local.file_process import PACKAGES
+
 HOST_ROOT = "/.host"
 """Where those parts of the host lie that are not in the same place as on the host."""
-
-PACKAGES = f"{HOST_ROOT}/packages"
 
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/opt", "/sys")
 

@@ -1,7 +1,7 @@
 """The kernel's side of /dev/fuse: the records, numbers and flags of its protocol.
 
 Laid out as in linux/fuse.h, version 7.31 and newer, little-endian hosts only as every board and
-server that OneOS runs on. Nothing is decided here; `handlers` does what the requests ask.
+server that OneOS runs on. Nothing is decided here.
 """
 
 from __future__ import annotations
@@ -133,19 +133,27 @@ def pack_attr(a: Attributes) -> bytes:
     )
 
 
-def pack_attr_out(a: Attributes, valid_s: float) -> bytes:
+def pack_attr_out(attributes: bytes, valid_s: float) -> bytes:
     """`struct fuse_attr_out`; `valid_s` is how long the kernel may keep them."""
-    return ATTR_HEAD.pack(int(valid_s), int(valid_s % 1 * NANO), 0) + pack_attr(a)
+    return ATTR_HEAD.pack(*_time(valid_s), 0) + attributes
 
 
-def pack_entry(node_id: int, a: Attributes, name_s: int = 0, attributes_s: int = 0) -> bytes:
+def pack_entry(node_id: int, a: Attributes, name_s: float = 0, attributes_s: float = 0) -> bytes:
     """`struct fuse_entry_out`; `name_s` and `attributes_s`: how long the kernel may keep these."""
-    return ENTRY.pack(node_id, 0, name_s, attributes_s, 0, 0) + pack_attr(a)
+    name, name_ns = _time(name_s)
+    attributes, attributes_ns = _time(attributes_s)
+    return ENTRY.pack(node_id, 0, name, attributes, name_ns, attributes_ns) + pack_attr(a)
 
 
-def pack_nothing(name_s: int) -> bytes:
+def pack_nothing(name_s: float) -> bytes:
     """The entry that says that there is nothing of that name, and for how long."""
-    return ENTRY.pack(0, 0, name_s, 0, 0, 0) + bytes(ATTR.size)
+    name, name_ns = _time(name_s)
+    return ENTRY.pack(0, 0, name, 0, name_ns, 0) + bytes(ATTR.size)
+
+
+def _time(seconds: float) -> tuple[int, int]:
+    whole = int(seconds)
+    return whole, int((seconds - whole) * NANO)
 
 
 def pack_dirent(ino: int, offset: int, kind: int, name: bytes) -> bytes:

@@ -30,10 +30,11 @@ from oneos.limits import (
     BATCH_COMMANDS_MAX,
     INDEX_COMPACT_EVERY_RECORDS,
     LEADER_PROOF_S,
+    LOOKS_MAX,
 )
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
-from oneos.state.names_types import WALK, Found, Result, Walk
+from oneos.state.names_types import ROOT, WALK, Attr, Found, Result, Walk
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,26 @@ class Looked(Struct, frozen=True, array_like=True):
     granted: bool
 
 
+class LookMany(Struct, frozen=True, tag="looks", array_like=True):
+    """Answers LookedMany: what names in a directory stand for, for a kernel that may keep it."""
+
+    path: bytes
+    names: list[bytes]
+    walk: Walk = WALK
+
+
+class LookedMany(Struct, frozen=True, array_like=True):
+    """The directory, or where it is instead; and for each name what stat shows.
+
+    None: nothing stands there, another part of the tree, or what is being written, whose size only
+    its home knows.
+    """
+
+    found: Found
+    shown: list[Attr | None]
+    granted: bool
+
+
 class GetInode(Struct, frozen=True, tag="inode", array_like=True):
     ino: int
 
@@ -78,7 +99,8 @@ class Change(Struct, frozen=True, tag="change", array_like=True):
     by_kernel: bool = False
 
 
-FileSystemMessage = StatPath | ListPath | Look | GetInode | Change
+Question = StatPath | ListPath | Look | LookMany | GetInode
+FileSystemMessage = Question | Change
 
 
 @dataclass(slots=True)
@@ -152,7 +174,7 @@ class FileSystem(Actor):
             return self._read(message, sender)
         return self._read_later(message, sender)
 
-    def _read(self, message: StatPath | ListPath | Look | GetInode, sender: HostName) -> object:
+    def _read(self, message: Question, sender: HostName) -> object:
         names = self._index.names.names
         if isinstance(message, StatPath):
             return names.find(message.path, message.walk)
@@ -160,6 +182,8 @@ class FileSystem(Actor):
             return names.find(message.path, message.walk, entries=True)
         if isinstance(message, Look):
             return self._look(message, sender)
+        if isinstance(message, LookMany):
+            return self._look_many(message, sender)
         return names.inode(Ino(message.ino))
 
     def _look(self, message: Look, sender: HostName) -> Looked:
@@ -185,9 +209,21 @@ class FileSystem(Actor):
         )
         return Looked(code, found, self._grants.grant(sender, inos))
 
-    async def _read_later(
-        self, message: StatPath | ListPath | Look | GetInode, sender: HostName
-    ) -> object:
+    def _look_many(self, message: LookMany, sender: HostName) -> LookedMany:
+        names = self._index.names.names
+        found = names.find(message.path, message.walk)
+        directory = found.inode
+        if directory is None:
+            return LookedMany(found, [], False)
+        others = message.walk.parts if directory.ino == ROOT else ()
+        shown: list[Attr | None] = []
+        for name in message.names[:LOOKS_MAX]:
+            inode = None if name in others else names.within(directory.ino, name)
+            shown.append(None if inode is None or inode.writing else inode.attr())
+        inos = [directory.ino, *(attr.ino for attr in shown if attr is not None)]
+        return LookedMany(found, shown, self._grants.grant(sender, inos))
+
+    async def _read_later(self, message: Question, sender: HostName) -> object:
         await self._enqueue(n.Barrier(rid=self._rid(), now_ns=now_ns()))
         return self._read(message, sender)
 

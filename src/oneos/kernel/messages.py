@@ -19,8 +19,6 @@ class Recall(Struct, frozen=True):
 
     inos: list[int]
     everything: bool = False
-    idle: bool = False
-    """Of these inodes, close what nobody has open any more; drop nothing."""
 
 
 # --- session service ------------------------------------------------------------------------

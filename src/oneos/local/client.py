@@ -33,12 +33,14 @@ class OpenFd:
 
     `handle` is None where the Runtime keeps no account of it (`/dev/null` and its kind);
     else `Client.close(handle)` after closing the descriptor commits what was written. `generated`:
-    it is a text made for this opening, whose name shows no size.
+    it is a text made for this opening, whose name shows no size. `attributes`: of what was to be
+    created, if need be, at its home here.
     """
 
     fd: int
     handle: int | None
     generated: bool = False
+    attributes: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,14 @@ class Client:
             self._close_received()
             return result
 
-    def open(self, path: bytes, flags: int, mode: int = 0o666, owner: Sequence[int] = ()) -> Opened:
+    def open(
+        self,
+        path: bytes,
+        flags: int,
+        mode: int = 0o666,
+        owner: Sequence[int] = (),
+        ino: int = 0,
+    ) -> Opened:
         """Open a path of the tree.
 
         Args:
@@ -137,18 +146,21 @@ class Client:
             flags: as open(2).
             mode: of a file that is created, with the umask already taken off.
             owner: user and group of a file that is created, where not the Runtime's.
+            ino: for a file that is not created: the inode that a kernel knows to stand there.
 
         Raises:
             FileError: as `call`; also EISDIR for a directory that is not opened as one.
         """
         with self._lock:
-            result = self._request("open", (path, flags, mode, *([owner] if owner else [])), ())
+            more = (owner, ino) if ino else (owner,) if owner else ()
+            result = self._request("open", (path, flags, mode, *more), ())
             fds, self._received_fds = self._received_fds, []
         done = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
         flags_native = (flags & ~done) | os.O_CLOEXEC
         kind = result.get("k")
         if kind == "fd" and fds:
-            return OpenFd(fds[0], result["h"], bool(result.get("text")))
+            attributes = result.get("attr", ())
+            return OpenFd(fds[0], result["h"], bool(result.get("text")), attributes)
         if kind == "fd":
             fd = _open_native(result["path"], flags_native, path)
             self.call("opened", result["h"])

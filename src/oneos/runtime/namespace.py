@@ -24,6 +24,7 @@ import msgspec
 from oneos.errors import UserError
 from oneos.kernel import messages as m
 from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S
+from oneos.local.file_process import PACKAGES, Drop, encode
 from oneos.net.routes import Peer, Routes
 
 log = logging.getLogger(__name__)
@@ -31,9 +32,6 @@ log = logging.getLogger(__name__)
 ENV = "/usr/bin/env"
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"
 """Where the host's own programs are found, after those of the tree's /bin."""
-
-PACKAGES = "/.host/packages"
-"""Where a name space shows what programs asked to be installed; as `oneos.fuse.view` has it."""
 
 _SYSTEM = (b"/bin/", b"/lib/", b"/opt/", b"/sbin/", b"/usr/")
 """Where programs lie that a name space shows; see `oneos.fuse.view`."""
@@ -132,13 +130,13 @@ class NameSpace:
         routes.add("cache.recall", self._on_recall, m.Recall, finish=True)
 
     async def _on_recall(self, peer: Peer, recall: m.Recall) -> None:
-        await self._tell(recall)
+        await self._tell(Drop(recall.inos, recall.everything))
 
     async def drop_idle(self, ino: int) -> None:
         """Have a file closed that the file process keeps open for whoever opens it next."""
-        await self._tell(m.Recall([ino], idle=True))
+        await self._tell(Drop([ino], idle=True))
 
-    async def _tell(self, recall: m.Recall) -> None:
+    async def _tell(self, order: Drop) -> None:
         """Have the file process do it. Returns when it has, or keeps nothing any more."""
         # While it is made, its kernel looks at names already, and keeps them.
         await self._settled.wait()
@@ -149,7 +147,7 @@ class NameSpace:
         number = made.last_recall
         done = made.recalls[number] = asyncio.get_running_loop().create_future()
         try:
-            body = msgspec.msgpack.encode((number, recall))
+            body = encode(number, order)
             await asyncio.get_running_loop().sock_sendall(made.control, body)
             async with asyncio.timeout(NAMESPACE_RECALL_S):
                 await done

@@ -288,6 +288,7 @@ class Node:
         await self.beats.start(self.attached.engine)
         self._closers.append(self.beats.close)
         self._closers.append(self.supervisor.close)
+        self._closers.append(self.homes.settle)
         await self.placed.place()
         log.info("%s is up as incarnation %d", self.host, self.incarnation)
 

@@ -18,11 +18,11 @@ import msgspec
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller, Change, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
-from oneos.files.opened import RemoteFile
+from oneos.files.opened import LocalFile, RemoteFile
 from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Ino
-from oneos.limits import CLIENT_HANDLES_MAX, SHARED_HANDLES_MAX
+from oneos.limits import CLIENT_HANDLES_MAX, LOOKS_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
 from oneos.runtime.commands import which
@@ -109,11 +109,10 @@ class Operations:
         self._system = system
         self._clients: dict[str, Client] = {}
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
-        both += (
-            " truncate realpath open opened close ended sync fstat pread pwrite ftruncate kill ps"
-        )
+        both += " truncate realpath open opened close ended sync fstat pread pwrite ftruncate"
+        both += " kill ps"
         program = "child fork exec started reaped unborn pipe"
-        client = "look setattr mknod commands session spawn wait poll which"
+        client = "look looks setattr mknod release commands session spawn wait poll which"
         client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -206,9 +205,12 @@ class Operations:
         return (await self._tree.stat(path, who.caller, follow)).wire()
 
     async def _op_look(self, who: Who, path: bytes) -> list[Any]:
-        look = await self._tree.look(path, who.caller)
-        found = look.attributes.wire() if look.attributes is not None else None
-        return [found, look.name_kept, look.attributes_kept]
+        return (await self._tree.look(path, who.caller)).wire()
+
+    async def _op_looks(self, who: Who, path: bytes, names: list[bytes]) -> list[list[Any]]:
+        if len(names) > LOOKS_MAX:
+            raise FileError(errno.E2BIG, path)
+        return [look.wire() for look in await self._tree.look_many(path, names, who.caller)]
 
     async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
         return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
@@ -265,9 +267,17 @@ class Operations:
 
     # --- files ----------------------------------------------------------------------------------
     async def _op_open(
-        self, who: Who, path: bytes, flags: int, mode: int, owner: Sequence[int] = ()
+        self,
+        who: Who,
+        path: bytes,
+        flags: int,
+        mode: int,
+        owner: Sequence[int] = (),
+        ino: int = 0,
     ) -> Any:
-        handle = await self._tree.open(path, flags, mode, _maker(who, owner))
+        if ino and not isinstance(who.owner, Client):
+            raise UserError("a program opens files by name", errno=errno.EPERM)
+        handle = await self._tree.open(path, flags, mode, _maker(who, owner), ino)
         if isinstance(handle, Directory):
             return {"k": "dir", "path": handle.name}
         if handle.kind == "host":
@@ -280,9 +290,11 @@ class Operations:
         if isinstance(handle, RemoteFile):
             return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
         path_here = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
-        answer = {"k": "fd", "h": number, "path": path_here}
+        answer: dict[str, Any] = {"k": "fd", "h": number, "path": path_here}
         if isinstance(handle, Text):
             answer["text"] = True
+        if flags & os.O_CREAT and isinstance(who.owner, Client) and isinstance(handle, LocalFile):
+            answer["attr"] = (await handle.stat()).wire()
         if not who.fds:
             return answer
         # From here on the program's copy is the only one: the end of a pipe is its end.
@@ -319,6 +331,14 @@ class Operations:
         stream = handle.file if isinstance(handle, Shared) else handle
         if isinstance(stream, StreamFile):
             stream.check_whole()
+
+    async def _op_release(self, who: Who, number: int) -> None:
+        handle = self._handle(who, number)
+        del who.owner.handles[number]
+        if isinstance(handle, LocalFile):
+            await handle.release()
+        else:
+            await handle.close()
 
     async def _op_sync(self, who: Who, number: int) -> None:
         await self._handle(who, number).sync()

@@ -142,6 +142,11 @@ class Names:
         found = list(self._store.entries(ino)) if entries else None
         return Found(b"/" + b"/".join(names), links, inode, found)
 
+    def within(self, directory: Ino, name: bytes) -> Inode | None:
+        """What a name in a directory stands for, of a link itself; None: nothing."""
+        entry = self._store.entry(directory, name)
+        return None if entry is None else names_files.inode_of(self._store, entry.ino)
+
     def inode(self, ino: Ino) -> Inode:
         """The inode with this number. Raises FileError(ESTALE) when there is none."""
         return names_files.inode_of(self._store, ino)

@@ -9,6 +9,7 @@ import pytest
 
 from oneos.errors import Fenced, FileError, OneOSError, Unknown
 from oneos.files import homes as homes_module
+from oneos.files import late_closes
 from oneos.files.handles import Handle
 from oneos.files.opened import LocalFile, RemoteFile
 from oneos.ids import HostName
@@ -324,3 +325,58 @@ async def test_host_that_was_declared_dead_gets_no_answer_until_it_arrives_anew(
         await hub.links.call(LAB, "home.stat", question, m.HomeStat)
     await lab.control.submit(t.Arrive(LAB, t.Facts("127.0.0.1", 1, 2, 3, True), 2))
     await lab.links.call(HUB, "home.stat", question, m.HomeStat)
+
+
+async def test_file_that_is_closed_later_is_noted_as_closed(network: Network) -> None:
+    hub, lab = await network.start(HUB, LAB)
+    writer = await put(lab, b"hello")
+    assert isinstance(writer, LocalFile)
+    await writer.sync()
+    committed = await inode(hub)
+    await writer.release()
+    assert committed.writing and committed.size == 5
+    await eventually(lambda: lab.homes.open_count() == 0)
+    now = await inode(hub)
+    assert not now.writing
+    assert (now.chunks, now.copies) == (committed.chunks, committed.copies)
+    assert await read(hub) == b"hello"
+
+
+async def test_file_that_is_to_be_closed_later_goes_at_once_to_a_host_that_opens_it(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late_closes, "CLOSE_LATE_S", 3600)
+    hub, lab = await network.start(HUB, LAB)
+    writer = await put(lab, b"hello")
+    assert isinstance(writer, LocalFile)
+    await writer.sync()
+    await writer.release()
+    reader = await hub.files.open(PATH, os.O_RDONLY, 0, ROOT)
+    assert isinstance(reader, LocalFile)
+    assert os.pread(reader.fd, 100, 0) == b"hello"
+    await reader.close()
+
+
+async def test_file_is_opened_by_its_number_only_where_it_is_at_home(network: Network) -> None:
+    hub, lab = await network.start(HUB, LAB)
+    await write(lab, b"hello")
+    ino = (await inode(lab)).ino
+    known = await lab.files.open_known(ino, os.O_RDONLY)
+    assert known is not None and os.pread(known.fd, 100, 0) == b"hello"
+    await known.close()
+    assert await hub.files.open_known(ino, os.O_RDONLY) is None
+    assert await read(hub) == b"hello"
+    assert await lab.files.open_known(ino, os.O_RDONLY) is None, "its home has moved"
+
+
+async def test_writer_that_opened_a_file_by_its_number_is_noted_in_the_log(
+    network: Network,
+) -> None:
+    hub, lab = await network.start(HUB, LAB)
+    await write(lab, b"hello")
+    known = await lab.files.open_known((await inode(lab)).ino, os.O_WRONLY)
+    assert known is not None and (await inode(hub)).writing
+    os.pwrite(known.fd, b"HELLO!", 0)
+    assert (await hub.files.stat(PATH)).size == 6
+    await known.close()
+    assert await read(hub) == b"HELLO!"

@@ -9,15 +9,16 @@ import pytest
 
 from oneos.actor.actor import Address
 from oneos.errors import Fenced, FileError, OneOSError
-from oneos.ids import Epoch, HostName, Ino, ServiceName
+from oneos.ids import Epoch, HostName, Incarnation, Ino, ServiceName
 from oneos.kernel import filesystem as fs
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
+from oneos.kernel.grants import Call
 from oneos.kernel.index import Index
 from oneos.limits import CHUNK_BYTES
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
-from oneos.state.names_types import Inode, Opened, Result
+from oneos.state.names_types import Inode, Opened, Result, Walk
 from tests.unit.engine.servers import eventually
 from tests.unit.kernel.support import HUB, LAB, World
 
@@ -27,9 +28,11 @@ async def nobody_keeps(host: HostName, recall: m.Recall) -> None:
 
 
 @asynccontextmanager
-async def running(control: ControlLog, index: Index, epoch: Epoch) -> AsyncIterator[fs.FileSystem]:
+async def running(
+    control: ControlLog, index: Index, epoch: Epoch, recall: Call = nobody_keeps
+) -> AsyncIterator[fs.FileSystem]:
     address = Address(control.host, ServiceName("filesystem"), epoch)
-    agent = fs.FileSystem(address, index, control, nobody_keeps)
+    agent = fs.FileSystem(address, index, control, recall)
     task = asyncio.create_task(agent.run())
     try:
         yield agent
@@ -47,6 +50,11 @@ def rid() -> tuple[str, int]:
 
 def mkdir(path: bytes) -> fs.Change:
     return fs.Change(n.MkDir(rid(), 1, path, 0o755, 0, 0))
+
+
+def file(path: bytes, home: HostName, incarnation: Incarnation, writing: bool) -> fs.Change:
+    made = n.Create(rid(), 1, path, 0o644, 0, 0, False, home, incarnation, writing=writing)
+    return fs.Change(made)
 
 
 def create(path: bytes, home: HostName, incarnation: int) -> fs.Change:
@@ -189,3 +197,46 @@ async def test_agent_that_stops_leaves_a_copy_that_follows(world: World) -> None
     await other.lead()
     await other.append([n.MkDir(rid(), 1, b"/tmp/b", 0o755, 0, 0)])
     await eventually(lambda: len(index.names.names.list(b"/tmp")) == 2)
+
+
+async def test_looks_at_many_names_are_granted_and_called_back_as_one_is(world: World) -> None:
+    recalled: list[tuple[HostName, list[int]]] = []
+
+    async def recall(host: HostName, what: m.Recall) -> None:
+        recalled.append((host, what.inos))
+
+    control = await world.start()
+    index = await world.index(HUB)
+    incarnation = world.incarnations[HUB]
+    async with running(control, index, world.epoch(control, "filesystem"), recall) as agent:
+        await agent.ask(mkdir(b"/d"), HUB)
+        await agent.ask(mkdir(b"/d/sub"), HUB)
+        made = await agent.ask(file(b"/d/file", HUB, incarnation, writing=False), HUB)
+        names = [b"file", b"missing", b"sub"]
+        looked = await agent.ask(fs.LookMany(b"/d", names), HUB)
+        assert looked.granted
+        assert [attr and attr.ino for attr in looked.shown] == [
+            made.value.attr.ino,
+            None,
+            index.names.names.lookup(b"/d/sub").ino,
+        ]
+        recalled.clear()
+        await agent.ask(mkdir(b"/d/sub/below"), HUB)
+        assert [(host, looked.shown[2].ino in inos) for host, inos in recalled] == [(HUB, True)]
+
+
+async def test_looks_at_many_names_leave_out_what_only_others_know(world: World) -> None:
+    control = await world.start()
+    index = await world.index(HUB)
+    incarnation = world.incarnations[HUB]
+    async with running(control, index, world.epoch(control, "filesystem")) as agent:
+        written = n.Create(rid(), 1, b"/tmp/w", 0o644, 0, 0, False, HUB, incarnation, writing=True)
+        await agent.ask(fs.Change(written), HUB)
+        looked = await agent.ask(fs.LookMany(b"/tmp", [b"w"]), LAB)
+        assert looked.shown == [None], "its size is known at its home alone"
+        parts = Walk(parts=(b"dev",))
+        looked = await agent.ask(fs.LookMany(b"/", [b"dev", b"tmp"], parts), LAB)
+        assert looked.shown[0] is None and looked.shown[1] is not None
+        with pytest.raises(FileError) as raised:
+            await agent.ask(fs.LookMany(b"/nowhere", [b"a"]), LAB)
+        assert raised.value.errno == errno.ENOENT

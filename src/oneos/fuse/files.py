@@ -1,0 +1,204 @@
+"""Opening and closing files, and what is asked of an open one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+from collections.abc import Callable, Iterable, Sequence
+
+from oneos.fuse import wire
+from oneos.fuse.cache import Cache, Kept
+from oneos.fuse.changes import Changes
+from oneos.fuse.idle import IdleFiles
+from oneos.fuse.lookups import Lookups
+from oneos.fuse.nodes import Node, Nodes
+from oneos.fuse.opened import Backings, HomeFile, StreamFile, opened_file
+from oneos.fuse.openings import Openings
+from oneos.fuse.streams import READABLE, WRITABLE, Streams
+from oneos.fuse.view import View
+from oneos.local.client import Client, Opened, OpenFd
+
+_ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
+
+
+class Files:
+    """See the module; one method for each request, named after it. Any thread may call them.
+
+    Args:
+        client: the calling thread's connection to the Runtime.
+        view: what is laid over the tree.
+        streams, backings: for opened files.
+        nodes, cache: what the kernel knows, and may keep.
+        lookups, changes: for the names and attributes of files.
+        openings: what programs have open.
+        idle: what is open and nobody uses.
+        owner: as for Changes.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[], Client],
+        view: View,
+        streams: Streams,
+        backings: Backings,
+        nodes: Nodes,
+        cache: Cache,
+        lookups: Lookups,
+        changes: Changes,
+        openings: Openings,
+        idle: IdleFiles,
+        owner: Callable[[], Sequence[int]],
+    ) -> None:
+        self._client = client
+        self._view = view
+        self._streams = streams
+        self._backings = backings
+        self._nodes = nodes
+        self._cache = cache
+        self._lookups = lookups
+        self._changes = changes
+        self._openings = openings
+        self._idle = idle
+        self._owner = owner
+
+    # --- opening --------------------------------------------------------------------------------
+    def open_idle(self, node_id: int, body: memoryview) -> bytes | None:
+        """`open` of a file that was closed a moment ago; None: the Runtime must be asked."""
+        (flags,) = _OPEN_FLAGS.unpack_from(body)
+        if flags & (os.O_ACCMODE | os.O_TRUNC) != os.O_RDONLY:
+            return None
+        node = self._nodes.get(node_id)
+        file = self._idle.take(node)
+        return None if file is None else self._openings.enter(node, file)
+
+    def open(self, node_id: int, body: memoryview) -> bytes:
+        flags, more = struct.unpack_from("<II", body)
+        node = self._nodes.get(node_id)
+        path = self._nodes.path(node)
+        if self._view.kind(path):
+            raise OSError(errno.EACCES, "")
+        ino = node.ino if node.ino < wire.FACTS_SINCE else 0
+        opened = self._client().open(path, flags & ~_ONCE, 0, (), ino)
+        if flags & os.O_TRUNC and more & wire.OPEN_KILL_PRIVILEGES:
+            self._changes.kill_privileges(node)
+        return self._opened(node, opened, flags)
+
+    def create(self, node_id: int, body: memoryview) -> bytes:
+        flags, mode = struct.unpack_from("<II", body)
+        parent, path = self._changes.new(node_id, name := wire.names(body, 16)[0])
+        opened = self._client().open(path, flags | os.O_CREAT, stat.S_IMODE(mode), self._owner())
+        self._cache.changed_names(parent.ino)
+        if isinstance(opened, OpenFd) and opened.attributes:
+            # It is being written: not for the kernel to keep.
+            entry = self._lookups.looked(parent, name, Kept(opened.attributes, 0, 0))
+        else:
+            entry = self._lookups.entry(parent, name)
+        node = self._nodes.get(struct.unpack_from("<Q", entry)[0])
+        return entry + self._opened(node, opened, flags)
+
+    def _opened(self, node: Node, opened: Opened, flags: int) -> bytes:
+        file = opened_file(self._client, opened, node, flags, self._backings)
+        if file.writing:
+            # From now on its size is asked for, also by its other names.
+            self._cache.changed(node.ino)
+        return self._openings.enter(node, file)
+
+    # --- closing --------------------------------------------------------------------------------
+    def flush(self, node_id: int, body: memoryview) -> bytes:
+        self._openings.file(struct.unpack_from("<Q", body)[0]).flush()
+        return b""
+
+    def fsync(self, node_id: int, body: memoryview) -> bytes:
+        self._openings.file(struct.unpack_from("<Q", body)[0]).sync()
+        return b""
+
+    def release_idle(self, node_id: int, body: memoryview) -> bytes | None:
+        """`release` of a file that is kept for whoever opens it next; None: it is to be closed."""
+        (number,) = _NUMBER.unpack_from(body)
+        node, file = self._openings.get(number)
+        if not isinstance(file, HomeFile) or file.writing or node.detached:
+            return None
+        if not self._idle.put(node, file):
+            return None
+        self._openings.leave(number)
+        return b""
+
+    def release(self, node_id: int, body: memoryview) -> bytes:
+        node, file = self._openings.leave(_NUMBER.unpack_from(body)[0])
+        if isinstance(file, StreamFile):
+            self._streams.closed(file)
+        self._idle.close(node, file)
+        return b""
+
+    def drop_idle(self, inos: Iterable[int]) -> None:
+        """Close what is kept open of these inodes and nobody uses."""
+        for ino in inos:
+            for node in self._nodes.of_inode(ino):
+                self._idle.drop(node)
+        self._idle.drop_surplus()
+
+    def forget(self, node_id: int, count: int) -> None:
+        """The kernel has dropped that many lookups of a node."""
+        node = self._nodes.forget(node_id, count)
+        if node is not None:
+            self._idle.forgotten(node)
+
+    # --- what is asked of an open file ----------------------------------------------------------
+    def read(self, unique: int, body: memoryview) -> bytes | None:
+        """READ; None when a stream answers the request later."""
+        number, offset, size, *_ = wire.RW_IN.unpack_from(body)
+        file = self._openings.file(number)
+        if isinstance(file, StreamFile):
+            self._streams.attempt(unique, file, READABLE, lambda: file.read(offset, size))
+            return None
+        return file.read(offset, size)
+
+    def write(self, unique: int, body: memoryview) -> bytes | None:
+        """WRITE; None when a stream answers the request later."""
+        number, offset, size, flags, *_ = wire.RW_IN.unpack_from(body)
+        node, file = self._openings.get(number)
+        data = body[wire.RW_IN.size : wire.RW_IN.size + size]
+        if isinstance(file, StreamFile):
+            # The buffer is the next request's when this one waits.
+            kept = memoryview(bytes(data))
+            self._streams.attempt(
+                unique,
+                file,
+                WRITABLE,
+                lambda: wire.WRITE_OUT.pack(file.write(offset, kept), 0),
+            )
+            return None
+        written = file.write(offset, data)
+        if flags & wire.WRITE_KILL_PRIVILEGES:
+            self._changes.kill_privileges(node)
+        return wire.WRITE_OUT.pack(written, 0)
+
+    def poll(self, node_id: int, body: memoryview) -> bytes:
+        number, poll_handle, flags, events = wire.POLL_IN.unpack_from(body)
+        file = self._openings.file(number)
+        if not isinstance(file, StreamFile):
+            # As for any file on a disk: always ready.
+            return wire.POLL_OUT.pack(events & (READABLE | WRITABLE), 0)
+        tell = bool(flags & wire.POLL_SCHEDULE_NOTIFY)
+        return wire.POLL_OUT.pack(self._streams.poll(file, poll_handle, events, tell), 0)
+
+    def fallocate(self, node_id: int, body: memoryview) -> bytes:
+        number, offset, length, mode = struct.unpack_from("<QQQI", body)
+        file = self._openings.file(number)
+        if not isinstance(file, HomeFile):
+            raise OSError(errno.EOPNOTSUPP, "")
+        file.allocate(mode, offset, length)
+        return b""
+
+    def lseek(self, node_id: int, body: memoryview) -> bytes:
+        number, offset, whence = struct.unpack_from("<QQI", body)
+        file = self._openings.file(number)
+        if not isinstance(file, HomeFile):
+            raise OSError(errno.ENOSYS, "")
+        return struct.pack("<Q", file.seek(offset, whence))
+
+
+_OPEN_FLAGS = struct.Struct("<I")
+_NUMBER = struct.Struct("<Q")

@@ -1,0 +1,12 @@
+"""Waiting for what another thread does."""
+
+import time
+from collections.abc import Callable
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Poll until a condition holds, or fail."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "not in time"
+        time.sleep(0.005)
