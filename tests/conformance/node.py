@@ -91,15 +91,18 @@ def _fetched(major: int) -> str | None:
 
 
 def find_nodes(majors: list[int], *, fetch: bool = True) -> list[Node]:
-    """The Nodes of these versions that can be had here, and a word about the others."""
+    """The Nodes of these versions that can be had here.
+
+    Args:
+        majors: the versions.
+        fetch: ask the package index for those that are not on PATH.
+    """
     found: list[Node] = []
     here = shutil.which("node")
     for major in majors:
         path = here if here and _major(here) == major else _fetched(major) if fetch else None
         if path:
             found.append(Node(major, os.path.realpath(path)))
-        else:
-            print(f"no Node {major}: none on PATH, and the package index gives none")
     return found
 
 
@@ -207,7 +210,10 @@ def main() -> int:
     options.add_argument("subjects", nargs="*", metavar="SUBJECT")
     options.add_argument("--node", type=int, action="append", metavar="MAJOR")
     given = options.parse_args()
-    nodes = find_nodes(given.node or list(MAJORS))
+    majors = given.node or list(MAJORS)
+    nodes = find_nodes(majors)
+    for major in sorted(set(majors) - {node.major for node in nodes}):
+        print(f"Node {major} is not run: none on PATH, and the package index gives none")
     if not nodes:
         return 2
     cluster = Cluster(len(places(nodes)), configuration(nodes))

@@ -49,7 +49,7 @@ module.exports = {
   },
   'readdir of the root and of links'() {
     fill();
-    return [fs.readdirSync('/').includes('usr'), fs.readdirSync('d/m'), fs.readdirSync('d/./e/..').length];
+    return [fs.readdirSync('/').includes('tmp'), fs.readdirSync('d/m'), fs.readdirSync('d/./e/..').length];
   },
   'opendir, read to the end, close'({ tried }) {
     fill();

@@ -2,7 +2,8 @@
 // Runs every case of the subjects named on the command line (all of them without a name), each in
 // a fresh directory, and prints one line of JSON for each: {case, result}. Knows nothing of where
 // it runs. What differs between any two runs (the root, times, numbers of inodes and processes)
-// is no part of a result: the root is written as $ROOT, the rest the cases leave out.
+// is no part of a result: the directories are written as
+// $ROOT and $CASES, the rest the cases leave out.
 const fs = require('fs');
 const path = require('path');
 
@@ -14,7 +15,7 @@ const subjects = process.argv.length > 2 ? process.argv.slice(2) :
 
 const ERROR_FIELDS = ['code', 'message', 'syscall', 'path', 'dest', 'errno'];
 
-const hidden = (text) => text.replaceAll(root, '$ROOT');
+const hidden = (text) => text.replaceAll(__dirname, '$CASES').replaceAll(root, '$ROOT');
 
 // A value as JSON can hold it and a person can read it.
 function plain(value) {
