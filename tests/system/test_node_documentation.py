@@ -11,8 +11,8 @@ from oneos.runtime.namespace import NameSpace
 from tests.conformance import node as conformance
 from tests.system.support import Cluster
 
-SUBJECTS = ["aborts", "attributes", "copies", "directories", "handles", "names", "watching"]
-CASES_MIN = 120
+SUBJECTS = ["corners", "descriptors", "names", "watching"]
+CASES_MIN = 100
 
 NODES = conformance.find_nodes(list(conformance.MAJORS), fetch=False)[:1]
 

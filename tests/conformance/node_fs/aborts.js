@@ -7,7 +7,10 @@ module.exports = {
   async 'readFile with a signal that was given already'({ settled, called }) {
     fs.writeFileSync('a', 'x');
     const signal = AbortSignal.abort();
-    return [await settled(fs.promises.readFile('a', { signal })), await called(fs.readFile, 'a', { signal })];
+    return [
+      await settled(fs.promises.readFile('a', { signal })),
+      await called(fs.readFile, 'a', { signal }),
+    ];
   },
   async 'readFile ends by a signal'({ settled }) {
     fs.writeFileSync('a', Buffer.alloc(1 << 20));
@@ -18,13 +21,19 @@ module.exports = {
   },
   async 'a signal with a reason'({ settled }) {
     fs.writeFileSync('a', 'x');
-    const error = await settled(fs.promises.readFile('a', { signal: AbortSignal.abort(new Error('because')) }));
+    const error = await settled(
+      fs.promises.readFile('a', { signal: AbortSignal.abort(new Error('because')) }),
+    );
     return [error, error.cause];
   },
   async 'writeFile with a signal'({ settled, called }) {
     const signal = AbortSignal.abort();
-    return [await settled(fs.promises.writeFile('a', 'x', { signal })), await called(fs.writeFile, 'b', 'x', { signal }),
-            fs.existsSync('a'), fs.existsSync('b')];
+    return [
+      await settled(fs.promises.writeFile('a', 'x', { signal })),
+      await called(fs.writeFile, 'b', 'x', { signal }),
+      fs.existsSync('a'),
+      fs.existsSync('b'),
+    ];
   },
   async 'a signal that never comes disturbs nothing'() {
     const { signal } = new AbortController();
@@ -32,7 +41,10 @@ module.exports = {
     return fs.promises.readFile('a', { signal, encoding: 'utf8' });
   },
   async 'what is no signal'({ settled, tried }) {
-    return [await settled(fs.promises.readFile('a', { signal: 'x' })), tried(() => fs.createReadStream('a', { signal: 'x' }))];
+    return [
+      await settled(fs.promises.readFile('a', { signal: 'x' })),
+      tried(() => fs.createReadStream('a', { signal: 'x' })),
+    ];
   },
   async 'a read stream ends by a signal'() {
     fs.writeFileSync('a', 'x'.repeat(100_000));
@@ -56,7 +68,12 @@ module.exports = {
     return [bytesRead, buffer, bytesWritten, await util.promisify(fs.exists)('a')];
   },
   'fs.promises is fs/promises'() {
-    return [fs.promises === require('fs/promises'), require('node:fs') === fs, Object.keys(fs.promises).sort(), Object.keys(fs).sort()];
+    return [
+      fs.promises === require('fs/promises'),
+      require('node:fs') === fs,
+      Object.keys(fs.promises).sort(),
+      Object.keys(fs).sort(),
+    ];
   },
   'the constants'() {
     return fs.constants;
@@ -69,14 +86,21 @@ module.exports = {
     return seen;
   },
   'an error says where in the program it happened'() {
-    try { fs.readFileSync('none'); } catch (error) { return [error.stack.includes('aborts.js'), error.stack.split('\n')[0]]; }
+    try {
+      fs.readFileSync('none');
+    } catch (error) {
+      return [error.stack.includes('aborts.js'), error.stack.split('\n')[0]];
+    }
     return 'no error';
   },
   async 'the order of callbacks'() {
     fs.writeFileSync('a', 'x');
     const seen = [];
     await new Promise((resolve) => {
-      fs.stat('a', () => { seen.push('callback'); resolve(); });
+      fs.stat('a', () => {
+        seen.push('callback');
+        resolve();
+      });
       process.nextTick(() => seen.push('tick'));
       Promise.resolve().then(() => seen.push('microtask'));
       seen.push('now');
@@ -89,6 +113,8 @@ module.exports = {
     fs.writeFileSync('a', 'x');
     return storage.run('value', async () => [
       await new Promise((resolve) => fs.stat('a', () => resolve(storage.getStore()))),
-      await fs.promises.stat('a').then(() => storage.getStore()), typeof await called(fs.readFile, 'a')]);
+      await fs.promises.stat('a').then(() => storage.getStore()),
+      typeof (await called(fs.readFile, 'a')),
+    ]);
   },
 };

@@ -24,15 +24,21 @@ module.exports = {
     fill();
     const found = [];
     for (const [i, cp] of kinds('cp', tools).entries()) {
-      found.push(await cp('s', `t${i}`, recursive), listed(`t${i}`), read(`t${i}/a`),
-                 (fs.statSync(`t${i}/a`).mode & 0o777).toString(8), fs.readlinkSync(`t${i}/l`));
+      found.push(
+        await cp('s', `t${i}`, recursive),
+        listed(`t${i}`),
+        read(`t${i}/a`),
+        (fs.statSync(`t${i}/a`).mode & 0o777).toString(8),
+        fs.readlinkSync(`t${i}/l`),
+      );
     }
     return found;
   },
   async 'cp of one file'(tools) {
     fill();
     const found = [];
-    for (const [i, cp] of kinds('cp', tools).entries()) found.push(await cp('s/a', `new${i}/x`), read(`new${i}/x`));
+    for (const [i, cp] of kinds('cp', tools).entries())
+      found.push(await cp('s/a', `new${i}/x`), read(`new${i}/x`));
     return found;
   },
   async 'cp of a directory needs recursive'(tools) {
@@ -47,8 +53,14 @@ module.exports = {
     const found = [];
     for (const cp of kinds('cp', tools)) {
       fs.writeFileSync('t', 'old');
-      found.push(await cp('s/a', 't', { force: false }), read('t'),
-                 await cp('s/a', 't', { force: false, errorOnExist: true }), read('t'), await cp('s/a', 't'), read('t'));
+      found.push(
+        await cp('s/a', 't', { force: false }),
+        read('t'),
+        await cp('s/a', 't', { force: false, errorOnExist: true }),
+        read('t'),
+        await cp('s/a', 't'),
+        read('t'),
+      );
     }
     return found;
   },
@@ -68,7 +80,13 @@ module.exports = {
     fs.writeFileSync('f', '');
     const found = [];
     for (const cp of kinds('cp', tools)) {
-      for (const [from, to] of [['s', 's'], ['s/a', 's/a'], ['s', 's/sub/in'], ['s', 'f'], ['f', 's']]) {
+      for (const [from, to] of [
+        ['s', 's'],
+        ['s/a', 's/a'],
+        ['s', 's/sub/in'],
+        ['s', 'f'],
+        ['f', 's'],
+      ]) {
         const error = await cp(from, to, recursive);
         found.push([from, to, error && error.code, error && error.name]);
       }
@@ -79,7 +97,11 @@ module.exports = {
     fill();
     const found = [];
     for (const [i, cp] of kinds('cp', tools).entries()) {
-      found.push(await cp('s', `t${i}`, { recursive: true, dereference: true }), fs.lstatSync(`t${i}/l`).isFile(), read(`t${i}/l`));
+      found.push(
+        await cp('s', `t${i}`, { recursive: true, dereference: true }),
+        fs.lstatSync(`t${i}/l`).isFile(),
+        read(`t${i}/l`),
+      );
     }
     return found;
   },
@@ -87,7 +109,10 @@ module.exports = {
     fill();
     const found = [];
     for (const [i, cp] of kinds('cp', tools).entries()) {
-      found.push(await cp('s', `t${i}`, { recursive: true, verbatimSymlinks: true }), fs.readlinkSync(`t${i}/l`));
+      found.push(
+        await cp('s', `t${i}`, { recursive: true, verbatimSymlinks: true }),
+        fs.readlinkSync(`t${i}/l`),
+      );
     }
     return found;
   },
@@ -96,7 +121,10 @@ module.exports = {
     fs.utimesSync('s/a', 100, 200);
     const found = [];
     for (const [i, cp] of kinds('cp', tools).entries()) {
-      found.push(await cp('s', `t${i}`, { recursive: true, preserveTimestamps: true }), fs.statSync(`t${i}/a`).mtimeMs);
+      found.push(
+        await cp('s', `t${i}`, { recursive: true, preserveTimestamps: true }),
+        fs.statSync(`t${i}/a`).mtimeMs,
+      );
     }
     return found;
   },
@@ -104,9 +132,15 @@ module.exports = {
     fill();
     const found = [];
     for (const [i, cp] of kinds('cp', tools).entries()) {
-      found.push(await cp('s', `t${i}`, { recursive: true, filter: (from) => !from.endsWith('b') }), listed(`t${i}`));
+      found.push(
+        await cp('s', `t${i}`, { recursive: true, filter: (from) => !from.endsWith('b') }),
+        listed(`t${i}`),
+      );
     }
-    await fs.promises.cp('s', 'async', { recursive: true, filter: async (from) => !from.endsWith('l') });
+    await fs.promises.cp('s', 'async', {
+      recursive: true,
+      filter: async (from) => !from.endsWith('l'),
+    });
     return [...found, listed('async')];
   },
   async 'cp: mode COPYFILE_EXCL'(tools) {
@@ -121,16 +155,29 @@ module.exports = {
   },
   async 'cp: argument errors'(tools) {
     const { tried } = tools;
-    return [tried(() => fs.cpSync('a', 'b', { recursive: 1 })), tried(() => fs.cpSync('a')), tried(() => fs.cpSync(1, 'b')),
-            tried(() => fs.cpSync('a', 'b', { filter: 1 })), tried(() => fs.cpSync('a', 'b', { mode: -1 })),
-            tried(() => fs.cpSync('a', 'b', { dereference: true, verbatimSymlinks: true })), tried(() => fs.cp('a', 'b', {}))];
+    return [
+      tried(() => fs.cpSync('a', 'b', { recursive: 1 })),
+      tried(() => fs.cpSync('a')),
+      tried(() => fs.cpSync(1, 'b')),
+      tried(() => fs.cpSync('a', 'b', { filter: 1 })),
+      tried(() => fs.cpSync('a', 'b', { mode: -1 })),
+      tried(() => fs.cpSync('a', 'b', { dereference: true, verbatimSymlinks: true })),
+      tried(() => fs.cp('a', 'b', {})),
+    ];
   },
   async 'rm of files and links'(tools) {
     const found = [];
     for (const rm of kinds('rm', tools)) {
       fs.writeFileSync('f', '');
       fs.symlinkSync('f', 'l');
-      found.push(await rm('l'), fs.existsSync('f'), await rm('f'), fs.existsSync('f'), await rm('f'), await rm('f', { force: true }));
+      found.push(
+        await rm('l'),
+        fs.existsSync('f'),
+        await rm('f'),
+        fs.existsSync('f'),
+        await rm('f'),
+        await rm('f', { force: true }),
+      );
     }
     return found;
   },
@@ -139,8 +186,14 @@ module.exports = {
     for (const rm of kinds('rm', tools)) {
       fs.mkdirSync('d/e/f', recursive);
       fs.writeFileSync('d/e/x', '');
-      found.push(await rm('d'), fs.existsSync('d'), await rm('d', recursive), fs.existsSync('d'), await rm('d', recursive),
-                 await rm('d', { recursive: true, force: true }));
+      found.push(
+        await rm('d'),
+        fs.existsSync('d'),
+        await rm('d', recursive),
+        fs.existsSync('d'),
+        await rm('d', recursive),
+        await rm('d', { recursive: true, force: true }),
+      );
     }
     return found;
   },
@@ -155,13 +208,19 @@ module.exports = {
     return found;
   },
   async 'rm: argument errors'({ tried }) {
-    return [tried(() => fs.rmSync('a', { recursive: 'x' })), tried(() => fs.rmSync('a', { force: 1 })), tried(() => fs.rmSync()),
-            tried(() => fs.rmSync('a', { retryDelay: -1 })), tried(() => fs.rmSync('a', { maxRetries: 'x' })), tried(() => fs.rm('a', 'x'))];
+    return [
+      tried(() => fs.rmSync('a', { recursive: 'x' })),
+      tried(() => fs.rmSync('a', { force: 1 })),
+      tried(() => fs.rmSync()),
+      tried(() => fs.rmSync('a', { retryDelay: -1 })),
+      tried(() => fs.rmSync('a', { maxRetries: 'x' })),
+      tried(() => fs.rm('a', 'x')),
+    ];
   },
   async 'rmdir with all below, as far as this Node has it'(tools) {
     const found = [];
     const emit = process.emitWarning;
-    process.emitWarning = () => {};  // It is deprecated.
+    process.emitWarning = () => {}; // It is deprecated.
     for (const rmdir of kinds('rmdir', tools)) {
       fs.mkdirSync('d/e', recursive);
       const error = await rmdir('d', recursive);

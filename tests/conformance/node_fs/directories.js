@@ -11,52 +11,91 @@ function fill() {
   fs.symlinkSync('b', 'd/l');
   fs.symlinkSync('e', 'd/m');
 }
-const kind = (entry) => ['isFile', 'isDirectory', 'isSymbolicLink', 'isFIFO'].filter((name) => entry[name]()).join();
-const shown = (entries) => entries.map((entry) => [entry.name, kind(entry), entry.parentPath]).sort();
+const kind = (entry) =>
+  ['isFile', 'isDirectory', 'isSymbolicLink', 'isFIFO'].filter((name) => entry[name]()).join();
+const shown = (entries) =>
+  entries.map((entry) => [entry.name, kind(entry), entry.parentPath]).sort();
 
 module.exports = {
   'readdir is sorted as natively'() {
     fill();
     for (const name of ['Z', 'ä', '10', '9', '.h']) fs.writeFileSync(`d/${name}`, '');
-    return [fs.readdirSync('d'), fs.readdirSync('d', 'buffer'), fs.readdirSync('d/e', 'hex'), fs.readdirSync('d/e/f')];
+    return [
+      fs.readdirSync('d'),
+      fs.readdirSync('d', 'buffer'),
+      fs.readdirSync('d/e', 'hex'),
+      fs.readdirSync('d/e/f'),
+    ];
   },
   'readdir with types'({ called }) {
     fill();
-    return (async () => [shown(fs.readdirSync('d', { withFileTypes: true })), shown(await called(fs.readdir, 'd', { withFileTypes: true })),
-                         shown(await fs.promises.readdir('d', { withFileTypes: true })),
-                         fs.readdirSync('d', { withFileTypes: true, encoding: 'buffer' }).map((entry) => entry.name)])();
+    return (async () => [
+      shown(fs.readdirSync('d', { withFileTypes: true })),
+      shown(await called(fs.readdir, 'd', { withFileTypes: true })),
+      shown(await fs.promises.readdir('d', { withFileTypes: true })),
+      fs.readdirSync('d', { withFileTypes: true, encoding: 'buffer' }).map((entry) => entry.name),
+    ])();
   },
   'Dirent says where it is'() {
     fill();
     const entry = fs.readdirSync('d', { withFileTypes: true })[0];
-    return [Object.keys(entry), entry.parentPath, entry.path, entry.constructor.name, entry instanceof fs.Dirent];
+    return [
+      Object.keys(entry),
+      entry.parentPath,
+      entry.path,
+      entry.constructor.name,
+      entry instanceof fs.Dirent,
+    ];
   },
   'readdir with all below'({ called }) {
     fill();
     const recursive = { recursive: true };
-    return (async () => [fs.readdirSync('d', recursive).sort(), (await called(fs.readdir, 'd', recursive)).sort(),
-                         (await fs.promises.readdir('d', recursive)).sort(),
-                         shown(fs.readdirSync('d', { recursive: true, withFileTypes: true })),
-                         shown(await fs.promises.readdir('d', { recursive: true, withFileTypes: true })),
-                         shown(await called(fs.readdir, 'd', { recursive: true, withFileTypes: true }))])();
+    return (async () => [
+      fs.readdirSync('d', recursive).sort(),
+      (await called(fs.readdir, 'd', recursive)).sort(),
+      (await fs.promises.readdir('d', recursive)).sort(),
+      shown(fs.readdirSync('d', { recursive: true, withFileTypes: true })),
+      shown(await fs.promises.readdir('d', { recursive: true, withFileTypes: true })),
+      shown(await called(fs.readdir, 'd', { recursive: true, withFileTypes: true })),
+    ])();
   },
   'readdir errors'({ tried, called, settled }) {
     fs.writeFileSync('f', '');
-    return (async () => [tried(() => fs.readdirSync('none')), tried(() => fs.readdirSync('f')), await called(fs.readdir, 'none'),
-                         await settled(fs.promises.readdir('f')), tried(() => fs.readdirSync('.', 'bad')), tried(() => fs.readdirSync(1)),
-                         tried(() => fs.readdirSync('.', { recursive: 1 })), tried(() => fs.readdirSync('none', { recursive: true })),
-                         await settled(fs.promises.readdir('none', { recursive: true, withFileTypes: true })), tried(() => fs.readdirSync(''))])();
+    return (async () => [
+      tried(() => fs.readdirSync('none')),
+      tried(() => fs.readdirSync('f')),
+      await called(fs.readdir, 'none'),
+      await settled(fs.promises.readdir('f')),
+      tried(() => fs.readdirSync('.', 'bad')),
+      tried(() => fs.readdirSync(1)),
+      tried(() => fs.readdirSync('.', { recursive: 1 })),
+      tried(() => fs.readdirSync('none', { recursive: true })),
+      await settled(fs.promises.readdir('none', { recursive: true, withFileTypes: true })),
+      tried(() => fs.readdirSync('')),
+    ])();
   },
   'readdir of the root and of links'() {
     fill();
-    return [fs.readdirSync('/').includes('tmp'), fs.readdirSync('d/m'), fs.readdirSync('d/./e/..').length];
+    return [
+      fs.readdirSync('/').includes('tmp'),
+      fs.readdirSync('d/m'),
+      fs.readdirSync('d/./e/..').length,
+    ];
   },
   'opendir, read to the end, close'({ tried }) {
     fill();
     const dir = fs.opendirSync('d');
     const names = [];
-    for (let entry = dir.readSync(); entry; entry = dir.readSync()) names.push([entry.name, kind(entry), entry.parentPath]);
-    return [dir.path, names.sort(), dir.readSync(), dir.closeSync(), tried(() => dir.closeSync()), tried(() => dir.readSync())];
+    for (let entry = dir.readSync(); entry; entry = dir.readSync())
+      names.push([entry.name, kind(entry), entry.parentPath]);
+    return [
+      dir.path,
+      names.sort(),
+      dir.readSync(),
+      dir.closeSync(),
+      tried(() => dir.closeSync()),
+      tried(() => dir.readSync()),
+    ];
   },
   async 'opendir by iteration closes itself'({ settled }) {
     fill();
@@ -69,25 +108,39 @@ module.exports = {
     fill();
     const dir = await called(fs.opendir, 'd');
     const entry = await called(dir.read.bind(dir));
-    return [typeof entry.name, await called(dir.close.bind(dir)), await called(fs.opendir, 'none'), await called(fs.opendir, 'd/a')];
+    return [
+      typeof entry.name,
+      await called(dir.close.bind(dir)),
+      await called(fs.opendir, 'none'),
+      await called(fs.opendir, 'd/a'),
+    ];
   },
   async 'leaving the iteration early closes'({ settled }) {
     fill();
     const dir = await fs.promises.opendir('d');
-    for await (const entry of dir) { if (entry) break; }
+    for await (const entry of dir) {
+      if (entry) break;
+    }
     return settled(dir.read());
   },
   async 'opendir with all below'() {
     fill();
     const names = [];
-    for await (const entry of await fs.promises.opendir('d', { recursive: true })) names.push(path.join(entry.parentPath, entry.name));
+    for await (const entry of await fs.promises.opendir('d', { recursive: true }))
+      names.push(path.join(entry.parentPath, entry.name));
     return names.sort();
   },
   async 'opendir errors'({ tried, settled }) {
     fs.writeFileSync('f', '');
-    return [tried(() => fs.opendirSync('none')), tried(() => fs.opendirSync('f')), await settled(fs.promises.opendir('none')),
-            tried(() => fs.opendirSync('.', { bufferSize: 0 })), tried(() => fs.opendirSync('.', { bufferSize: 'x' })),
-            tried(() => fs.opendirSync(1)), tried(() => fs.opendirSync('.', { encoding: 'bad' }))];
+    return [
+      tried(() => fs.opendirSync('none')),
+      tried(() => fs.opendirSync('f')),
+      await settled(fs.promises.opendir('none')),
+      tried(() => fs.opendirSync('.', { bufferSize: 0 })),
+      tried(() => fs.opendirSync('.', { bufferSize: 'x' })),
+      tried(() => fs.opendirSync(1)),
+      tried(() => fs.opendirSync('.', { encoding: 'bad' })),
+    ];
   },
   'opendir with an encoding'() {
     fill();
@@ -120,8 +173,17 @@ module.exports = {
     fill();
     const found = [];
     for await (const name of fs.promises.glob('d/**/*')) found.push(name);
-    return [fs.globSync('d/*').sort(), fs.globSync('**/c'), found.sort(), fs.globSync('*.none'),
-            fs.globSync('d/*', { exclude: (name) => name === 'a' }).sort(), await settled(new Promise((resolve) => (
-              fs.glob('d/{a,b}', (error, names) => resolve(error || names.sort())))))];
+    return [
+      fs.globSync('d/*').sort(),
+      fs.globSync('**/c'),
+      found.sort(),
+      fs.globSync('*.none'),
+      fs.globSync('d/*', { exclude: (name) => name === 'a' }).sort(),
+      await settled(
+        new Promise((resolve) =>
+          fs.glob('d/{a,b}', (error, names) => resolve(error || names.sort())),
+        ),
+      ),
+    ];
   },
 };

@@ -5,7 +5,11 @@ const { open } = fs.promises;
 
 async function using(name, flags, body) {
   const handle = await open(name, flags);
-  try { return await body(handle); } finally { await handle.close(); }
+  try {
+    return await body(handle);
+  } finally {
+    await handle.close();
+  }
 }
 
 module.exports = {
@@ -13,12 +17,23 @@ module.exports = {
     const handle = await open('a', 'w');
     const fd = handle.fd;
     await handle.close();
-    return [typeof fd, handle.fd, await settled(handle.close()), await settled(handle.stat()),
-            await settled(handle.write('x'))];
+    return [
+      typeof fd,
+      handle.fd,
+      await settled(handle.close()),
+      await settled(handle.stat()),
+      await settled(handle.write('x')),
+    ];
   },
   async 'open errors'({ settled }) {
-    return [await settled(open('none')), await settled(open('no/where', 'w')), await settled(open('a\0')),
-            await settled(open(1)), await settled(open('a', 'zz')), await settled(open('.', 'w'))];
+    return [
+      await settled(open('none')),
+      await settled(open('no/where', 'w')),
+      await settled(open('a\0')),
+      await settled(open(1)),
+      await settled(open('a', 'zz')),
+      await settled(open('.', 'w')),
+    ];
   },
   async 'a handle says when it closes'({ events }) {
     const handle = await open('a', 'w');
@@ -51,11 +66,17 @@ module.exports = {
   },
   async 'read and write: argument errors'({ settled }) {
     return using('a', 'w+', async (handle) => [
-      await settled(handle.read('x')), await settled(handle.read(Buffer.alloc(0))),
-      await settled(handle.read(Buffer.alloc(2), 3)), await settled(handle.read(Buffer.alloc(2), 0, 3)),
-      await settled(handle.write(5)), await settled(handle.write(Buffer.alloc(2), 3)),
-      await settled(handle.write('x', 0, 'none')), await settled(handle.writev('x')), await settled(handle.truncate('x')),
-      await settled(handle.chmod('x')), await settled(handle.read(Buffer.alloc(2), 0, 1, 'x')),
+      await settled(handle.read('x')),
+      await settled(handle.read(Buffer.alloc(0))),
+      await settled(handle.read(Buffer.alloc(2), 3)),
+      await settled(handle.read(Buffer.alloc(2), 0, 3)),
+      await settled(handle.write(5)),
+      await settled(handle.write(Buffer.alloc(2), 3)),
+      await settled(handle.write('x', 0, 'none')),
+      await settled(handle.writev('x')),
+      await settled(handle.truncate('x')),
+      await settled(handle.chmod('x')),
+      await settled(handle.read(Buffer.alloc(2), 0, 1, 'x')),
     ]);
   },
   async 'readFile and writeFile continue where it stands'() {
@@ -67,7 +88,7 @@ module.exports = {
       return [rest, fs.readFileSync('a', 'utf8'), (await handle.readFile()).length];
     });
   },
-  async 'appendFile'() {
+  async appendFile() {
     return using('a', 'a', async (handle) => {
       await handle.appendFile('one');
       await handle.appendFile(Buffer.from('two'), { flush: true });
@@ -77,8 +98,14 @@ module.exports = {
   async 'stat, truncate, chmod, chown, utimes, sync, datasync'() {
     fs.writeFileSync('a', 'abcdef');
     return using('a', 'r+', async (handle) => {
-      const results = [await handle.truncate(3), await handle.chmod(0o600), await handle.utimes(1, 2),
-                       await handle.chown(process.getuid(), process.getgid()), await handle.sync(), await handle.datasync()];
+      const results = [
+        await handle.truncate(3),
+        await handle.chmod(0o600),
+        await handle.utimes(1, 2),
+        await handle.chown(process.getuid(), process.getgid()),
+        await handle.sync(),
+        await handle.datasync(),
+      ];
       const stats = await handle.stat();
       const big = await handle.stat({ bigint: true });
       return [results, stats.size, stats.mtimeMs, (stats.mode & 0o777).toString(8), big.size];
@@ -86,22 +113,32 @@ module.exports = {
   },
   async 'errors of calls name the call'({ settled }) {
     fs.writeFileSync('a', 'abc');
-    return [await using('a', 'r', async (handle) => [await settled(handle.write('x')), await settled(handle.truncate(1)),
-                                                     await settled(handle.writeFile('x')), await settled(handle.appendFile('x'))]),
-            await using('a', 'w', async (handle) => [await settled(handle.read(Buffer.alloc(1))), await settled(handle.readFile())])];
+    return [
+      await using('a', 'r', async (handle) => [
+        await settled(handle.write('x')),
+        await settled(handle.truncate(1)),
+        await settled(handle.writeFile('x')),
+        await settled(handle.appendFile('x')),
+      ]),
+      await using('a', 'w', async (handle) => [
+        await settled(handle.read(Buffer.alloc(1))),
+        await settled(handle.readFile()),
+      ]),
+    ];
   },
-  async 'readLines'() {
+  async readLines() {
     fs.writeFileSync('a', 'one\ntwo\r\nthree');
     const lines = [];
     const handle = await open('a');
     for await (const line of handle.readLines()) lines.push(line);
     return lines;
   },
-  async 'readableWebStream'() {
+  async readableWebStream() {
     fs.writeFileSync('a', 'web text');
     const handle = await open('a');
     const chunks = [];
-    for await (const chunk of handle.readableWebStream({ type: 'bytes' })) chunks.push(Buffer.from(chunk));
+    for await (const chunk of handle.readableWebStream({ type: 'bytes' }))
+      chunks.push(Buffer.from(chunk));
     await handle.close();
     return Buffer.concat(chunks);
   },
@@ -129,7 +166,10 @@ module.exports = {
   async 'its descriptor works with the other calls'() {
     return using('a', 'w+', async (handle) => {
       fs.writeSync(handle.fd, 'by number');
-      return [fs.fstatSync(handle.fd).size, await new Promise((resolve) => fs.fstat(handle.fd, (_, x) => resolve(x.size)))];
+      return [
+        fs.fstatSync(handle.fd).size,
+        await new Promise((resolve) => fs.fstat(handle.fd, (_, x) => resolve(x.size))),
+      ];
     });
   },
   async 'disposal closes'() {
@@ -139,14 +179,21 @@ module.exports = {
     return handle.fd;
   },
   async 'a directory as handle'({ settled }) {
-    return using('.', 'r', async (handle) => [(await handle.stat()).isDirectory(), await settled(handle.read(Buffer.alloc(1))),
-                                              await settled(handle.readFile())]);
+    return using('.', 'r', async (handle) => [
+      (await handle.stat()).isDirectory(),
+      await settled(handle.read(Buffer.alloc(1))),
+      await settled(handle.readFile()),
+    ]);
   },
   async 'parallel reads at positions'() {
     fs.writeFileSync('a', '0123456789');
-    return using('a', 'r', (handle) => Promise.all(Array.from({ length: 10 }, async (_, i) => {
-      const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, i);
-      return `${buffer}`;
-    })));
+    return using('a', 'r', (handle) =>
+      Promise.all(
+        Array.from({ length: 10 }, async (_, i) => {
+          const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, i);
+          return `${buffer}`;
+        }),
+      ),
+    );
   },
 };

@@ -6,8 +6,13 @@ const http = require('http');
 const dgram = require('dgram');
 const dns = require('dns');
 
-const listening = (server) => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
-const text = async (stream) => { let all = ''; for await (const chunk of stream) all += chunk; return all; };
+const listening = (server) =>
+  new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
+const text = async (stream) => {
+  let all = '';
+  for await (const chunk of stream) all += chunk;
+  return all;
+};
 
 module.exports = {
   async 'net: echo'() {
@@ -24,13 +29,17 @@ module.exports = {
     const server = net.createServer();
     const port = await listening(server);
     await new Promise((resolve) => server.close(resolve));
-    const error = await new Promise((resolve) => net.connect(port, '127.0.0.1').on('error', resolve));
+    const error = await new Promise((resolve) =>
+      net.connect(port, '127.0.0.1').on('error', resolve),
+    );
     return [error.code, error.syscall, error.address, error.errno];
   },
   async 'net: an address in use'() {
     const server = net.createServer();
     const port = await listening(server);
-    const error = await new Promise((resolve) => net.createServer().on('error', resolve).listen(port, '127.0.0.1'));
+    const error = await new Promise((resolve) =>
+      net.createServer().on('error', resolve).listen(port, '127.0.0.1'),
+    );
     server.close();
     return [error.code, error.syscall];
   },
@@ -54,28 +63,45 @@ module.exports = {
   },
   async 'net: a local socket'() {
     const server = net.createServer((socket) => socket.end('local'));
-    const error = await new Promise((resolve) => { server.on('error', resolve); server.listen('s.sock', () => resolve(null)); });
+    const error = await new Promise((resolve) => {
+      server.on('error', resolve);
+      server.listen('s.sock', () => resolve(null));
+    });
     if (error) return error.code;
     const answer = await text(net.connect('s.sock'));
     const there = fs.statSync('s.sock').isSocket();
     await new Promise((resolve) => server.close(resolve));
     return [answer, there, fs.existsSync('s.sock')];
   },
-  async 'net: abstract local socket that nobody has'() {
+  async 'net: a local socket that nobody has'() {
     const error = await new Promise((resolve) => net.connect('none.sock').on('error', resolve));
     return [error.code, error.syscall];
   },
   async 'http: requests and answers'() {
     const server = http.createServer((request, response) => {
-      if (request.url === '/none') { response.writeHead(404); response.end('no'); return; }
+      if (request.url === '/none') {
+        response.writeHead(404);
+        response.end('no');
+        return;
+      }
       response.setHeader('X-Method', request.method);
       request.pipe(response);
     });
     const port = await listening(server);
-    const ask = (path, options, body) => new Promise((resolve, reject) => http.request(
-      { port, host: '127.0.0.1', path, ...options }, async (response) => resolve(
-        [response.statusCode, response.headers['x-method'], await text(response)])).on('error', reject).end(body));
-    const found = [await ask('/', { method: 'POST' }, 'body'), await ask('/none'), await ask('/x', { method: 'PUT' }, 'y'.repeat(1000))];
+    const ask = (path, options, body) =>
+      new Promise((resolve, reject) =>
+        http
+          .request({ port, host: '127.0.0.1', path, ...options }, async (response) =>
+            resolve([response.statusCode, response.headers['x-method'], await text(response)]),
+          )
+          .on('error', reject)
+          .end(body),
+      );
+    const found = [
+      await ask('/', { method: 'POST' }, 'body'),
+      await ask('/none'),
+      await ask('/x', { method: 'PUT' }, 'y'.repeat(1000)),
+    ];
     server.close();
     return found;
   },
@@ -87,15 +113,24 @@ module.exports = {
     });
     const port = await listening(server);
     const page = await (await fetch(`http://127.0.0.1:${port}/`)).text();
-    const stored = await (await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'sent' })).text();
+    const stored = await (
+      await fetch(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'sent' })
+    ).text();
     server.close();
     return [page, stored, fs.readFileSync('stored', 'utf8')];
   },
   async 'http: keep-alive and closing'() {
-    const server = http.createServer((request, response) => response.end(`${request.headers.connection}`));
+    const server = http.createServer((request, response) =>
+      response.end(`${request.headers.connection}`),
+    );
     const port = await listening(server);
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-    const ask = () => new Promise((resolve) => http.get({ port, host: '127.0.0.1', agent }, async (response) => resolve(await text(response))));
+    const ask = () =>
+      new Promise((resolve) =>
+        http.get({ port, host: '127.0.0.1', agent }, async (response) =>
+          resolve(await text(response)),
+        ),
+      );
     const found = [await ask(), await ask(), Object.keys(agent.freeSockets).length];
     agent.destroy();
     server.close();
@@ -106,7 +141,9 @@ module.exports = {
     await new Promise((resolve) => server.bind(0, '127.0.0.1', resolve));
     server.on('message', (message, from) => server.send(`<${message}>`, from.port, from.address));
     const client = dgram.createSocket('udp4');
-    const answer = new Promise((resolve) => client.on('message', (message) => resolve(`${message}`)));
+    const answer = new Promise((resolve) =>
+      client.on('message', (message) => resolve(`${message}`)),
+    );
     client.send('hello', server.address().port, '127.0.0.1');
     const found = [await answer, server.address().address];
     client.close();
@@ -114,8 +151,15 @@ module.exports = {
     return found;
   },
   'net: argument errors'({ tried }) {
-    return [tried(() => net.connect({ port: 99999 })), tried(() => net.connect({ port: 'x' })), tried(() => net.createServer(1)),
-            tried(() => dgram.createSocket('bad')), tried(() => net.createServer().listen({})), net.isIP('::1'), net.isIP('x')];
+    return [
+      tried(() => net.connect({ port: 99999 })),
+      tried(() => net.connect({ port: 'x' })),
+      tried(() => net.createServer(1)),
+      tried(() => dgram.createSocket('bad')),
+      tried(() => net.createServer().listen({})),
+      net.isIP('::1'),
+      net.isIP('x'),
+    ];
   },
   async 'dns: localhost'() {
     const { address } = await dns.promises.lookup('localhost', { family: 4 });
@@ -123,9 +167,12 @@ module.exports = {
   },
   async 'a child serves, the parent asks'() {
     const { spawn } = require('child_process');
-    const source = 'const s = require("http").createServer((q, r) => r.end("child")).listen(0, "127.0.0.1", () => console.log(s.address().port))';
+    const source =
+      'const s = require("http").createServer((q, r) => r.end("child")).listen(0, "127.0.0.1", () => console.log(s.address().port))';
     const child = spawn(process.execPath, ['-e', source]);
-    const port = await new Promise((resolve) => child.stdout.once('data', (chunk) => resolve(Number(`${chunk}`))));
+    const port = await new Promise((resolve) =>
+      child.stdout.once('data', (chunk) => resolve(Number(`${chunk}`))),
+    );
     const answer = await (await fetch(`http://127.0.0.1:${port}/`)).text();
     child.kill();
     return answer;

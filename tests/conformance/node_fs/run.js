@@ -9,9 +9,14 @@ const path = require('path');
 
 const CASE_MS = 20_000;
 const root = process.cwd();
-const subjects = process.argv.length > 2 ? process.argv.slice(2) :
-  fs.readdirSync(__dirname).filter((name) => name.endsWith('.js') && name !== 'run.js')
-    .map((name) => name.slice(0, -'.js'.length)).sort();
+const subjects =
+  process.argv.length > 2
+    ? process.argv.slice(2)
+    : fs
+        .readdirSync(__dirname)
+        .filter((name) => name.endsWith('.js') && name !== 'run.js')
+        .map((name) => name.slice(0, -'.js'.length))
+        .sort();
 
 const ERROR_FIELDS = ['code', 'message', 'syscall', 'path', 'dest', 'errno'];
 
@@ -39,11 +44,19 @@ function plain(value) {
 const tools = {
   // What a synchronous call returned or threw.
   tried(action) {
-    try { return action(); } catch (error) { return error; }
+    try {
+      return action();
+    } catch (error) {
+      return error;
+    }
   },
   // What a promise came to.
   async settled(promise) {
-    try { return await promise; } catch (error) { return error; }
+    try {
+      return await promise;
+    } catch (error) {
+      return error;
+    }
   },
   // What a callback was given: its error, or the rest.
   called(action, ...args) {
@@ -75,7 +88,9 @@ const tools = {
 // What a case came to, or that it took too long, or what nobody caught meanwhile.
 async function outcome(promise) {
   let timer, stray;
-  const late = new Promise((resolve) => { timer = setTimeout(resolve, CASE_MS, 'took too long'); });
+  const late = new Promise((resolve) => {
+    timer = setTimeout(resolve, CASE_MS, 'took too long');
+  });
   const uncaught = new Promise((resolve) => {
     stray = (error) => resolve(['uncaught', error]);
     process.on('uncaughtException', stray);
@@ -103,7 +118,7 @@ async function main() {
       fs.writeSync(1, `${line}\n`);
     }
   }
-  process.exit(0);  // A watcher that a case left open holds no run.
+  process.exit(0); // A watcher that a case left open holds no run.
 }
 
 main();

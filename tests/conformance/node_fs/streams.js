@@ -4,10 +4,11 @@ const fs = require('fs');
 const { pipeline } = require('stream/promises');
 const zlib = require('zlib');
 
-const ended = (stream) => new Promise((resolve) => {
-  stream.on('error', (error) => resolve(error));
-  stream.on('close', () => resolve('closed'));
-});
+const ended = (stream) =>
+  new Promise((resolve) => {
+    stream.on('error', (error) => resolve(error));
+    stream.on('close', () => resolve('closed'));
+  });
 const written = async (stream, ...chunks) => {
   const end = ended(stream);
   for (const chunk of chunks) stream.write(chunk);
@@ -28,8 +29,13 @@ module.exports = {
     const stream = fs.createReadStream('a', { start: 2, end: 8, highWaterMark: 3 });
     stream.on('data', (chunk) => sizes.push(chunk.length));
     await ended(stream);
-    return [sizes, await all(fs.createReadStream('a', { start: 8 })), await all(fs.createReadStream('a', { end: 1 })),
-            await all(fs.createReadStream('a', { start: 20 })), await all(fs.createReadStream('a', { start: 3, end: 3 }))];
+    return [
+      sizes,
+      await all(fs.createReadStream('a', { start: 8 })),
+      await all(fs.createReadStream('a', { end: 1 })),
+      await all(fs.createReadStream('a', { start: 20 })),
+      await all(fs.createReadStream('a', { start: 3, end: 3 })),
+    ];
   },
   async 'encoding splits no character'() {
     fs.writeFileSync('a', 'äöü€');
@@ -60,13 +66,21 @@ module.exports = {
   },
   async 'flags a, r+, wx and start'() {
     fs.writeFileSync('a', 'abcdef');
-    return [await written(fs.createWriteStream('a', { flags: 'a' }), 'g'), read('a'),
-            await written(fs.createWriteStream('a', { flags: 'r+', start: 2 }), 'XY'), read('a'),
-            await written(fs.createWriteStream('a', { flags: 'wx' }), 'no'),
-            await written(fs.createWriteStream('b', { flags: 'w', encoding: 'latin1' }), 'é'), fs.readFileSync('b', 'latin1')];
+    return [
+      await written(fs.createWriteStream('a', { flags: 'a' }), 'g'),
+      read('a'),
+      await written(fs.createWriteStream('a', { flags: 'r+', start: 2 }), 'XY'),
+      read('a'),
+      await written(fs.createWriteStream('a', { flags: 'wx' }), 'no'),
+      await written(fs.createWriteStream('b', { flags: 'w', encoding: 'latin1' }), 'é'),
+      fs.readFileSync('b', 'latin1'),
+    ];
   },
   async 'mode and flush of a written stream'() {
-    return [await written(fs.createWriteStream('a', { mode: 0o600, flush: true }), 'x'), (fs.statSync('a').mode & 0o777).toString(8)];
+    return [
+      await written(fs.createWriteStream('a', { mode: 0o600, flush: true }), 'x'),
+      (fs.statSync('a').mode & 0o777).toString(8),
+    ];
   },
   async 'a descriptor as source and as target'({ all }) {
     fs.writeFileSync('a', 'abcdef');
@@ -88,13 +102,21 @@ module.exports = {
     fs.closeSync(stream.fd);
     const quiet = fs.createReadStream('a', { emitClose: false });
     let closed = false;
-    quiet.on('close', () => { closed = true; }).resume();
+    quiet
+      .on('close', () => {
+        closed = true;
+      })
+      .resume();
     await new Promise((resolve) => quiet.on('end', () => setTimeout(resolve, 50)));
     return [open, closed];
   },
   async 'many small writes'() {
     const stream = fs.createWriteStream('a');
-    return [await written(stream, ...Array.from({ length: 300 }, (_, i) => `${i},`)), read('a').length, stream.bytesWritten];
+    return [
+      await written(stream, ...Array.from({ length: 300 }, (_, i) => `${i},`)),
+      read('a').length,
+      stream.bytesWritten,
+    ];
   },
   async 'cork writes at once'() {
     const stream = fs.createWriteStream('a');
@@ -119,7 +141,9 @@ module.exports = {
     fs.writeFileSync('a', 'x'.repeat(1 << 18));
     const stream = fs.createReadStream('a', { highWaterMark: 1024 });
     let chunks = 0;
-    stream.on('data', () => { if (++chunks === 3) stream.destroy(); });
+    stream.on('data', () => {
+      if (++chunks === 3) stream.destroy();
+    });
     return [await ended(stream), chunks];
   },
   async 'destroy with an error'() {
@@ -131,22 +155,42 @@ module.exports = {
   async 'functions of its own under `fs`'({ all }) {
     fs.writeFileSync('a', 'abc');
     const calls = [];
-    const own = { open: (...args) => { calls.push('open'); fs.open(...args); }, read: (...args) => { calls.push('read'); fs.read(...args); },
-                  close: (...args) => { calls.push('close'); fs.close(...args); } };
+    const own = {
+      open: (...args) => {
+        calls.push('open');
+        fs.open(...args);
+      },
+      read: (...args) => {
+        calls.push('read');
+        fs.read(...args);
+      },
+      close: (...args) => {
+        calls.push('close');
+        fs.close(...args);
+      },
+    };
     return [await all(fs.createReadStream('a', { fs: own })), calls];
   },
   'argument errors'({ tried }) {
-    return [tried(() => fs.createReadStream('a', { start: 'x' })), tried(() => fs.createReadStream('a', { start: 5, end: 2 })),
-            tried(() => fs.createReadStream('a', { end: NaN })), tried(() => fs.createReadStream(5)),
-            tried(() => fs.createWriteStream('a', { start: 'x' })), tried(() => fs.createWriteStream('a', { encoding: 'none' })),
-            tried(() => fs.createReadStream('a', 5)), tried(() => fs.createReadStream('a', { fd: 'x' })),
-            tried(() => fs.createReadStream('a', { fs: { open: 1 } })), tried(() => fs.createWriteStream('a', { flush: 1 }))];
+    return [
+      tried(() => fs.createReadStream('a', { start: 'x' })),
+      tried(() => fs.createReadStream('a', { start: 5, end: 2 })),
+      tried(() => fs.createReadStream('a', { end: NaN })),
+      tried(() => fs.createReadStream(5)),
+      tried(() => fs.createWriteStream('a', { start: 'x' })),
+      tried(() => fs.createWriteStream('a', { encoding: 'none' })),
+      tried(() => fs.createReadStream('a', 5)),
+      tried(() => fs.createReadStream('a', { fd: 'x' })),
+      tried(() => fs.createReadStream('a', { fs: { open: 1 } })),
+      tried(() => fs.createWriteStream('a', { flush: 1 })),
+    ];
   },
   async 'iteration line by line'() {
     fs.writeFileSync('a', 'one\ntwo\nthree\n');
     const lines = [];
     const readline = require('readline');
-    for await (const line of readline.createInterface({ input: fs.createReadStream('a') })) lines.push(line);
+    for await (const line of readline.createInterface({ input: fs.createReadStream('a') }))
+      lines.push(line);
     return lines;
   },
   async 'a large file at a time of 64 KiB'() {
@@ -172,7 +216,9 @@ module.exports = {
   async 'web streams of a file'() {
     const { Readable, Writable } = require('stream');
     fs.writeFileSync('a', 'web');
-    await Readable.toWeb(fs.createReadStream('a')).pipeTo(Writable.toWeb(fs.createWriteStream('b')));
+    await Readable.toWeb(fs.createReadStream('a')).pipeTo(
+      Writable.toWeb(fs.createWriteStream('b')),
+    );
     return read('b');
   },
 };

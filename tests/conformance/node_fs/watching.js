@@ -3,7 +3,9 @@
 // kernels and pollers put events together as they like.
 const fs = require('fs');
 
-const until = async (condition) => { while (!condition()) await new Promise((done) => setTimeout(done, 10)); };
+const until = async (condition) => {
+  while (!condition()) await new Promise((done) => setTimeout(done, 10));
+};
 
 // The events of a watcher until those that are wanted have come.
 async function watched(target, options, wanted, change) {
@@ -27,7 +29,10 @@ module.exports = {
   'watch of a directory: removal and rename'() {
     fs.writeFileSync('a', 'x');
     fs.writeFileSync('b', 'x');
-    return watched('.', {}, ['rename a', 'rename b', 'rename c'], () => { fs.unlinkSync('a'); fs.renameSync('b', 'c'); });
+    return watched('.', {}, ['rename a', 'rename b', 'rename c'], () => {
+      fs.unlinkSync('a');
+      fs.renameSync('b', 'c');
+    });
   },
   'watch of a directory: a new directory'() {
     return watched('.', {}, ['rename d'], () => fs.mkdirSync('d'));
@@ -51,8 +56,13 @@ module.exports = {
     return seen;
   },
   'watch: errors'({ tried }) {
-    return [tried(() => fs.watch('none')), tried(() => fs.watch(1)), tried(() => fs.watch('.', { persistent: 1 })),
-            tried(() => fs.watch('.', 'no such')), tried(() => fs.watch('a\0'))];
+    return [
+      tried(() => fs.watch('none')),
+      tried(() => fs.watch(1)),
+      tried(() => fs.watch('.', { persistent: 1 })),
+      tried(() => fs.watch('.', 'no such')),
+      tried(() => fs.watch('a\0')),
+    ];
   },
   async 'watch ends by an AbortSignal'({ events }) {
     const controller = new AbortController();
@@ -75,7 +85,9 @@ module.exports = {
     const controller = new AbortController();
     const seen = [];
     const watching = (async () => {
-      for await (const { eventType, filename } of fs.promises.watch('.', { signal: controller.signal })) {
+      for await (const { eventType, filename } of fs.promises.watch('.', {
+        signal: controller.signal,
+      })) {
         seen.push(`${eventType} ${filename}`);
         if (seen.includes('rename a')) controller.abort();
       }
@@ -85,15 +97,23 @@ module.exports = {
     return [await settled(watching), seen.includes('rename a')];
   },
   async 'promises.watch: errors'({ settled }) {
-    const watch = async (...args) => { for await (const event of fs.promises.watch(...args)) return event; };
-    return [await settled(watch('none')), await settled(watch(1)), await settled(watch('.', { signal: 1 })),
-            await settled(watch('.', { signal: AbortSignal.abort() }))];
+    const watch = async (...args) => {
+      for await (const event of fs.promises.watch(...args)) return event;
+    };
+    return [
+      await settled(watch('none')),
+      await settled(watch(1)),
+      await settled(watch('.', { signal: 1 })),
+      await settled(watch('.', { signal: AbortSignal.abort() })),
+    ];
   },
   async 'watchFile tells of a change'() {
     fs.writeFileSync('a', 'x');
     fs.utimesSync('a', 1, 1);
     const sizes = [];
-    const watcher = fs.watchFile('a', { interval: 20 }, (now, before) => sizes.push([before.size, now.size]));
+    const watcher = fs.watchFile('a', { interval: 20 }, (now, before) =>
+      sizes.push([before.size, now.size]),
+    );
     await new Promise((done) => setTimeout(done, 100));
     fs.appendFileSync('a', 'yz');
     await until(() => sizes.length);
@@ -102,7 +122,9 @@ module.exports = {
   },
   async 'watchFile tells of a file that comes and one that goes'() {
     const seen = [];
-    fs.watchFile('a', { interval: 20 }, (now, before) => seen.push([before.mtimeMs > 0, now.mtimeMs > 0]));
+    fs.watchFile('a', { interval: 20 }, (now, before) =>
+      seen.push([before.mtimeMs > 0, now.mtimeMs > 0]),
+    );
     await until(() => seen.length === 1);
     fs.writeFileSync('a', '');
     await until(() => seen.length === 2);
@@ -114,7 +136,9 @@ module.exports = {
   async 'watchFile with BigInt stats'() {
     fs.writeFileSync('a', 'x');
     const types = new Promise((resolve) => {
-      fs.watchFile('a', { interval: 20, bigint: true }, (now, before) => resolve([typeof now.size, before.size]));
+      fs.watchFile('a', { interval: 20, bigint: true }, (now, before) =>
+        resolve([typeof now.size, before.size]),
+      );
     });
     await new Promise((done) => setTimeout(done, 100));
     fs.appendFileSync('a', 'y');
@@ -136,7 +160,13 @@ module.exports = {
     return seen;
   },
   'watchFile: argument errors'({ tried }) {
-    return [tried(() => fs.watchFile('a')), tried(() => fs.watchFile(1, () => {})), tried(() => fs.watchFile('a', {}, 'x')),
-            tried(() => fs.unwatchFile('none')), tried(() => fs.watchFile('a', { interval: -1 }, () => {})), fs.unwatchFile('a')];
+    return [
+      tried(() => fs.watchFile('a')),
+      tried(() => fs.watchFile(1, () => {})),
+      tried(() => fs.watchFile('a', {}, 'x')),
+      tried(() => fs.unwatchFile('none')),
+      tried(() => fs.watchFile('a', { interval: -1 }, () => {})),
+      fs.unwatchFile('a'),
+    ];
   },
 };

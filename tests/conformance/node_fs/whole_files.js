@@ -12,8 +12,9 @@ module.exports = {
   },
   'each encoding reads the same bytes its way'() {
     fs.writeFileSync('a', Buffer.from([0x68, 0xc3, 0xa9, 0x00]));
-    return ['utf8', 'latin1', 'hex', 'base64', 'base64url', 'ascii', 'utf16le', 'ucs2']
-      .map((encoding) => fs.readFileSync('a', encoding));
+    return ['utf8', 'latin1', 'hex', 'base64', 'base64url', 'ascii', 'utf16le', 'ucs2'].map(
+      (encoding) => fs.readFileSync('a', encoding),
+    );
   },
   'each encoding writes its bytes'() {
     return ['utf8', 'latin1', 'utf16le', 'ascii'].map((encoding) => {
@@ -39,8 +40,11 @@ module.exports = {
   },
   'views of bytes are written as bytes'() {
     const results = [];
-    for (const view of [new Uint8Array([65, 66]), new Uint16Array([0x4241]),
-                        new DataView(new Uint8Array([67, 68, 69]).buffer, 1)]) {
+    for (const view of [
+      new Uint8Array([65, 66]),
+      new Uint16Array([0x4241]),
+      new DataView(new Uint8Array([67, 68, 69]).buffer, 1),
+    ]) {
       fs.writeFileSync('a', view);
       results.push(read('a'));
     }
@@ -79,13 +83,17 @@ module.exports = {
   },
   'flags of readFile: r r+ w+ a+'({ tried }) {
     fs.writeFileSync('a', 'abc');
-    return ['r', 'r+', 'a+', 'rs', 'w', 'w+'].map(
-      (flag) => tried(() => fs.readFileSync('a', { encoding: 'utf8', flag })));
+    return ['r', 'r+', 'a+', 'rs', 'w', 'w+'].map((flag) =>
+      tried(() => fs.readFileSync('a', { encoding: 'utf8', flag })),
+    );
   },
   'flush and mode options of writeFile'({ tried }) {
     fs.writeFileSync('a', 'x', { flush: true, mode: 0o640 });
-    return [read('a'), (fs.statSync('a').mode & 0o777).toString(8),
-            tried(() => fs.writeFileSync('a', 'x', { flush: 'yes' }))];
+    return [
+      read('a'),
+      (fs.statSync('a').mode & 0o777).toString(8),
+      tried(() => fs.writeFileSync('a', 'x', { flush: 'yes' })),
+    ];
   },
   'appendFile makes a file and grows it'() {
     fs.appendFileSync('log', 'one\n');
@@ -101,8 +109,11 @@ module.exports = {
     return read('a');
   },
   'appendFile with callback, and its mode'({ called }) {
-    return called(fs.appendFile, 'a', 'data', { mode: 0o600 })
-      .then((result) => [result, read('a'), (fs.statSync('a').mode & 0o777).toString(8)]);
+    return called(fs.appendFile, 'a', 'data', { mode: 0o600 }).then((result) => [
+      result,
+      read('a'),
+      (fs.statSync('a').mode & 0o777).toString(8),
+    ]);
   },
   'truncate shortens, lengthens with zeros, empties'() {
     fs.writeFileSync('a', 'abcdef');
@@ -115,15 +126,23 @@ module.exports = {
   },
   'truncate errors'({ tried }) {
     fs.mkdirSync('d');
-    return [tried(() => fs.truncateSync('none', 1)), tried(() => fs.truncateSync('d', 1)),
-            tried(() => fs.truncateSync('x', '1')), tried(() => fs.truncateSync('x', 1.5))];
+    return [
+      tried(() => fs.truncateSync('none', 1)),
+      tried(() => fs.truncateSync('d', 1)),
+      tried(() => fs.truncateSync('x', '1')),
+      tried(() => fs.truncateSync('x', 1.5)),
+    ];
   },
   'truncate of the other two kinds'({ called, settled }) {
     fs.writeFileSync('a', 'abcdef');
-    return called(fs.truncate, 'a', 4)
-      .then(async (first) => [first, read('a'), await settled(fs.promises.truncate('a', 2)),
-                              read('a'), await settled(fs.promises.truncate('none')),
-                              await called(fs.truncate, 'none', 3)]);
+    return called(fs.truncate, 'a', 4).then(async (first) => [
+      first,
+      read('a'),
+      await settled(fs.promises.truncate('a', 2)),
+      read('a'),
+      await settled(fs.promises.truncate('none')),
+      await called(fs.truncate, 'none', 3),
+    ]);
   },
   'ftruncate below, above and on a file open for reading'({ tried }) {
     fs.writeFileSync('a', 'abcdef');
@@ -144,8 +163,12 @@ module.exports = {
     fs.writeFileSync('a', 'two', { mode: 0o600 });
     fs.copyFileSync('a', 'b');
     const { COPYFILE_EXCL } = fs.constants;
-    return [read('b'), tried(() => fs.copyFileSync('a', 'b', COPYFILE_EXCL)),
-            tried(() => fs.copyFileSync('a', 'c', COPYFILE_EXCL)), read('c')];
+    return [
+      read('b'),
+      tried(() => fs.copyFileSync('a', 'b', COPYFILE_EXCL)),
+      tried(() => fs.copyFileSync('a', 'c', COPYFILE_EXCL)),
+      read('c'),
+    ];
   },
   'copyFile keeps the mode of what it copies'() {
     fs.writeFileSync('a', 'x', { mode: 0o751 });
@@ -155,59 +178,90 @@ module.exports = {
   'copyFile errors'({ tried }) {
     fs.writeFileSync('a', 'x');
     fs.mkdirSync('d');
-    return [tried(() => fs.copyFileSync('none', 'b')), tried(() => fs.copyFileSync('a', 'd')),
-            tried(() => fs.copyFileSync('d', 'b')), tried(() => fs.copyFileSync('a', 'x/y')),
-            tried(() => fs.copyFileSync('a', 'b', 99)), tried(() => fs.copyFileSync('a', 'b', '1')),
-            tried(() => fs.copyFileSync('a', 'a'))];
+    return [
+      tried(() => fs.copyFileSync('none', 'b')),
+      tried(() => fs.copyFileSync('a', 'd')),
+      tried(() => fs.copyFileSync('d', 'b')),
+      tried(() => fs.copyFileSync('a', 'x/y')),
+      tried(() => fs.copyFileSync('a', 'b', 99)),
+      tried(() => fs.copyFileSync('a', 'b', '1')),
+      tried(() => fs.copyFileSync('a', 'a')),
+    ];
   },
   'copyFile of the other two kinds'({ called, settled }) {
     fs.writeFileSync('a', 'x');
-    return called(fs.copyFile, 'a', 'b')
-      .then(async (first) => [first, await called(fs.copyFile, 'a', 'b', fs.constants.COPYFILE_EXCL),
-                              await settled(fs.promises.copyFile('a', 'c')), read('c'),
-                              await settled(fs.promises.copyFile('none', 'c'))]);
+    return called(fs.copyFile, 'a', 'b').then(async (first) => [
+      first,
+      await called(fs.copyFile, 'a', 'b', fs.constants.COPYFILE_EXCL),
+      await settled(fs.promises.copyFile('a', 'c')),
+      read('c'),
+      await settled(fs.promises.copyFile('none', 'c')),
+    ]);
   },
   'readFile and writeFile with callbacks'({ called }) {
-    return called(fs.writeFile, 'a', 'hello', { encoding: 'utf8' })
-      .then(async (first) => [first, await called(fs.readFile, 'a'),
-                              await called(fs.readFile, 'a', 'utf8'),
-                              await called(fs.readFile, 'none', 'utf8'),
-                              await called(fs.writeFile, 'no/where', 'x'),
-                              await called(fs.readFile, '.')]);
+    return called(fs.writeFile, 'a', 'hello', { encoding: 'utf8' }).then(async (first) => [
+      first,
+      await called(fs.readFile, 'a'),
+      await called(fs.readFile, 'a', 'utf8'),
+      await called(fs.readFile, 'none', 'utf8'),
+      await called(fs.writeFile, 'no/where', 'x'),
+      await called(fs.readFile, '.'),
+    ]);
   },
   'promises: readFile, writeFile, appendFile'({ settled }) {
-    return settled(fs.promises.writeFile('a', 'hello'))
-      .then(async (first) => [first, await fs.promises.appendFile('a', ' you'),
-                              await fs.promises.readFile('a'),
-                              await fs.promises.readFile('a', { encoding: 'hex' }),
-                              await settled(fs.promises.readFile('none')),
-                              await settled(fs.promises.readFile('.')),
-                              await settled(fs.promises.writeFile('no/where', 'x'))]);
+    return settled(fs.promises.writeFile('a', 'hello')).then(async (first) => [
+      first,
+      await fs.promises.appendFile('a', ' you'),
+      await fs.promises.readFile('a'),
+      await fs.promises.readFile('a', { encoding: 'hex' }),
+      await settled(fs.promises.readFile('none')),
+      await settled(fs.promises.readFile('.')),
+      await settled(fs.promises.writeFile('no/where', 'x')),
+    ]);
   },
   'promises: writeFile takes iterables and streams'({ settled }) {
-    async function* pieces() { yield 'a'; yield 'b'; }
+    async function* pieces() {
+      yield 'a';
+      yield 'b';
+    }
     const { Readable } = require('stream');
     return settled(fs.promises.writeFile('a', pieces())).then(async () => [
-      read('a'), await fs.promises.writeFile('a', ['x', 'y', 'z']), read('a'),
-      await fs.promises.writeFile('a', Readable.from(['1', '2'])), read('a'),
-      await settled(fs.promises.writeFile('a', [1, 2]))]);
+      read('a'),
+      await fs.promises.writeFile('a', ['x', 'y', 'z']),
+      read('a'),
+      await fs.promises.writeFile('a', Readable.from(['1', '2'])),
+      read('a'),
+      await settled(fs.promises.writeFile('a', [1, 2])),
+    ]);
   },
   'promises: large text in one piece'() {
     const text = 'ä'.repeat(700_000);
-    return fs.promises.writeFile('a', text).then(
-      async () => [(await fs.promises.readFile('a', 'utf8')) === text, fs.statSync('a').size]);
+    return fs.promises
+      .writeFile('a', text)
+      .then(async () => [
+        (await fs.promises.readFile('a', 'utf8')) === text,
+        fs.statSync('a').size,
+      ]);
   },
   'many files at once'() {
     const names = Array.from({ length: 20 }, (_, i) => `f${i}`);
-    return Promise.all(names.map((name) => fs.promises.writeFile(name, name)))
-      .then(() => Promise.all(names.map((name) => fs.promises.readFile(name, 'utf8'))));
+    return Promise.all(names.map((name) => fs.promises.writeFile(name, name))).then(() =>
+      Promise.all(names.map((name) => fs.promises.readFile(name, 'utf8'))),
+    );
   },
-  'openAsBlob'({ tried }) {
+  openAsBlob({ tried }) {
     fs.writeFileSync('a', 'blob text');
-    return fs.openAsBlob('a', { type: 'text/plain' }).then(async (blob) => [
-      blob.size, blob.type, await blob.text(), await blob.slice(5).text(),
-      tried(() => fs.openAsBlob('none')),
-      tried(() => fs.openAsBlob('a', { type: 1 })), tried(() => fs.openAsBlob('a', 1)),
-      tried(() => fs.openAsBlob(1))]);
+    return fs
+      .openAsBlob('a', { type: 'text/plain' })
+      .then(async (blob) => [
+        blob.size,
+        blob.type,
+        await blob.text(),
+        await blob.slice(5).text(),
+        tried(() => fs.openAsBlob('none')),
+        tried(() => fs.openAsBlob('a', { type: 1 })),
+        tried(() => fs.openAsBlob('a', 1)),
+        tried(() => fs.openAsBlob(1)),
+      ]);
   },
 };

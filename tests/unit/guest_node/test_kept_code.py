@@ -1,4 +1,4 @@
-"""The guest's own code as V8 compiled it is kept for the next program, and used only if it is whole."""
+"""The guest's own code as V8 compiled it is kept for the next program, and used only if whole."""
 
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def test_the_first_program_keeps_it_and_the_next_one_uses_it(
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b"", lambda b: b[:-100], lambda b: b[:9] + b"x" + b[10:]])
+@pytest.mark.parametrize(
+    "spoil", [lambda b: b"", lambda b: b[:-100], lambda b: b[:9] + b"x" + b[10:]]
+)
 def test_what_is_not_whole_or_of_another_source_is_not_used(
     node: str, source: Path, base: str, tmp_path: Path, spoil: object
 ) -> None:

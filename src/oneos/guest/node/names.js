@@ -158,6 +158,21 @@ function* utime(path, atime, mtime, follow = true) {
   yield ['utime', wire(path), nanoseconds(atime), nanoseconds(mtime), follow];
 }
 
+// Of an open file, whose name may be another by now; a directory has only its path.
+function* setattr({ h, path }, change) {
+  if (h !== undefined) {
+    // An owner of -1 stays who it is.
+    const given = Object.entries(change).filter(([, value]) => value !== -1);
+    yield ['fsetattr', h, Object.fromEntries(given)];
+  } else if (change.mode !== undefined) {
+    yield* chmod(path, change.mode);
+  } else if (change.uid !== undefined) {
+    yield* chown(path, change.uid, change.gid);
+  } else {
+    yield ['utime', wire(path), change.atime_ns, change.mtime_ns, true];
+  }
+}
+
 function* realpath(path, encoding) {
   return encoded(yield ['realpath', wire(path)], encoding);
 }
@@ -167,7 +182,7 @@ function* readlink(path, encoding) {
 }
 
 module.exports = {
-  access, attr, chmod, chown, encoded, isDirectory, link, list, masked, mkdir, mkdirp, mkdtemp,
-  nanoseconds, readdir, readlink, realpath, rename, rmdir, statArray, symlink, unlink, utime, DIRENT,
-  S_IFMT,
+  access, attr, chmod, chown, encoded, id, isDirectory, link, list, masked, mkdir, mkdirp, mkdtemp,
+  nanoseconds, readdir, readlink, realpath, rename, rmdir, setattr, statArray, symlink, unlink,
+  utime, DIRENT, S_IFMT,
 };
