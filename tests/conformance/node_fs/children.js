@@ -74,7 +74,8 @@ module.exports = {
   },
   async 'spawn: SIGKILL, and a signal that the child handles'() {
     const source =
-      'process.on("SIGTERM", () => { console.log("got"); process.exit(9); }); setInterval(() => {}, 1000); console.log("up")';
+      `process.on("SIGTERM", () => { console.log("got"); process.exit(9); });
+        setInterval(() => {}, 1000); console.log("up")`;
     const child = spawn(node, ['-e', source]);
     await new Promise((resolve) => child.stdout.once('data', resolve));
     child.kill('SIGTERM');
@@ -169,7 +170,8 @@ module.exports = {
   async 'fork talks'() {
     fs.writeFileSync(
       'child.js',
-      'process.on("message", (m) => { process.send({ got: m }); if (m === "end") process.disconnect(); }); process.send("ready");',
+      `process.on("message", (m) => { process.send({ got: m });
+        if (m === "end") process.disconnect(); }); process.send("ready");`,
     );
     const child = fork('./child.js', ['arg']);
     const seen = [];

@@ -108,7 +108,8 @@ module.exports = {
   async 'import.meta has the names'() {
     write({
       'a.mjs':
-        'export default [import.meta.filename, import.meta.dirname, import.meta.resolve("./b.mjs")]',
+        `export default [import.meta.filename, import.meta.dirname,
+          import.meta.resolve("./b.mjs")]`,
     });
     return (await load('a.mjs')).default;
   },
@@ -132,7 +133,8 @@ module.exports = {
       'self.mjs': 'export default "self"',
       'x.mjs': 'export default "hash"',
       'a.mjs':
-        'import q from "q"; import o from "o"; import s from "me"; import x from "#x"; export default [q, o, s, x];',
+        `import q from "q"; import o from "o"; import s from "me"; import x from "#x";
+          export default [q, o, s, x];`,
     });
     return (await load('a.mjs')).default;
   },

@@ -168,7 +168,8 @@ module.exports = {
   async 'a child serves, the parent asks'() {
     const { spawn } = require('child_process');
     const source =
-      'const s = require("http").createServer((q, r) => r.end("child")).listen(0, "127.0.0.1", () => console.log(s.address().port))';
+      `const s = require("http").createServer((q, r) => r.end("child")).listen(0, "127.0.0.1",
+        () => console.log(s.address().port))`;
     const child = spawn(process.execPath, ['-e', source]);
     const port = await new Promise((resolve) =>
       child.stdout.once('data', (chunk) => resolve(Number(`${chunk}`))),

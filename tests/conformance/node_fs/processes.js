@@ -144,7 +144,8 @@ module.exports = {
         input: 'x'.repeat(100_000),
       }),
       ran(
-        'console.log(process.stdin.isTTY, process.stdout.isTTY, process.stdin.fd, process.stdout.fd, process.stderr.fd)',
+        `console.log(process.stdin.isTTY, process.stdout.isTTY, process.stdin.fd,
+          process.stdout.fd, process.stderr.fd)`,
       ),
       ran('(async () => { for await (const x of process.stdin) process.stdout.write(x); })()', {
         input: 'a\nb',
@@ -157,7 +158,8 @@ module.exports = {
       ran(`process.stdout.write('x'.repeat(60000)); process.exit(3)`),
       ran(`for (let i = 0; i < 100; i++) console.log('line '.repeat(20)); process.exit()`),
       ran(
-        `process.on('exit', () => console.log('last')); process.stdout.write('first '); process.exit(0)`,
+        `process.on('exit', () => console.log('last')); process.stdout.write('first ');
+          process.exit(0)`,
       ),
       ran(`require('fs').writeSync(1, 'sync'); process.exit(4)`),
       ran(`process.stdout.write('y'.repeat(50000)); throw new Error('mine')`).slice(0, 3),
@@ -184,8 +186,10 @@ module.exports = {
     ];
   },
   'exit events'() {
-    return ran(`process.on('beforeExit', (c) => console.log('before', c)); process.on('exit', (c) => console.log('exit', c));
-      process.on('uncaughtException', (e) => console.log(e.message)); setTimeout(() => { throw new Error('caught'); }, 1);`);
+    return ran(`process.on('beforeExit', (c) => console.log('before', c));
+      process.on('exit', (c) => console.log('exit', c));
+      process.on('uncaughtException', (e) => console.log(e.message));
+        setTimeout(() => { throw new Error('caught'); }, 1);`);
   },
   'the program from standard input and from -e'() {
     const node = (args, input) => {
@@ -218,7 +222,8 @@ module.exports = {
   'console on both streams'() {
     return [
       ran(
-        'console.log("a", 1, { b: [2] }); console.error("c"); console.table([[1]]); console.dir({ x: 1 })',
+        `console.log("a", 1, { b: [2] }); console.error("c"); console.table([[1]]);
+          console.dir({ x: 1 })`,
       ),
       ran('console.assert(false, "no")'),
     ];

@@ -20,7 +20,8 @@ module.exports = {
   'a worker reads and writes the same files'() {
     fs.writeFileSync('a', 'main');
     return worked(
-      `${head} fs.appendFileSync('a', '+worker'); parentPort.postMessage(fs.readFileSync('a', 'utf8'));`,
+      `${head} fs.appendFileSync('a', '+worker');
+        parentPort.postMessage(fs.readFileSync('a', 'utf8'));`,
     ).then((result) => [result, fs.readFileSync('a', 'utf8')]);
   },
   'a worker from a file, CommonJS and ESM'() {
@@ -34,8 +35,10 @@ module.exports = {
     );
   },
   'a worker: promises and streams of fs'() {
-    return worked(`${head} (async () => { await fs.promises.writeFile('a', 'x'.repeat(9)); let n = 0;
-      for await (const chunk of fs.createReadStream('a')) n += chunk.length; parentPort.postMessage(n); })()`);
+    return worked(`${head} (async () => { await fs.promises.writeFile('a', 'x'.repeat(9));
+      let n = 0;
+      for await (const chunk of fs.createReadStream('a')) n += chunk.length;
+        parentPort.postMessage(n); })()`);
   },
   'a worker that throws, and one that exits'() {
     return Promise.all([
@@ -47,14 +50,16 @@ module.exports = {
   'a worker is in the same process and directory'() {
     return worked(
       `${head} let e; try { process.chdir('/'); } catch (x) { e = x.code; }
-      parentPort.postMessage([process.cwd(), process.pid === ${process.pid}, process.env.PATH === workerData, e]);`,
+      parentPort.postMessage([process.cwd(), process.pid === ${process.pid},
+        process.env.PATH === workerData, e]);`,
       { workerData: process.env.PATH },
     );
   },
   'a worker follows chdir of the main thread'() {
     fs.mkdirSync('d');
     const worker = new Worker(
-      `${head} parentPort.on('message', () => { parentPort.postMessage(process.cwd()); parentPort.close(); });`,
+      `${head} parentPort.on('message', () => { parentPort.postMessage(process.cwd());
+        parentPort.close(); });`,
       { eval: true },
     );
     process.chdir('d');
@@ -63,7 +68,8 @@ module.exports = {
   },
   'a worker: errors of fs arrive whole'() {
     return worked(
-      `${head} try { fs.readFileSync('none'); } catch (e) { parentPort.postMessage([e.code, e.message, e.path, e.errno]); }`,
+      `${head} try { fs.readFileSync('none');
+        } catch (e) { parentPort.postMessage([e.code, e.message, e.path, e.errno]); }`,
     );
   },
   'shared memory'() {
@@ -100,7 +106,8 @@ module.exports = {
   },
   'a worker starts a program'() {
     return worked(
-      `${head} parentPort.postMessage(require('child_process').execFileSync(process.execPath, ['-p', '6 * 7'], { encoding: 'utf8' }));`,
+      `${head} parentPort.postMessage(require('child_process').execFileSync(process.execPath,
+        ['-p', '6 * 7'], { encoding: 'utf8' }));`,
     );
   },
   terminate() {
@@ -113,7 +120,8 @@ module.exports = {
       .open('a')
       .then((handle) =>
         worked(
-          `${head} workerData.readFile('utf8').then((text) => { parentPort.postMessage(text); return workerData.close(); });`,
+          `${head} workerData.readFile('utf8').then((text) => { parentPort.postMessage(text);
+            return workerData.close(); });`,
           { workerData: handle, transferList: [handle] },
         ),
       );

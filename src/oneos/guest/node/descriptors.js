@@ -72,7 +72,8 @@ function installFiles() {
     // readFileSync wants only the size, which the kernel's file has.
     (lenient === true && entry.kind === 'fd' ? undefined : statOf(files.fstat(entry), big)));
   byDescriptor('ftruncate', 2, far, (entry, [, size]) => files.ftruncate(entry, size));
-  byDescriptor('fchmod', 2, all, (entry, [, mode]) => names.setattr(entry, { mode: mode & 0o7777 }));
+  byDescriptor('fchmod', 2, all, (entry, [, mode]) =>
+    names.setattr(entry, { mode: mode & 0o7777 }));
   byDescriptor('fchown', 3, all, (entry, [, uid, gid]) =>
     names.setattr(entry, { uid: names.id(uid), gid: names.id(gid) }));
   byDescriptor('futimes', 3, all, (entry, [fd, atime, mtime]) =>
