@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from bench.case import NATIVE, ONEOS, SSH, Case, Measured, Row
+from bench.contexts import SYSTEM_PATH
 from bench.setting import Setting, environment, python, run_native
 
 NATIVE_TRUE = "/usr/bin/true"
@@ -22,6 +23,7 @@ def cases(setting: Setting) -> list[Case]:
     return [
         _start(setting, "start.python", "python3 -c pass", ["python3"], [python()], ["-c", "pass"]),
         _start(setting, "start.node", "node -e 0", ["node"], [node], ["-e", "0"]),
+        *_hello(setting, node),
         _start(setting, "start.utility", "/bin/true", ["/bin/true"], ["/bin/true"], []),
         _start(setting, "start.native", NATIVE_TRUE, [NATIVE_TRUE], [NATIVE_TRUE], []),
         _command(setting),
@@ -44,15 +46,17 @@ def _start(
     ours: Sequence[str],
     native: Sequence[str],
     arguments: Sequence[str],
+    host: str | None = None,
 ) -> Case:
-    row = Row(name, "s", f"{shown} on another host, from the request to its end known", AGREED)
+    where = "another host" if host is None else "the same host"
+    row = Row(name, "s", f"{shown} on {where}, from the request to its end known", AGREED)
     count = setting.sized(15, 5)
-    away = setting.away
+    place = host or setting.away
     words = [*native, *arguments]
 
     def oneos() -> Measured:
         session = setting.cluster.session
-        stage = (away, [*ours, *arguments])
+        stage = (place, [*ours, *arguments])
         return {name: _times(count, lambda: session.run([stage]))}
 
     def plain() -> Measured:
@@ -67,6 +71,21 @@ def _start(
     else:
         missing[SSH] = setting.ssh_missing or "-"
     return Case((row,), contenders, missing)
+
+
+def _hello(setting: Setting, node: str) -> list[Case]:
+    """A line of Node's in each context, on the host that is asked."""
+    here = setting.cluster.hosts[0].name
+    words = ["-e", "console.log('hi')"]
+    found = [("instrumented", "node")]
+    system = shutil.which("node", path=SYSTEM_PATH)
+    if system is not None and os.path.samefile(system, node):
+        # Named by its path it runs in the name space.
+        found.insert(0, ("namespace", system))
+    return [
+        _start(setting, f"start.hello.{kind}", "node, one line", [name], [node], words, here)
+        for kind, name in found
+    ]
 
 
 def _command(setting: Setting) -> Case:

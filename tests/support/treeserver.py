@@ -330,6 +330,14 @@ class TreeServer(Processes):
         entry = self._handle(h)
         return _attr(os.fstat(entry.probe))
 
+    def do_fsetattr(self, _c: _Connection, h: int, change: dict[str, int]) -> None:
+        path = f"/proc/self/fd/{self._handle(h).probe}"
+        if "mode" in change:
+            os.chmod(path, change["mode"])
+        os.chown(path, change.get("uid", -1), change.get("gid", -1))
+        if "mtime_ns" in change:
+            os.utime(path, ns=(change["atime_ns"], change["mtime_ns"]))
+
     def do_pread(self, _c: _Connection, h: int, offset: int, n: int) -> bytes:
         return os.pread(self._handle(h).fd, min(n, READ_BYTES_MAX), offset)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat
 import time
 from typing import Any
 
@@ -16,6 +17,11 @@ from oneos.kernel import messages as m
 from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S, READ_BYTES_MAX
 from oneos.net.links import Links
 from oneos.state.names_types import Attr, Inode, Opened
+
+DIRECTORY_BYTES = 4096
+"""What a directory is shown to take, as most file systems do: programs that copy with sendfile(2),
+as libuv does, take what has no bytes for copied and say nothing of a directory.
+"""
 
 
 class LocalFile(Plain):
@@ -158,14 +164,17 @@ def inode_of(opened: Opened) -> Inode:
 
 def attributes(inode: Inode | Attr, live: m.HomeStat | None) -> Attributes:
     """An inode as stat shows it, with the size and times its home has now."""
-    ctime_ns = inode.ctime_ns
+    ctime_ns, size = inode.ctime_ns, inode.size
+    if stat.S_ISDIR(inode.mode):
+        size = DIRECTORY_BYTES
     if live:
+        size = live.size
         # A write changes both times; utime(2) may have set one that is yet to come.
         ctime_ns = max(ctime_ns, min(live.mtime_ns, time.time_ns()))
     return Attributes(
         mode=inode.mode,
         ino=inode.ino,
-        size=live.size if live else inode.size,
+        size=size,
         nlink=inode.nlink,
         uid=inode.uid,
         gid=inode.gid,

@@ -67,6 +67,9 @@ class Facts(Protocol):
 
 _STARTED_NS = time.time_ns()
 
+FACTS_SINCE = 1 << 56
+"""Inode numbers from here on are of what is made up; those of the File System are below."""
+
 
 async def stat_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Attributes:
     """Attributes of a place. Raises FileError(ENOENT)."""
@@ -145,4 +148,4 @@ async def _find(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Dir 
 def _ino(path: bytes) -> int:
     # High numbers, out of the way of the index's; the same on every host for the same path.
     digest = hashlib.blake2b(path, digest_size=7).digest()
-    return (1 << 56) | int.from_bytes(digest, "big")
+    return FACTS_SINCE | int.from_bytes(digest, "big")

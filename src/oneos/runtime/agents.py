@@ -250,6 +250,9 @@ class Agents:
             b"ONEOS_UID": b"%d" % agent.caller.uid,
             b"ONEOS_GID": b"%d" % agent.caller.gid,
         }
+        if start.interpreter == "node":
+            # Cleared when a Runtime starts, like all that stands there.
+            environment[b"ONEOS_CODE"] = os.fsencode(self._directory)
         if packages is not None:
             environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(packages.path)
         return argv, environment

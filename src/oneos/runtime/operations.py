@@ -21,6 +21,7 @@ from oneos.files.names import BY_KERNEL
 from oneos.files.opened import LocalFile, RemoteFile
 from oneos.files.shared import Shared
 from oneos.files.tree import Tree
+from oneos.files.virtual import FACTS_SINCE
 from oneos.ids import HostName, Ino
 from oneos.limits import CLIENT_HANDLES_MAX, LOOKS_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agent import Agent
@@ -109,7 +110,8 @@ class Operations:
         self._system = system
         self._clients: dict[str, Client] = {}
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
-        both += " truncate realpath open opened close ended sync fstat pread pwrite ftruncate"
+        both += " truncate realpath open opened close ended sync fstat fsetattr pread pwrite"
+        both += " ftruncate"
         both += " kill ps"
         program = "child fork exec started reaped unborn pipe"
         client = "look looks setattr mknod release commands session spawn wait poll which"
@@ -345,6 +347,12 @@ class Operations:
 
     async def _op_fstat(self, who: Who, number: int) -> list[int]:
         return (await self._handle(who, number).stat()).wire()
+
+    async def _op_fsetattr(self, who: Who, number: int, change: dict[str, int]) -> None:
+        ino = (await self._handle(who, number).stat()).ino
+        if ino >= FACTS_SINCE:
+            raise FileError(errno.EPERM)
+        await self._tree.regular.set_attr(Ino(ino), msgspec.convert(change, Change))
 
     async def _op_pread(self, who: Who, number: int, offset: int, count: int) -> bytes:
         return await self._remote(who, number).pread(offset, count)

@@ -9,7 +9,7 @@ const { AsyncResource } = require('async_hooks');
 const { setImmediate } = require('timers');
 const { Fail, ERRNO, asIfThrownAbove, describe, toError } = require('./errors');
 const { inTurn } = require('./files');
-const { binding, runAsync, runSync } = require('./steps');
+const { binding, original, runAsync, runSync } = require('./steps');
 
 const { kUsePromises } = binding;
 
@@ -17,14 +17,27 @@ const { kUsePromises } = binding;
 //   operation: the generator; syscall, path, dest: for its error;
 //   quiet: answer undefined instead of ENOENT; entry: a remote file whose position it moves.
 
+// Whether this Node takes ENOTDIR too for a file that is just not there, as newer ones do.
+let takesNotDir;
+function isQuiet({ errno }) {
+  if (errno !== ERRNO.ENOTDIR) return errno === ERRNO.ENOENT;
+  if (takesNotDir === undefined) {
+    try {
+      original.stat('/dev/null/x', false, undefined, false);
+      takesNotDir = true;
+    } catch {
+      takesNotDir = false;
+    }
+  }
+  return takesNotDir;
+}
+
 function now(task, context, above) {
   try {
     return runSync(task.operation);
   } catch (fail) {
     if (!(fail instanceof Fail)) throw fail;
-    if (task.quiet && (fail.errno === ERRNO.ENOENT || fail.errno === ERRNO.ENOTDIR)) {
-      return undefined;
-    }
+    if (task.quiet && isQuiet(fail)) return undefined;
     if (context !== null && typeof context === 'object') {
       context.errno = -fail.errno;
       context.code = describe(fail.errno)[0];

@@ -54,7 +54,8 @@ function* scatter(entry, views, position) {
 function* futimes(entry, fd, atime, mtime) {
   // The kernel's file too: its times are what the Runtime sees when it commits.
   if (entry.kind === 'fd') yield native('futimes', fd, atime, mtime);
-  yield* names.utime(entry.path, atime, mtime);
+  const [atime_ns, mtime_ns] = [names.nanoseconds(atime), names.nanoseconds(mtime)];
+  yield* names.setattr(entry, { atime_ns, mtime_ns });
 }
 
 function installFiles() {
@@ -71,8 +72,10 @@ function installFiles() {
     // readFileSync wants only the size, which the kernel's file has.
     (lenient === true && entry.kind === 'fd' ? undefined : statOf(files.fstat(entry), big)));
   byDescriptor('ftruncate', 2, far, (entry, [, size]) => files.ftruncate(entry, size));
-  byDescriptor('fchmod', 2, all, (entry, [, mode]) => names.chmod(entry.path, mode));
-  byDescriptor('fchown', 3, all, (entry, [, uid, gid]) => names.chown(entry.path, uid, gid));
+  byDescriptor('fchmod', 2, all, (entry, [, mode]) =>
+    names.setattr(entry, { mode: mode & 0o7777 }));
+  byDescriptor('fchown', 3, all, (entry, [, uid, gid]) =>
+    names.setattr(entry, { uid: names.id(uid), gid: names.id(gid) }));
   byDescriptor('futimes', 3, all, (entry, [fd, atime, mtime]) =>
     futimes(entry, fd, atime, mtime), { syscall: 'futime' });
   byDescriptor('read', 5, far, (entry, [, view, offset, length, position]) =>

@@ -11,8 +11,8 @@ const descriptors = require('./descriptors');
 const files = require('./files');
 const { internalBinding } = require('./internals');
 const names = require('./names');
-const { locate } = require('./paths');
-const { binding, original, runSync } = require('./steps');
+const { NOWHERE, locate } = require('./paths');
+const { binding, native, original, runSync } = require('./steps');
 
 // Copying and removing trees: loaded when a program first does that.
 const compose = () => require('./compose');
@@ -21,8 +21,11 @@ function* refuse(errno) { throw new Fail(errno); }
 
 // --- names --------------------------------------------------------------------------------
 // A function whose first `paths` arguments are paths. `run(places, args)` makes the operation.
-function byPath(name, argc, run, { paths = 1, syscall = name, changes = false, shown } = {}) {
+// `refuses(args)`: whether the native function is to throw its error of the other arguments.
+function byPath(name, argc, run,
+                { paths = 1, syscall = name, changes = false, shown, refuses } = {}) {
   replace(binding, name, argc, (args) => {
+    if (refuses?.(args)) return undefined;
     const places = [locate(args[0])];
     if (paths === 2) places.push(locate(args[1]));
     const task = { syscall, path: args[0], quiet: args[argc + 1] === false };
@@ -43,12 +46,23 @@ function byPath(name, argc, run, { paths = 1, syscall = name, changes = false, s
   });
 }
 
+// A mode of `access` or `copyFile` that Node's C++ part refuses: it is left to that, which then
+// gets nothing else of the program.
+function refusesMode(args, at) {
+  const mode = args[at];
+  if (mode === undefined || mode === null) return false;
+  if (Number.isInteger(mode) && mode >= 0 && mode <= 7) return false;
+  args.fill(NOWHERE, 0, at);
+  return true;
+}
+
 function installNames(identity) {
   const change = { changes: true };
-  byPath('access', 2, ([at], [, mode]) => names.access(at.path, mode, identity));
+  byPath('access', 2, ([at], [, mode]) => names.access(at.path, mode, identity),
+         { refuses: (args) => refusesMode(args, 1) });
   byPath('stat', 2, ([at], [, big]) => statOf(names.attr(at.path), big));
   byPath('lstat', 2, ([at], [, big]) => statOf(names.attr(at.path, false), big));
-  byPath('statfs', 2, () => refuse(ERRNO.ENOSYS));
+  byPath('statfs', 2, ([at], [, big]) => statfs(at.path, big, identity().stage));
   byPath('readdir', 3, ([at], [, encoding, types]) => names.readdir(at.path, encoding, types),
          { syscall: 'scandir' });
   byPath('realpath', 2, ([at], [, encoding]) => names.realpath(at.path, encoding));
@@ -71,10 +85,14 @@ function installNames(identity) {
     { operation: makeLink(old, fresh), syscall: 'link', path: old, dest: fresh }));
   replace(binding, 'symlink', 3, ([target, path]) => (
     { operation: makeSymlink(target, path), syscall: 'symlink', path: target, dest: path }));
-  replace(binding, 'copyFile', 3, ([from, to, mode]) => ({
-    operation: compose().copyFile(locate(from), locate(to), mode || 0),
-    syscall: 'copyfile', path: from, dest: to,
-  }));
+  replace(binding, 'copyFile', 3, (args) => {
+    if (refusesMode(args, 2)) return undefined;
+    const [from, to, mode] = args;
+    return {
+      operation: compose().copyFile(locate(from), locate(to), mode || 0),
+      syscall: 'copyfile', path: from, dest: to,
+    };
+  });
   replace(binding, 'mkdir', 3, ([path, mode, recursive]) => (
     { operation: makeDirectory(path, mode, recursive), syscall: 'mkdir', path }));
   replace(binding, 'rmSync', 4, ([path, , recursive]) => (
@@ -96,6 +114,12 @@ function* makeSymlink(target, path) {
   const place = locate(path);
   if (place.native) throw new Fail(ERRNO.EROFS);
   yield* names.symlink(target, place.path);
+}
+
+// Of the tree as a whole: how much this host has for it, which is where its Runtime is.
+function* statfs(path, big, stage) {
+  yield* names.attr(path);
+  return yield native('statfs', stage, big);
 }
 
 function* statOf(attr, big) { return names.statArray(yield* attr, big); }
@@ -175,6 +199,23 @@ function installDirectories() {
   });
 }
 
+// --- watching -----------------------------------------------------------------------------
+function installWatching() {
+  const { FSEvent } = internalBinding('fs_event_wrap');
+  const { StatWatcher } = binding;
+  const start = { event: FSEvent.prototype.start, stat: StatWatcher.prototype.start };
+  FSEvent.prototype.start = function(path, persistent, recursive, encoding) {
+    const place = locate(path);
+    return place.native ? start.event.call(this, place.path, persistent, recursive, encoding) :
+      require('./watch').startEvent(this, path, persistent, encoding);
+  };
+  StatWatcher.prototype.start = function(path, intervalMs) {
+    const place = locate(path);
+    return place.native ? start.stat.call(this, place.path, intervalMs) :
+      require('./watch').startStat(this, path, intervalMs);
+  };
+}
+
 // Nodes from 22 on copy trees in C++.
 function installCopyTree() {
   for (const name of ['cpSyncCheckPaths', 'cpSyncOverrideFile', 'cpSyncCopyDir']) {
@@ -202,6 +243,7 @@ function install(identity) {
   installAnswers();
   installDirectories();
   installCopyTree();
+  installWatching();
   refuseUnknown();
 }
 

@@ -23,6 +23,14 @@ module.exports = {
   // Questions asked ahead about the main script: enough for 30 directories above it.
   FORESEEN_REQUESTS_MAX: 64,
 
+  // Between two looks at what is watched: soon for a person, and 10 requests a second for a file.
+  // After a look that takes long, the rest is as many times longer: a tenth of the time at most.
+  WATCH_PAUSE_MS: 100,
+  WATCH_REST: 9,
+  // Entries of a watched directory whose contents are looked at: one request each. Of those beyond,
+  // only coming and going is told.
+  WATCH_ENTRIES_MAX: 1024,
+
   // PATH_MAX: what a worker thread may be told of the main thread's working directory.
   PATH_BYTES_MAX: 4096,
 

@@ -17,6 +17,7 @@ const DIRENT = {
   0o100000: 1, 0o040000: 2, 0o120000: 3, 0o010000: 4, 0o140000: 5, 0o020000: 6, 0o060000: 7,
 };
 const BLOCK_BYTES = 4096;
+const SLASH = 0x2f;
 
 function split(nanoseconds) {
   const time = BigInt(nanoseconds);
@@ -77,39 +78,38 @@ function* mkdir(path, mode) {
   yield ['mkdir', wire(path), masked(mode)];
 }
 
-// As the program spelled it, the path of the topmost directory that had to be made.
+// Whether a directory is at `place` that could not be made for `errno`. Throws Fail where none is.
+function* isThere(place, errno, below) {
+  const found = yield* attr(place.path);
+  if (isDirectory(found)) return;
+  throw new Fail(errno === ERRNO.EEXIST && below ? ERRNO.ENOTDIR : ERRNO.EEXIST);
+}
+
+const FINAL = new Set([ERRNO.EACCES, ERRNO.ENOSPC, ERRNO.ENOTDIR, ERRNO.EPERM]);
+
+// As the program spelled it, the path of the topmost directory that had to be made. From the end
+// upwards, as Node does it: mostly only the last is missing.
 function* mkdirp(path, mode, locate) {
-  const bytes = Buffer.from(path);
-  const missing = [];
-  let length = bytes.length;
-  for (;;) {
-    while (length > 1 && bytes[length - 1] === 0x2f) length--;
-    const prefix = bytes.subarray(0, length);
-    let found;
-    try {
-      found = yield* attr(locate(prefix).path);
-    } catch (fail) {
-      if (fail.errno !== ERRNO.ENOENT || (length === 1 && bytes[0] === 0x2f)) throw fail;
-      missing.push(prefix);
-      length = prefix.lastIndexOf(0x2f);
-      if (length === 0) length = 1;
-      if (length < 0) break;
-      continue;
-    }
-    if (!isDirectory(found)) throw new Fail(missing.length ? ERRNO.ENOTDIR : ERRNO.EEXIST);
-    break;
-  }
+  const pending = [Buffer.from(path)];
   let first;
-  for (const prefix of missing.reverse()) {
-    const place = locate(prefix);
+  while (pending.length) {
+    const next = pending.at(-1);
+    const place = locate(next);
     if (place.native) throw new Fail(ERRNO.EROFS);
     try {
       yield ['mkdir', wire(place.path), masked(mode)];
-      first ??= prefix;
+      first ??= next;
     } catch (fail) {
-      // Somebody else made it meanwhile, or the name ends in `.` or `..`.
-      if (fail.errno !== ERRNO.EEXIST) throw fail;
+      if (FINAL.has(fail.errno)) throw fail;
+      if (fail.errno === ERRNO.ENOENT) {
+        const slash = next.lastIndexOf(SLASH);
+        if (slash <= 0) throw fail;
+        pending.push(next.subarray(0, slash));
+        continue;
+      }
+      yield* isThere(place, fail.errno, pending.length > 1);
     }
+    pending.pop();
   }
   return first && first.toString();
 }
@@ -158,6 +158,21 @@ function* utime(path, atime, mtime, follow = true) {
   yield ['utime', wire(path), nanoseconds(atime), nanoseconds(mtime), follow];
 }
 
+// Of an open file, whose name may be another by now; a directory has only its path.
+function* setattr({ h, path }, change) {
+  if (h !== undefined) {
+    // An owner of -1 stays who it is.
+    const given = Object.entries(change).filter(([, value]) => value !== -1);
+    yield ['fsetattr', h, Object.fromEntries(given)];
+  } else if (change.mode !== undefined) {
+    yield* chmod(path, change.mode);
+  } else if (change.uid !== undefined) {
+    yield* chown(path, change.uid, change.gid);
+  } else {
+    yield ['utime', wire(path), change.atime_ns, change.mtime_ns, true];
+  }
+}
+
 function* realpath(path, encoding) {
   return encoded(yield ['realpath', wire(path)], encoding);
 }
@@ -167,7 +182,7 @@ function* readlink(path, encoding) {
 }
 
 module.exports = {
-  access, attr, chmod, chown, encoded, isDirectory, link, list, masked, mkdir, mkdirp, mkdtemp,
-  nanoseconds, readdir, readlink, realpath, rename, rmdir, statArray, symlink, unlink, utime, DIRENT,
-  S_IFMT,
+  access, attr, chmod, chown, encoded, id, isDirectory, link, list, masked, mkdir, mkdirp, mkdtemp,
+  nanoseconds, readdir, readlink, realpath, rename, rmdir, setattr, statArray, symlink, unlink,
+  utime, DIRENT, S_IFMT,
 };

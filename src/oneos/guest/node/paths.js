@@ -8,6 +8,9 @@
 const { posix } = require('path');
 const limits = require('./limits');
 
+// What is on no host: native functions are given it where they are called for their errors.
+const NOWHERE = '/proc/self/no-program';
+
 const roots = [];
 let directory = '/';
 
@@ -83,6 +86,7 @@ function wire(path) {
 }
 
 module.exports = {
+  NOWHERE,
   addNative,
   lay,
   locate,

@@ -15,7 +15,7 @@ const paths = require('./paths');
 const processes = require('./processes');
 const { native, original, runSync } = require('./steps');
 
-const NOWHERE = '/proc/self/no-program';
+const { NOWHERE } = paths;
 const PATH_DEFAULT = '/usr/bin:/bin';
 const { O_RDONLY, O_WRONLY } = require('fs').constants;
 const ignore = () => {};

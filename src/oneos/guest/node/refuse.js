@@ -1,12 +1,13 @@
 'use strict';
 // What this version leaves out, refused with an error that says so.
 //
-// Each of these would reach the host by a way of its own: sockets by a path, files watched, read or
-// written by Node's C++ part. Refused at the binding, so that no way of
+// Each of these would reach the host by a way of its own: sockets by a path, files read or written
+// by Node's C++ part. Refused at the binding, so that no way of
 // calling it slips past.
 
 const { ERRNO, Fail, toError } = require('./errors');
 const { beforeLoading, internalBinding } = require('./internals');
+const { NOWHERE } = require('./paths');
 
 function refusal(syscall, message, above) {
   const error = toError(new Fail(ERRNO.ENOSYS), syscall, undefined, undefined, above);
@@ -18,13 +19,6 @@ function refusal(syscall, message, above) {
 // A function that throws ENOSYS with `message`.
 function refused(syscall, message) {
   return function refuse() { throw refusal(syscall, message, refuse); };
-}
-
-function refuseWatching() {
-  const { FSEvent } = internalBinding('fs_event_wrap');
-  const { StatWatcher } = internalBinding('fs');
-  FSEvent.prototype.start = () => -ERRNO.ENOSYS;
-  StatWatcher.prototype.start = () => -ERRNO.ENOSYS;
 }
 
 // Sockets with a name in the file system; abstract ones have none in the tree either.
@@ -88,10 +82,22 @@ function refuseNativeFiles() {
 // `fs.openAsBlob` maps the host's file in C++: read here instead.
 function replaceBlobs() {
   const fs = require('fs');
-  if (!fs.openAsBlob) return;
-  fs.openAsBlob = async function openAsBlob(path, { type = '' } = {}) {
+  const native = fs.openAsBlob;
+  if (!native) return;
+  fs.openAsBlob = function openAsBlob(path, options = {}) {
+    const type = options?.type || '';
+    // For Node's own errors, where there is nothing.
+    if (typeof path === 'number') return native(path, options);
+    if (typeof type !== 'string' || Object(options) !== options) return native(NOWHERE, options);
+    let bytes;
+    try {
+      bytes = fs.readFileSync(path);
+    } catch (error) {
+      if (error?.syscall === undefined) throw error;
+      return native(NOWHERE, options);
+    }
     const { Blob } = require('buffer');
-    return new Blob([await fs.promises.readFile(path)], { type });
+    return Promise.resolve(new Blob([bytes], { type }));
   };
 }
 
@@ -104,7 +110,6 @@ function replaceLoadEnvFile() {
 }
 
 function install() {
-  refuseWatching();
   refuseLocalSockets();
   refuseNativeFiles();
   replaceBlobs();
