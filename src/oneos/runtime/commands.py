@@ -51,6 +51,8 @@ class Command:
 
 OnHost = Callable[[bytes], bool]
 
+NO_INTERPRETERS: Mapping[bytes, str] = {}
+
 
 def nowhere(name: bytes) -> bool:
     """For hosts that run no programs of their own."""
@@ -135,11 +137,29 @@ async def _tidy(tree: Tree, path: bytes, caller: Caller) -> bytes:
 
 
 async def resolve(
-    tree: Tree, argv: list[bytes], cwd: bytes, caller: Caller, on_host: OnHost = nowhere
+    tree: Tree,
+    argv: list[bytes],
+    cwd: bytes,
+    caller: Caller,
+    on_host: OnHost = nowhere,
+    interpreters: Mapping[bytes, str] = NO_INTERPRETERS,
 ) -> Command:
-    """What to start for `argv`; `on_host` as for `which`. Raises CommandError."""
+    """What to start for `argv`.
+
+    Args:
+        on_host: as for `which`.
+        interpreters: the host's paths of interpreters, and which they are: programs give the shell
+            lines with `sys.executable` in them.
+
+    Raises:
+        CommandError: there is none (127), or it may not be run (126).
+    """
     name = argv[0] if argv else b""
-    known = _interpreter(name) if b"/" not in name else None
+    if b"/" not in name:
+        known = _interpreter(name)
+    else:
+        tidy = os.path.normpath(name)
+        known = None if on_host(tidy) else interpreters.get(tidy)
     if known:
         return Command(known, argv[1:])
     path = await _find(tree, name, cwd, caller, on_host)

@@ -12,6 +12,7 @@ import errno
 from .failure import LATER, later, os_error, seamless
 from .paths import shown, to_bytes
 from .programs import install
+from .sockets import make_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,32 +118,8 @@ class Refusals:
         install(module, self.programs)
 
     def _socket(self, module: "Any") -> None:
-        paths, unix = self.paths, getattr(module, "AF_UNIX", None)
-
-        def refuse_tree(sock: "Any", address: "Any") -> None:
-            named = isinstance(address, str | bytes) and address[:1] not in ("\0", b"\0")
-            if sock.family == unix and named and paths.locate(address):
-                raise later("a socket with a name in the tree", address)
-
-        class socket(module.socket):  # type: ignore[misc]
-            __slots__ = ()
-            __module__ = "_socket"
-
-            @seamless
-            def bind(self, address: "Any", /) -> None:
-                refuse_tree(self, address)
-                super().bind(address)
-
-            @seamless
-            def connect(self, address: "Any", /) -> None:
-                refuse_tree(self, address)
-                super().connect(address)
-
-            @seamless
-            def connect_ex(self, address: "Any", /) -> int:
-                refuse_tree(self, address)
-                return super().connect_ex(address)  # type: ignore[no-any-return]
-
+        unix = getattr(module, "AF_UNIX", None)
+        socket = make_socket(module.socket, unix, self.descriptors)
         module.socket = module.SocketType = socket
         module.gethostname = self.process.gethostname
 
@@ -161,7 +138,10 @@ class Refusals:
                 raw = raw[5:].partition(b"?")[0]
             memory = not raw or raw.startswith(b":memory:")
             if not memory and paths.locate(raw) and b"mode=memory" not in to_bytes(database):
-                raise later("a SQLite database in the tree", shown(database))
+                text = f"unable to open database file: a SQLite database in the tree {LATER}"
+                error = module.OperationalError(f"{text}: {shown(database)!r}")
+                error.sqlite_errorcode, error.sqlite_errorname = 14, "SQLITE_CANTOPEN"
+                raise error
 
         class Connection(module.Connection):  # type: ignore[misc]
             __module__ = "sqlite3"
