@@ -75,6 +75,13 @@ def _interpreter(name: bytes) -> str | None:
     return "sh" if name == b"sh" else None
 
 
+def _interpreter_at(path: bytes, interpreters: Mapping[bytes, str]) -> str | None:
+    """Which interpreter is at a path: one of this host's own, or where hosts have them."""
+    place, _, name = path.rpartition(b"/")
+    system = place in (b"/bin", *_BIN_ELSEWHERE)
+    return interpreters.get(path) or (_interpreter(name) if system else None)
+
+
 async def which(
     tree: Tree, name: bytes, cwd: bytes, caller: Caller, on_host: OnHost = nowhere
 ) -> bytes:
@@ -158,8 +165,7 @@ async def resolve(
     if b"/" not in name:
         known = _interpreter(name)
     else:
-        tidy = os.path.normpath(name)
-        known = None if on_host(tidy) else interpreters.get(tidy)
+        known = None if on_host(name) else _interpreter_at(os.path.normpath(name), interpreters)
     if known:
         return Command(known, argv[1:])
     path = await _find(tree, name, cwd, caller, on_host)
@@ -202,9 +208,7 @@ async def resolve_file(
     """
     tidy = os.path.normpath(path)
     place, _, name = tidy.rpartition(b"/")
-    known = interpreters.get(tidy)
-    if known is None and place in (b"/bin", *_BIN_ELSEWHERE):
-        known = _interpreter(name)
+    known = _interpreter_at(tidy, interpreters)
     if known is not None:
         return Command(known, argv[1:])
     if place in _BIN_ELSEWHERE and not on_host(tidy):

@@ -69,7 +69,8 @@ def owner(value: "Any", what: str) -> int:
     if not hasattr(value, "__index__"):
         raise TypeError(f"{what} should be integer, not {type(value).__name__}")
     number: int = value.__index__()
-    if number < -1:
+    # C says so of what it cannot keep in its type, also where that is too much.
+    if number < -1 or 1 << 32 <= number < 1 << 63:
         raise OverflowError(f"{what} is less than minimum")
     if number >= 1 << 32:
         raise OverflowError(f"{what} is greater than maximum")

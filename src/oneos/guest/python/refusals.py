@@ -9,6 +9,7 @@ hostile ones: that is the kernel's work.
 import _imp
 import errno
 
+from . import databases
 from .failure import LATER, later, os_error, seamless
 from .paths import shown, to_bytes
 from .programs import install
@@ -130,37 +131,7 @@ class Refusals:
         module.sethostname = sethostname
 
     def _sqlite3(self, module: "Any") -> None:
-        paths = self.paths
-
-        def refuse_tree(database: "Any") -> None:
-            raw = to_bytes(database)
-            if raw.startswith(b"file:"):
-                raw = raw[5:].partition(b"?")[0]
-            memory = not raw or raw.startswith(b":memory:")
-            if not memory and paths.locate(raw) and b"mode=memory" not in to_bytes(database):
-                text = f"unable to open database file: a SQLite database in the tree {LATER}"
-                error = module.OperationalError(f"{text}: {shown(database)!r}")
-                error.sqlite_errorcode, error.sqlite_errorname = 14, "SQLITE_CANTOPEN"
-                raise error
-
-        class Connection(module.Connection):  # type: ignore[misc]
-            __module__ = "sqlite3"
-
-            @seamless
-            def __init__(self, database: "Any", *args: "Any", **kwargs: "Any") -> None:
-                refuse_tree(database)
-                super().__init__(database, *args, **kwargs)
-
-        real_connect = module.connect
-
-        @seamless
-        def connect(database: "Any", *args: "Any", **kwargs: "Any") -> "Any":
-            refuse_tree(database)
-            if len(args) < 5:
-                kwargs.setdefault("factory", Connection)
-            return real_connect(database, *args, **kwargs)
-
-        module.Connection, module.connect = Connection, connect
+        databases.change(module, self.paths)
 
     def _ctypes(self, module: "Any") -> None:
         real_dlopen, paths = module.dlopen, self.paths

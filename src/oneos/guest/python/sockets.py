@@ -47,11 +47,14 @@ def make_socket(base: "Any", unix: "int | None", descriptors: "Descriptors") -> 
             return None
         return (paths.writable(address, making=True) if making else paths.locate(address)) or None
 
-    def at(where: bytes, address: "Any", act: "Callable[[Any], Any]") -> "Any":
+    def at(
+        where: bytes, address: "Any", act: "Callable[[Any], Any]", *, binding: bool = False
+    ) -> "Any":
         """`act` with the kernel's address of a socket of the tree."""
         directory, _, name = channel.call("meeting", where).rpartition("/")
         # Where this program has bound it, that is its name, however it is reached.
-        known.setdefault(name, to_str(to_bytes(address)))
+        if binding or name not in known:
+            known[name] = to_str(to_bytes(address))
         while len(known) > NAMES_KEPT_MAX:
             known.popitem(last=False)
         fd = real["open"](directory, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
@@ -88,7 +91,7 @@ def make_socket(base: "Any", unix: "int | None", descriptors: "Descriptors") -> 
             except FileExistsError:
                 raise os_error(errno.EADDRINUSE) from None
             try:
-                at(where, address, lambda path: base.bind(self, path))
+                at(where, address, lambda path: base.bind(self, path), binding=True)
             except BaseException:
                 channel.post("unlink", where)
                 raise

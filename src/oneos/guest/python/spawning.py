@@ -5,6 +5,7 @@ File actions name paths; those of the tree are opened here before, for only this
 
 import _signal  # type: ignore[import-not-found]
 import posix
+import sys
 from _operator import index
 
 from .channel import out_of_the_way
@@ -25,6 +26,8 @@ ACTIONS = {
     posix.POSIX_SPAWN_CLOSE: ("close", 2),
     posix.POSIX_SPAWN_DUP2: ("dup2", 3),
 }
+if sys.version_info >= (3, 13):
+    ACTIONS[posix.POSIX_SPAWN_CLOSEFROM] = ("closefrom", 2)
 """File actions, and how many elements each has."""
 
 WAIT_FAILED = -1
