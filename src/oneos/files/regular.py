@@ -226,7 +226,13 @@ class RegularFiles:
                 # What is made for this host here must not be given away before it is opened.
                 with self.homes.coming():
                     if flags & os.O_CREAT:
-                        inode = await self._create(path, flags, mode, caller, walk, created)
+                        try:
+                            inode = await self._create(path, flags, mode, caller, walk, created)
+                        except FileError as error:
+                            if error.errno != errno.ENXIO:
+                                raise
+                            # A FIFO that is there is opened, and not made.
+                            inode = await self.names.inode(path, walk)
                         created = True
                     else:
                         where, inode = await self.names.find(path, walk)

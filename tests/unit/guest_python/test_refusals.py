@@ -66,6 +66,7 @@ def test_what_is_in_memory_only_is_allowed(world: World) -> None:
     text = """
 import sqlite3, socket, mmap, ctypes, pwd, os
 db = sqlite3.connect(":memory:")
+db.execute("create table a (b)"); db.deserialize(db.serialize())
 db.execute("attach ':memory:' as more"); db.set_authorizer(None); db.execute("vacuum")
 print(db.execute("select 1").fetchone(), isinstance(db, sqlite3.Connection))
 a, b = socket.socketpair()

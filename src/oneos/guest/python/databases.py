@@ -34,19 +34,22 @@ def change(module: "Any", paths: "Paths") -> None:
                 return False
         return bool(raw and not raw.startswith(b":memory:") and paths.locate(raw))
 
-    def refuse_tree(database: "Any") -> None:
-        if in_tree(database):
-            text = f"unable to open database file: a SQLite database in the tree {LATER}"
-            error = module.OperationalError(f"{text}: {shown(database)!r}")
-            error.sqlite_errorcode, error.sqlite_errorname = CANTOPEN, "SQLITE_CANTOPEN"
-            raise error
+    def refusal(database: "Any") -> Exception:
+        text = f"unable to open database file: a SQLite database in the tree {LATER}"
+        error: Any = module.OperationalError(f"{text}: {shown(database)!r}")
+        error.sqlite_errorcode, error.sqlite_errorname = CANTOPEN, "SQLITE_CANTOPEN"
+        return error  # type: ignore[no-any-return]
 
-    def guarded(function: "Any") -> "Any":
-        """An authorizer that asks `function` about all but files of the tree."""
+    def guarded(function: "Any", own: list[bool]) -> "Any":
+        """An authorizer that asks `function` about all but files of the tree.
+
+        Args:
+            own: whether SQLite attaches something by itself just now, which is in memory.
+        """
 
         def authorizer(action: int, first: "Any", *rest: "Any") -> "Any":
             # A name that is computed is not told: it may be any.
-            if action == ATTACH and (first is None or in_tree(first)):
+            if action == ATTACH and not own[0] and (first is None or in_tree(first)):
                 return DENY
             return OK if function is None else function(action, first, *rest)
 
@@ -58,19 +61,35 @@ def change(module: "Any", paths: "Paths") -> None:
 
         @seamless
         def __init__(self, database: "Any", *args: "Any", **kwargs: "Any") -> None:
-            refuse_tree(database)
+            if in_tree(database):
+                try:
+                    # A directory: it fails, and what this was connected to before is closed.
+                    super().__init__("/", *args, **kwargs)
+                except module.Error:
+                    pass
+                raise refusal(database)
             super().__init__(database, *args, **kwargs)
-            super().set_authorizer(guarded(None))
+            self._oneos_own = [False]
+            super().set_authorizer(guarded(None, self._oneos_own))
 
         @seamless
         def set_authorizer(self, authorizer_callback: "Any") -> None:
-            super().set_authorizer(guarded(authorizer_callback))
+            super().set_authorizer(guarded(authorizer_callback, self._oneos_own))
+
+        @seamless
+        def deserialize(self, data: "Any", /, *, name: str = "main") -> None:
+            self._oneos_own[0] = True
+            try:
+                super().deserialize(data, name=name)
+            finally:
+                self._oneos_own[0] = False
 
     real_connect = module.connect
 
     @seamless
     def connect(database: "Any", *args: "Any", **kwargs: "Any") -> "Any":
-        refuse_tree(database)
+        if in_tree(database):
+            raise refusal(database)
         if len(args) < 5:
             kwargs.setdefault("factory", Connection)
         return real_connect(database, *args, **kwargs)
