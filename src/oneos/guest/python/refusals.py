@@ -55,6 +55,7 @@ class Refusals:
         self.user = self.home = ""
         self.changes: dict[str, Callable[[Any], None]] = {
             "_posixsubprocess": self._posixsubprocess,
+            "_signal": self._signal,
             "_socket": self._socket,
             "_sqlite3": self._sqlite3,
             "_ctypes": self._ctypes,
@@ -129,6 +130,26 @@ class Refusals:
             raise os_error(errno.EPERM)
 
         module.sethostname = sethostname
+
+    def _signal(self, module: "Any") -> None:
+        if not hasattr(module, "pidfd_send_signal"):
+            return
+        table, process, real = self.descriptors.table, self.process, module.pidfd_send_signal
+
+        @seamless
+        def pidfd_send_signal(
+            pidfd: int, signalnum: int, siginfo: "Any" = None, flags: int = 0, /
+        ) -> None:
+            handle = table.get(pidfd)
+            if handle is None:
+                return real(pidfd, signalnum, siginfo, flags)  # type: ignore[no-any-return]
+            # A directory of /proc names a process too.
+            above, _, pid = handle.path.rpartition(b"/")
+            if handle.kind != "dir" or above != b"/proc" or not pid.isdigit():
+                raise os_error(errno.EBADF)
+            return process.kill(int(pid), signalnum)
+
+        module.pidfd_send_signal = pidfd_send_signal
 
     def _sqlite3(self, module: "Any") -> None:
         databases.change(module, self.paths)
