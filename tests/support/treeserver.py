@@ -237,10 +237,25 @@ class TreeServer(Processes):
         os.mkdir(self._host(path))
         os.chmod(self._host(path), mode)  # The guest has applied its umask: ours must not count.
 
+    def do_mknod(self, _c: _Connection, path: bytes, mode: int) -> None:
+        os.mknod(self._host(path), mode)
+        os.chmod(self._host(path), mode & 0o7777)
+
+    def do_meeting(self, _c: _Connection, path: bytes) -> str:
+        about = os.stat(self._host(path, follow=True))
+        if not stat.S_ISSOCK(about.st_mode):
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        return f"{os.path.dirname(self.socket_path)}/{about.st_ino}"
+
+    def do_statvfs(self, _c: _Connection, path: bytes) -> list[int]:
+        return [*os.statvfs(self._host(path, follow=True)), 0]
+
     def do_rmdir(self, _c: _Connection, path: bytes) -> None:
         os.rmdir(self._host(path))
 
-    def do_unlink(self, _c: _Connection, path: bytes) -> None:
+    def do_unlink(self, connection: _Connection, path: bytes) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self.do_meeting(connection, path))
         os.unlink(self._host(path))
 
     def do_rename(self, _c: _Connection, old: bytes, new: bytes) -> None:
@@ -288,6 +303,8 @@ class TreeServer(Processes):
         host = self._host(path, not (exclusive or flags & os.O_NOFOLLOW))
         if host == self.root + b"/dev/null":
             return {"k": "host", "path": "/dev/null"}
+        if os.path.exists(host) and stat.S_ISFIFO(os.stat(host).st_mode):
+            return {"k": "host", "path": os.fsdecode(host)}
         fd = _open(host, flags, mode)
         if stat.S_ISDIR(os.fstat(fd).st_mode):
             os.close(fd)

@@ -154,13 +154,19 @@ class Directory(Plain):
 
 
 class HostPath(Plain):
-    """A file that every host has of its own, such as /dev/null: the program opens it itself."""
+    """A file that every host has of its own, such as /dev/null: the program opens it itself.
+
+    Args:
+        path: on the host.
+        waits: opening it waits for somebody at its other end, as a FIFO's does.
+    """
 
     kind = "host"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, waits: bool = False) -> None:
         super().__init__()
         self.path = path
+        self.waits = waits
 
 
 class Text(Plain):

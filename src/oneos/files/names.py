@@ -171,27 +171,6 @@ class Names:
             old, lambda rid, ns: n.Link(rid=rid, now_ns=ns, old=old, new=new, walk=walk)
         )
 
-    async def chmod(self, path: bytes, mode: int, walk: Walk = WALK) -> None:
-        """Set the permission bits."""
-        await self.change(
-            path,
-            lambda rid, ns: n.SetAttr(rid=rid, now_ns=ns, path=path, mode=mode & 0o7777, walk=walk),
-        )
-
-    async def chown(self, path: bytes, uid: int, gid: int, walk: Walk = WALK) -> None:
-        """Set owner and group; -1 leaves one as it is."""
-        await self.change(
-            path,
-            lambda rid, ns: n.SetAttr(
-                rid=rid,
-                now_ns=ns,
-                path=path,
-                uid=uid if uid >= 0 else None,
-                gid=gid if gid >= 0 else None,
-                walk=walk,
-            ),
-        )
-
     # Last, since its name hides the type from what follows.
     async def list(self, path: bytes, walk: Walk = WALK) -> list[Entry]:
         """The names in a directory. Raises as `find`, and ENOTDIR."""

@@ -12,15 +12,26 @@ import asyncio
 import errno
 import itertools
 import os
+import stat
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from msgspec.structs import asdict, replace
 
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
-from oneos.files.handles import Attributes, Caller, Change, Directory, Handle, Look, wants_to_write
+from oneos.files.handles import (
+    Attributes,
+    Caller,
+    Change,
+    Directory,
+    Handle,
+    HostPath,
+    Look,
+    wants_to_write,
+)
 from oneos.files.home_calls import INCARNATION_SHIFT
 from oneos.files.homes import Homes
+from oneos.files.meetings import Meetings
 from oneos.files.names import Names
 from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of
 from oneos.ids import HostName, Incarnation, Ino
@@ -50,6 +61,7 @@ class RegularFiles:
         homes: the files at home here.
         control: says which hosts are alive.
         links: the connections to them.
+        meetings: what FIFOs and sockets stand for here; None where only native programs meet.
     """
 
     def __init__(
@@ -60,6 +72,7 @@ class RegularFiles:
         homes: Homes,
         control: ControlLog,
         links: Links,
+        meetings: Meetings | None = None,
     ) -> None:
         self.host = host
         self.names = names
@@ -67,6 +80,7 @@ class RegularFiles:
         self._incarnation = incarnation
         self._control = control
         self._links = links
+        self._meetings = meetings
         self._openings = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -140,7 +154,11 @@ class RegularFiles:
 
     async def _tell_home(self, victim: object) -> None:
         """Let the home of a file that lost its last name drop it, unless it is open there."""
-        if not isinstance(victim, Removed) or not victim.ino or victim.deleted:
+        if not isinstance(victim, Removed) or not victim.ino:
+            return
+        if self._meetings is not None:
+            self._meetings.drop(victim.ino)
+        if victim.deleted:
             return
         try:
             if victim.home == self.host:
@@ -150,6 +168,24 @@ class RegularFiles:
         except OneOSError:
             # Its home drops it at its next start, when its homes are voided.
             pass
+
+    async def chmod(self, path: bytes, mode: int, walk: Walk = WALK) -> None:
+        """Set the permission bits."""
+        await self._set(path, Change(mode=mode & 0o7777), walk)
+
+    async def chown(self, path: bytes, uid: int, gid: int, walk: Walk = WALK) -> None:
+        """Set owner and group; -1 leaves one as it is."""
+        change = Change(uid=uid if uid >= 0 else None, gid=gid if gid >= 0 else None)
+        await self._set(path, change, walk)
+
+    async def _set(self, path: bytes, change: Change, walk: Walk) -> None:
+        value = await self.names.change(
+            path,
+            lambda rid, ns: n.SetAttr(rid=rid, now_ns=ns, path=path, walk=walk, **asdict(change)),
+        )
+        assert isinstance(value, Attr)
+        # What is open here shows it by its descriptor too.
+        await self.homes.changed(value)
 
     async def utime(self, path: bytes, atime_ns: int, mtime_ns: int, walk: Walk = WALK) -> None:
         """Set the times, also of the local file that it may be here."""
@@ -199,7 +235,13 @@ class RegularFiles:
                 # What is made for this host here must not be given away before it is opened.
                 with self.homes.coming():
                     if flags & os.O_CREAT:
-                        inode = await self._create(path, flags, mode, caller, walk, created)
+                        try:
+                            inode = await self._create(path, flags, mode, caller, walk, created)
+                        except FileError as error:
+                            if error.errno != errno.ENXIO:
+                                raise
+                            # A FIFO that is there is opened, and not made.
+                            inode = await self.names.inode(path, walk)
                         created = True
                     else:
                         where, inode = await self.names.find(path, walk)
@@ -213,8 +255,7 @@ class RegularFiles:
                         # As it was not followed: there is nothing in it to read or write.
                         raise FileError(errno.ELOOP, path)
                     if inode.is_meeting:
-                        hint = "a FIFO or socket is for the native programs of one host"
-                        raise FileError(errno.ENXIO, path, hint=hint)
+                        return self._fifo(path, inode)
                     if inode.home in ("", self.host):
                         return await self._open_here(inode, flags)
                 return await self._open_elsewhere(inode, flags)
@@ -236,6 +277,26 @@ class RegularFiles:
             return await self._open_here(inode, flags) if inode is not None else None
         except Fenced:
             return None
+
+    def _fifo(self, path: bytes, inode: Inode) -> Handle:
+        if self._meetings is None or not stat.S_ISFIFO(inode.mode):
+            hint = "a FIFO or socket is for the native programs of this host"
+            raise FileError(errno.ENXIO, path, hint=hint if self._meetings is None else "")
+        return HostPath(self._meetings.path(inode.ino, inode.mode), waits=True)
+
+    async def meeting(self, path: bytes, walk: Walk = WALK) -> str:
+        """The host's path of a socket, for a program to bind or connect to.
+
+        Raises:
+            FileError: ECONNREFUSED for what is no socket, as connect(2) has it.
+        """
+        inode = await self.names.inode(path, walk)
+        if not stat.S_ISSOCK(inode.mode):
+            raise FileError(errno.ECONNREFUSED, path)
+        if self._meetings is None:
+            hint = "its native programs meet in its name space"
+            raise FileError(errno.ENOTSUP, path, hint=hint)
+        return self._meetings.path(inode.ino, inode.mode)
 
     async def head(self, path: bytes, count: int, caller: Caller, walk: Walk = WALK) -> bytes:
         """The first bytes of a file as it was last committed, without becoming its home.

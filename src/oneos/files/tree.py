@@ -162,13 +162,21 @@ class Tree:
         )
 
     async def mknod(self, path: bytes, mode: int, caller: Caller) -> None:
-        """Make the name of a FIFO or socket, at which native programs of one host meet."""
+        """Make the name of a FIFO or socket, at which programs of one host meet."""
         await self._at(
             path,
             caller,
             _no_new(caller),
             lambda p, walk: self.regular.names.mknod(p, mode, caller, walk),
         )
+
+    async def meeting(self, path: bytes, caller: Caller) -> str:
+        """The host's path of what a socket's name stands for on this host."""
+
+        async def virtual(at: Virtual) -> str:
+            raise FileError(errno.ECONNREFUSED, path)
+
+        return await self._at(path, caller, virtual, self.regular.meeting)
 
     async def rmdir(self, path: bytes, caller: Caller) -> None:
         await self._remove(path, caller, self.regular.names.rmdir)
@@ -181,7 +189,7 @@ class Tree:
             path,
             caller,
             _no_change,
-            lambda p, walk: self.regular.names.chmod(p, mode, replace(walk, follow=follow)),
+            lambda p, walk: self.regular.chmod(p, mode, replace(walk, follow=follow)),
         )
 
     async def chown(
@@ -191,7 +199,7 @@ class Tree:
             path,
             caller,
             _no_change,
-            lambda p, walk: self.regular.names.chown(p, uid, gid, replace(walk, follow=follow)),
+            lambda p, walk: self.regular.chown(p, uid, gid, replace(walk, follow=follow)),
         )
 
     async def utime(

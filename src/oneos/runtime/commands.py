@@ -51,6 +51,8 @@ class Command:
 
 OnHost = Callable[[bytes], bool]
 
+NO_INTERPRETERS: Mapping[bytes, str] = {}
+
 
 def nowhere(name: bytes) -> bool:
     """For hosts that run no programs of their own."""
@@ -71,6 +73,13 @@ def _interpreter(name: bytes) -> str | None:
     if _NODE.fullmatch(name):
         return "node"
     return "sh" if name == b"sh" else None
+
+
+def _interpreter_at(path: bytes, interpreters: Mapping[bytes, str]) -> str | None:
+    """Which interpreter is at a path: one of this host's own, or where hosts have them."""
+    place, _, name = path.rpartition(b"/")
+    system = place in (b"/bin", *_BIN_ELSEWHERE)
+    return interpreters.get(path) or (_interpreter(name) if system else None)
 
 
 async def which(
@@ -135,11 +144,28 @@ async def _tidy(tree: Tree, path: bytes, caller: Caller) -> bytes:
 
 
 async def resolve(
-    tree: Tree, argv: list[bytes], cwd: bytes, caller: Caller, on_host: OnHost = nowhere
+    tree: Tree,
+    argv: list[bytes],
+    cwd: bytes,
+    caller: Caller,
+    on_host: OnHost = nowhere,
+    interpreters: Mapping[bytes, str] = NO_INTERPRETERS,
 ) -> Command:
-    """What to start for `argv`; `on_host` as for `which`. Raises CommandError."""
+    """What to start for `argv`.
+
+    Args:
+        on_host: as for `which`.
+        interpreters: the host's paths of interpreters, and which they are: programs give the shell
+            lines with `sys.executable` in them.
+
+    Raises:
+        CommandError: there is none (127), or it may not be run (126).
+    """
     name = argv[0] if argv else b""
-    known = _interpreter(name) if b"/" not in name else None
+    if b"/" not in name:
+        known = _interpreter(name)
+    else:
+        known = None if on_host(name) else _interpreter_at(os.path.normpath(name), interpreters)
     if known:
         return Command(known, argv[1:])
     path = await _find(tree, name, cwd, caller, on_host)
@@ -182,9 +208,7 @@ async def resolve_file(
     """
     tidy = os.path.normpath(path)
     place, _, name = tidy.rpartition(b"/")
-    known = interpreters.get(tidy)
-    if known is None and place in (b"/bin", *_BIN_ELSEWHERE):
-        known = _interpreter(name)
+    known = _interpreter_at(tidy, interpreters)
     if known is not None:
         return Command(known, argv[1:])
     if place in _BIN_ELSEWHERE and not on_host(tidy):

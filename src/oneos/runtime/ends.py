@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from oneos.errors import FileError, UserError
-from oneos.files.handles import Caller, Handle
+from oneos.files.device_paths import open_fifo
+from oneos.files.handles import Caller, Handle, HostPath
 from oneos.files.piped import piped
 from oneos.files.tree import Tree
 from oneos.ids import HostName
@@ -178,6 +179,8 @@ class Ends:
     ) -> int:
         handle = await self._tree.open(end.path, end.flags, end.mode, caller)
         if handle.kind == "host":
+            if isinstance(handle, HostPath) and handle.waits:
+                return await open_fifo(handle.path, os.fsdecode(end.path), end.flags)
             return os.open(handle.path, end.flags | os.O_CLOEXEC)
         if handle.kind == "dir":
             raise FileError(errno.EISDIR, end.path)

@@ -80,6 +80,8 @@ class Launcher:
         self.on_host = on_host
         self.host_names: Callable[[bytes], list[bytes]] = lambda prefix: []
         """The names of this host's programs that begin so; of a host that runs none, nothing."""
+        self.interpreters: Callable[[], dict[bytes, str]] = dict
+        """This host's paths of interpreters, and which they are."""
         self.children = Children(control)
 
     async def spawn(
@@ -116,7 +118,12 @@ class Launcher:
         caller = Caller(user, os.getuid(), os.getgid())
         try:
             command = await resolve(
-                self._tree, stage.spec.argv, stage.spec.cwd, caller, self._on_host(stage.spec.on)
+                self._tree,
+                stage.spec.argv,
+                stage.spec.cwd,
+                caller,
+                self._on_host(stage.spec.on),
+                self.interpreters(),
             )
             stage.interpreter, stage.arguments = command.interpreter, command.arguments
             stage.on = [*stage.spec.on, *command.on]

@@ -26,6 +26,7 @@ from oneos.files.devices import Devices
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
 from oneos.files.hosts import Runtimes
+from oneos.files.meetings import Meetings
 from oneos.files.names import Names
 from oneos.files.proc import Proc
 from oneos.files.regular import RegularFiles
@@ -121,8 +122,16 @@ class Node:
         self.names = Names(self.host, lambda: self.incarnation, self.services)
         self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.home_calls = HomeCalls(self.homes)
+        self.meetings = Meetings(os.fspath(directory / "run" / "meet"))
+        native = not NameSpace.why(config.context)
         self.regular = RegularFiles(
-            self.host, lambda: self.incarnation, self.names, self.homes, self.control, self.links
+            self.host,
+            lambda: self.incarnation,
+            self.names,
+            self.homes,
+            self.control,
+            self.links,
+            None if native else self.meetings,
         )
         self.devices = Devices(config.devices, directory)
         self.index = (
@@ -200,6 +209,7 @@ class Node:
             self.control,
             NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
         )
+        self.launcher.interpreters = self.interpreters.paths
         if NameSpace.kind(self.config.context):
             self.launcher.host_names = NameSpace.names
         self.offspring = Offspring(
@@ -228,7 +238,13 @@ class Node:
             self.stop,
         )
         self.operations = Operations(
-            self.host, self.tree, self.agents, self.offspring, self.launcher, self.system
+            self.host,
+            os.fspath(self.directory),
+            self.tree,
+            self.agents,
+            self.offspring,
+            self.launcher,
+            self.system,
         )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended
@@ -244,6 +260,7 @@ class Node:
         self._closers.append(self.local.close)
         self.records.end_orphans()
         utilities.clear(self.directory / "stage")
+        self.meetings.clear()
         self.environments.clear()
         finding = asyncio.create_task(self.interpreters.find(self.config.python, self.config.node))
         try:

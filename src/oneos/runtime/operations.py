@@ -23,7 +23,7 @@ from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.files.virtual import FACTS_SINCE
 from oneos.ids import HostName, Ino
-from oneos.limits import CLIENT_HANDLES_MAX, LOOKS_MAX, SHARED_HANDLES_MAX
+from oneos.limits import CLIENT_HANDLES_MAX, LOOKS_MAX, NAME_BYTES_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
 from oneos.runtime.commands import which
@@ -90,12 +90,14 @@ class Operations:
 
     Args:
         host: this host.
+        store: a directory of the disk whose sizes `statvfs` shows as the tree's.
         tree, agents, offspring, launcher, system: what the requests act on.
     """
 
     def __init__(
         self,
         host: HostName,
+        store: str,
         tree: Tree,
         agents: Agents,
         offspring: Offspring,
@@ -103,6 +105,7 @@ class Operations:
         system: System,
     ) -> None:
         self.host = host
+        self._store = store
         self._tree = tree
         self._agents = agents
         self._offspring = offspring
@@ -110,11 +113,10 @@ class Operations:
         self._system = system
         self._clients: dict[str, Client] = {}
         both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
-        both += " truncate realpath open opened close ended sync fstat fsetattr pread pwrite"
-        both += " ftruncate"
-        both += " kill ps"
+        both += " mknod meeting statvfs truncate realpath open opened close ended sync fstat"
+        both += " fsetattr pread pwrite ftruncate kill ps"
         program = "child fork exec started reaped unborn pipe"
-        client = "look looks setattr mknod release commands session spawn wait poll which"
+        client = "look looks setattr release commands session spawn wait poll which"
         client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -222,6 +224,15 @@ class Operations:
 
     async def _op_mknod(self, who: Who, path: bytes, mode: int, owner: Sequence[int] = ()) -> None:
         await self._tree.mknod(path, mode, _maker(who, owner))
+
+    async def _op_meeting(self, who: Who, path: bytes) -> str:
+        return await self._tree.meeting(path, who.caller)
+
+    async def _op_statvfs(self, who: Who, path: bytes) -> list[int]:
+        await self._tree.stat(path, who.caller)
+        s = os.statvfs(self._store)
+        sizes = [s.f_bsize, s.f_frsize, s.f_blocks, s.f_bfree, s.f_bavail]
+        return [*sizes, s.f_files, s.f_ffree, s.f_favail, 0, NAME_BYTES_MAX, 0]
 
     async def _op_mkdir(self, who: Who, path: bytes, mode: int, owner: Sequence[int] = ()) -> None:
         await self._tree.mkdir(path, mode, _maker(who, owner))

@@ -9,6 +9,7 @@ from oneos.files.copies import Copies
 from oneos.files.handles import Caller
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
+from oneos.files.meetings import Meetings
 from oneos.files.names import Names
 from oneos.files.regular import RegularFiles
 from oneos.ids import HostName, Incarnation, ServiceName
@@ -52,7 +53,13 @@ class Host:
         self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.calls = HomeCalls(self.homes)
         self.files = RegularFiles(
-            self.host, lambda: self.incarnation, self.names, self.homes, control, self.links
+            self.host,
+            lambda: self.incarnation,
+            self.names,
+            self.homes,
+            control,
+            self.links,
+            Meetings(str(directory / "meet")),
         )
         self.agents: dict[str, Actor] = {}
         self.calls.serve(self.routes)

@@ -343,3 +343,31 @@ async def test_a_link_made_at_one_host_shares_content_with_all(
     excl = os.O_CREAT | os.O_EXCL
     assert await failure(bench.tree.open(b"/d/soft", excl, 0, ROOT)) == "EEXIST"
     assert (await hub.names.inode(b"/d/hard")).nlink == 1
+
+
+async def test_what_is_open_shows_changed_attributes(bench: Bench) -> None:
+    handle = await bench.tree.open(b"/file", os.O_RDWR | os.O_CREAT, 0o600, ROOT)
+    await bench.tree.chmod(b"/file", 0o751, ROOT)
+    await bench.tree.chown(b"/file", 2**31, -1, ROOT)
+    shown = await handle.stat()
+    await handle.close()
+    assert (stat.S_IMODE(shown.mode), shown.uid, shown.gid) == (0o751, 2**31, ROOT.gid)
+
+
+async def test_fifos_and_sockets_stand_for_things_of_the_host(bench: Bench) -> None:
+    tree = bench.tree
+    await tree.mknod(b"/fifo", stat.S_IFIFO | 0o600, ROOT)
+    await tree.mknod(b"/socket", stat.S_IFSOCK | 0o600, ROOT)
+    # With O_CREAT too, for a shell's `> fifo`.
+    for flags in (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC):
+        handle = await tree.open(b"/fifo", flags, 0o600, ROOT)
+        assert (handle.kind, stat.S_ISFIFO(os.stat(handle.path).st_mode)) == ("host", True)
+    await tree.rename(b"/fifo", b"/renamed", ROOT)
+    assert (await tree.open(b"/renamed", os.O_RDONLY, 0, ROOT)).path == handle.path
+    await tree.unlink(b"/renamed", ROOT)
+    assert not os.path.exists(handle.path)
+
+    assert await failure(tree.open(b"/socket", os.O_RDWR, 0, ROOT)) == "ENXIO"
+    assert os.path.dirname(await tree.meeting(b"/socket", ROOT)) == os.path.dirname(handle.path)
+    assert await failure(tree.meeting(b"/dev/null", ROOT)) == "ECONNREFUSED"
+    assert await failure(tree.meeting(b"/fifo", ROOT)) == "ENOENT"

@@ -95,6 +95,17 @@ async def test_command_is_run_by_its_name_its_first_line_or_its_suffix(tree: Tre
         assert found == Command(interpreter, arguments)
 
 
+async def test_a_line_for_the_shell_may_name_an_interpreter_by_its_path(tree: Tree) -> None:
+    own = {b"/opt/host/bin/python9": "python"}
+    for name, interpreter in ((b"/opt/host/bin/python9", "python"), (b"/bin/sh", "sh")):
+        found = await resolve(tree, [name, b"x"], b"/h", CALLER, interpreters=own)
+        assert found == Command(interpreter, [b"x"])
+    # Where hosts run programs of their own, it is one.
+    name = b"/usr/bin/git"
+    found = await resolve(tree, [name], b"/h", CALLER, has_git, {name: "python"})
+    assert found == Command("native", [name])
+
+
 async def test_what_cannot_be_run_has_the_status_of_sh(tree: Tree) -> None:
     for name, status, code in REFUSED:
         with pytest.raises(CommandError) as raised:

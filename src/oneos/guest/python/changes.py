@@ -1,17 +1,19 @@
 """The calls that change names: make, remove, rename, and the attributes of what has a name.
 
 Each method has the name, the arguments and the errors of the function of `posix` that it replaces.
-What the tree has not (FIFOs, extended attributes) is refused, never done on the host.
+What the tree has not (extended attributes) is refused, never done on the host.
 """
 
+import _stat
 import errno
+import posix
 import sys
 import time
 
 from .descriptors import real, stat_result
-from .failure import later, os_error, seamless
+from .failure import os_error, seamless
 from .paths import NOT_A_PATH, shown, to_bytes
-from .places import Places
+from .places import Places, owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,19 +214,36 @@ class Changes(Places):
         self.channel.call("link", old, new, follow, names=tuple(names))
         return None
 
-    # --- what the tree has not --------------------------------------------------------------
     @seamless
     def mkfifo(self, path: "Any", mode: int = 0o666, *, dir_fd: int | None = None) -> None:
-        self._write(path, dir_fd, making=True)
-        raise later("making a FIFO", shown(path))
+        where = self._write(path, dir_fd, making=True)
+        if where == NOT_A_PATH:
+            return real["mkfifo"](path, mode)  # type: ignore[no-any-return]
+        self._make(where, _stat.S_IFIFO | mode & 0o7777)
+        return None
 
     @seamless
     def mknod(
         self, path: "Any", mode: int = 0o600, device: int = 0, *, dir_fd: int | None = None
     ) -> None:
-        self._write(path, dir_fd, making=True)
-        raise later("making a device or a FIFO", shown(path))
+        where = self._write(path, dir_fd, making=True)
+        if where == NOT_A_PATH:
+            return real["mknod"](path, mode, device)  # type: ignore[no-any-return]
+        kind = _stat.S_IFMT(mode)
+        if kind in (0, _stat.S_IFREG):
+            flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL
+            self.descriptors.close(self.descriptors.open_in_tree(where, path, flags, mode))
+        elif kind in (_stat.S_IFIFO, _stat.S_IFSOCK):
+            self._make(where, mode)
+        else:  # The tree's devices are declared by its hosts.
+            raise os_error(errno.EPERM)
+        return None
 
+    def _make(self, where: bytes, mode: int) -> None:
+        """Make the name of a FIFO or socket; as the real functions, its errors name no file."""
+        self.channel.call("mknod", where, mode & ~self.descriptors._umask)
+
+    # --- what the tree has not --------------------------------------------------------------
     @seamless
     def getxattr(self, path: "Any", attribute: "Any", *, follow_symlinks: bool = True) -> bytes:
         native = self._attributes(path)
@@ -259,15 +278,3 @@ def allowed_bytes() -> float:
         return float("inf")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     return float("inf") if limit == resource.RLIM_INFINITY else limit
-
-
-def owner(value: "Any", what: str) -> int:
-    """The number of a user or group, -1 for no change, checked as the real functions do."""
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"{what} should be integer, not {type(value).__name__}")
-    number: int = value.__index__()
-    if number < -1:
-        raise OverflowError(f"{what} is less than minimum")
-    if number >= 1 << 32:
-        raise OverflowError(f"{what} is greater than maximum")
-    return number

@@ -20,7 +20,7 @@ from .fileio import make_file_io
 from .io_open import Opener
 from .names import Names
 from .paths import ENCODING, ERRORS, Paths, host_directories
-from .process import Process
+from .process import BECOMING, Process
 from .refusals import Refusals
 from .spawning import Spawning
 
@@ -32,6 +32,7 @@ NAMES = [
     "scandir",
     "readlink",
     "statvfs",
+    "fstatvfs",
     "pathconf",
     "getcwd",
     "getcwdb",
@@ -98,6 +99,8 @@ PROGRAMS = [
     "posix_spawn",
     "posix_spawnp",
     "system",
+    "putenv",
+    "unsetenv",
 ]
 PROCESS = [
     "getpid",
@@ -116,18 +119,6 @@ PROCESS = [
     "getresgid",
     "getgroups",
     "uname",
-]
-BECOMING = [
-    "setuid",
-    "seteuid",
-    "setreuid",
-    "setresuid",
-    "setgid",
-    "setegid",
-    "setregid",
-    "setresgid",
-    "setgroups",
-    "initgroups",
 ]
 ABOUT = {
     "sched_getaffinity": 0,
@@ -187,7 +178,7 @@ class Context:
                     setattr(posix, name, getattr(owner, name))
         for name in BECOMING:
             if hasattr(posix, name):
-                setattr(posix, name, process.become)
+                setattr(posix, name, process.becoming(name))
         for name, at in ABOUT.items():
             if hasattr(posix, name):
                 setattr(posix, name, process.about(name, at))
@@ -236,6 +227,7 @@ class Context:
         for part in (self.names, self.process, self.programs):
             part.uid, part.gid = int(given["UID"]), int(given["GID"])
         environment = posix.environ
+        self.programs.environment = dict(environment)
         user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)
         home = environment.get(b"HOME", b"/").decode(ENCODING, ERRORS)
         self.refusals.user, self.refusals.home = user, home

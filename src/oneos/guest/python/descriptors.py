@@ -88,7 +88,11 @@ class Descriptors:
         )
         kind = result["k"]
         if kind == "host":
-            return real["open"](result["path"], flags & ~CREATING)  # type: ignore[no-any-return]
+            try:
+                return real["open"](result["path"], flags & ~CREATING)  # type: ignore[no-any-return]
+            except OSError as error:
+                number = error.errno or errno.EIO
+            raise os_error(number, name)
         if kind == "dir":
             handle = Handle(0, kind, result["path"], flags)
             descriptor = placeholder_directory(HERE)
@@ -195,6 +199,8 @@ class Descriptors:
     def fstat(self, fd: int) -> Stat:
         handle = self.table.get(fd)
         if handle is None:
+            if fd in self.channel.reserved:
+                raise os_error(errno.EBADF)
             return real["fstat"](fd)  # type: ignore[no-any-return]
         if handle.kind == "dir":
             return stat_result(self.channel.call("stat", handle.path, True))

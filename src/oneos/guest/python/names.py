@@ -10,7 +10,7 @@ import sys
 
 from .descriptors import Stat, number, real, stat_result
 from .entries import ScandirIterator, entry
-from .failure import later, os_error, seamless
+from .failure import os_error, seamless
 from .paths import shown, to_str
 from .places import Places
 
@@ -105,7 +105,8 @@ class Names(Places):
         raw = is_bytes(path)
         entries = []
         by_descriptor = isinstance(path, int)
-        prefix = "" if by_descriptor else shown("." if path is None else path)
+        prefix: Any = "" if by_descriptor else shown("." if path is None else path)
+        prefix = bytes(prefix) if raw else prefix
         slash: Any = b"/" if raw else "/"
         if not by_descriptor and not prefix.endswith(slash):
             prefix += slash
@@ -143,8 +144,15 @@ class Names(Places):
         if where is None:
             return real["statvfs"](path if isinstance(path, int) else self.paths.native(path))
         if where == SHARED_MEMORY:
-            return posix.statvfs_result((4096, 4096, 0, 0, 0, 0, 0, 0, 0, 255))
-        raise later("asking how full the tree is", *self._shown(path))
+            return posix.statvfs_result((4096, 4096, 0, 0, 0, 0, 0, 0, 0, 255, 0))
+        return posix.statvfs_result(self.channel.call("statvfs", where, names=self._shown(path)))
+
+    @seamless
+    def fstatvfs(self, fd: int, /) -> "Any":
+        handle = self.descriptors.table.get(fd)
+        if handle is None or handle.kind == "fd":
+            return real["fstatvfs"](fd)  # The file lies on that disk, with or without a name.
+        return posix.statvfs_result(self.channel.call("statvfs", b"/"))
 
     @seamless
     def pathconf(self, path: "Any", name: "Any") -> int:

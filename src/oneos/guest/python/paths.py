@@ -23,6 +23,9 @@ real_lstat = posix.lstat  # `posix` is replaced later.
 HOST_DEVICES = frozenset(
     b"/dev/" + name for name in b"null zero full random urandom tty stdin stdout stderr fd".split()
 )
+SHELL = b"/bin/sh"
+"""Whoever executes it gets OneOS's shell, whatever the tree has there; so it is always there."""
+
 NOT_A_PATH = b""
 """What `locate` gives for what is no path at all (a wrong type, a NUL inside, nothing): the real
 function is then called with it, and complains in its own words."""
@@ -42,8 +45,9 @@ class Paths:
 
     def __init__(self, cwd: bytes, host: "set[bytes]") -> None:
         self.cwd = cwd
-        self.host = frozenset(host - {b"", b"/"})
-        self.host_below = (*[directory + b"/" for directory in self.host], b"/dev/fd/")
+        directories = host - {b"", b"/"}
+        self.host = frozenset(directories | {SHELL})
+        self.host_below = (*[directory + b"/" for directory in directories], b"/dev/fd/")
 
     def read_from_host(self, directory: bytes) -> None:
         """One directory more that is read from the host."""
@@ -118,6 +122,7 @@ def to_bytes(path: "Path") -> bytes:
     if type(path) is not str:
         path = shown(path)
         if BUFFERS_ARE_PATHS and isinstance(path, (bytearray, memoryview)):
+            warn_of_buffer(path)
             path = bytes(path)
         elif not isinstance(path, (str, bytes)):
             return b""
@@ -127,6 +132,30 @@ def to_bytes(path: "Path") -> bytes:
         except UnicodeEncodeError:
             return b""
     return b"" if 0 in path else path
+
+
+TAKE_MORE = {
+    **dict.fromkeys(["listdir", "scandir"], "string, bytes, os.PathLike, integer or None"),
+    **dict.fromkeys(
+        ["stat", "chdir", "chmod", "chown", "utime", "truncate", "statvfs", "execve", "pathconf"],
+        "string, bytes, os.PathLike or integer",
+    ),
+}
+"""Functions that take more than paths, and what that is."""
+
+
+def warn_of_buffer(path: "Path") -> None:
+    """Warn as C does where a program gives a buffer for a path."""
+    import warnings
+
+    name, level = "", 1
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(HERE):
+        function = frame.f_locals.get("function")
+        name, level, frame = getattr(function, "__name__", ""), level + 1, frame.f_back
+    takes = TAKE_MORE.get(name, "string, bytes or os.PathLike")
+    text = f"{name}: path should be {takes}, not {type(path).__name__}"
+    warnings.warn(text, DeprecationWarning, level)
 
 
 def shown(path: "Path") -> "Any":

@@ -62,3 +62,16 @@ class Places:
 
     def _shown(self, path: "Any") -> "tuple[Any, ...]":
         return () if path is None or isinstance(path, int) else (shown(path),)
+
+
+def owner(value: "Any", what: str) -> int:
+    """The number of a user or group, -1 for no change, checked as the real functions do."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{what} should be integer, not {type(value).__name__}")
+    number: int = value.__index__()
+    # C says so of what it cannot keep in its type, also where that is too much.
+    if number < -1 or 1 << 32 <= number < 1 << 63:
+        raise OverflowError(f"{what} is less than minimum")
+    if number >= 1 << 32:
+        raise OverflowError(f"{what} is greater than maximum")
+    return number

@@ -10,6 +10,7 @@ import posix
 
 from .descriptors import real
 from .failure import later, os_error, seamless
+from .places import owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from .family import Family
 
 UnameResult = posix.uname_result
+
+BECOMING = {
+    **dict.fromkeys(["setuid", "seteuid", "setgid", "setegid", "setgroups"], 1),
+    **dict.fromkeys(["setreuid", "setregid", "initgroups"], 2),
+    **dict.fromkeys(["setresuid", "setresgid"], 3),
+}
+"""Functions that make a process another user's, and how many arguments each takes."""
 
 
 class Process:
@@ -78,11 +86,11 @@ class Process:
 
     @seamless
     def getpgid(self, pid: int) -> int:
-        return self.family.named(real["getpgid"](self.family.kernel(pid) if pid else 0))
+        return self.family.named(real["getpgid"](self._relative(pid, False) if pid else 0))
 
     @seamless
     def getsid(self, pid: int, /) -> int:
-        return self.family.named(real["getsid"](self.family.kernel(pid) if pid else 0))
+        return self.family.named(real["getsid"](self._relative(pid, False) if pid else 0))
 
     @seamless
     def setpgid(self, pid: int, pgrp: int, /) -> None:
@@ -91,6 +99,8 @@ class Process:
 
     @seamless
     def pidfd_open(self, pid: int, flags: int = 0) -> int:
+        if pid <= 0:
+            return real["pidfd_open"](pid, flags)  # type: ignore[no-any-return]
         if pid != self.family.pid and pid not in self.family.children:
             raise later("watching another process by a descriptor")
         return real["pidfd_open"](self.family.kernel(pid), flags)  # type: ignore[no-any-return]
@@ -117,28 +127,61 @@ class Process:
 
     geteuid, getegid = getuid, getgid
 
+    def _relative(self, pid: int, asks: bool) -> int:
+        """The kernel's number of a child or the parent.
+
+        Args:
+            asks: nothing is changed: then 1, the parent of who has none, is the host's too.
+
+        Raises:
+            OSError: ESRCH, it is neither.
+        """
+        family = self.family
+        if pid == family.parent and family.kernel_parent == real["getppid"]():
+            return family.kernel_parent
+        return 1 if pid == 1 and asks else family.kernel(pid)
+
     def about(self, name: str, at: int = 0) -> "Any":
         """The function `name` of `posix`, which takes a PID as its argument number `at`.
 
         The program's own PID is the kernel's 0; any other but a child's is not the kernel's.
         """
-        function = real[name]
+        function, asks = real[name], "set" not in name
 
         @seamless
         def call(*args: "Any") -> "Any":
             pid = args[at] if len(args) > at else 0
             if isinstance(pid, int) and pid:
-                own = pid == self.family.pid
-                args = (*args[:at], 0 if own else self.family.kernel(pid), *args[at + 1 :])
+                number = 0 if pid == self.family.pid else self._relative(pid, asks)
+                args = (*args[:at], number, *args[at + 1 :])
             return function(*args)
 
         call.__name__ = call.__qualname__ = name
         return call
 
-    @seamless
-    def become(self, *_ids: "Any") -> None:
-        """Stands for setuid(2) and its kind: a program stays who its session is."""
-        raise os_error(errno.EPERM)
+    def becoming(self, name: str) -> "Any":
+        """Stands for the function `name` of `posix`: setuid(2) or one of its kind.
+
+        A program stays who its session is: that it may become, as it may natively, but nobody else.
+        """
+        function, count = real[name], BECOMING[name]
+        of_groups, what = name.endswith("groups"), "gid" if "g" in name else "uid"
+
+        @seamless
+        def become(*ids: "Any") -> None:
+            if len(ids) != count:
+                function(*ids)  # For its error.
+            wanted = ids[-1] if name == "setgroups" else ids[-1:] if of_groups else ids
+            numbers = {owner(id, what) for id in wanted}
+            if count == 1 and -1 in numbers:
+                raise os_error(errno.EINVAL)
+            own = self.uid if what == "uid" else self.gid
+            # No group but one's own: so there is none to give up, or to take.
+            if not numbers <= {own, -1} or (of_groups and (self.uid or numbers != {own})):
+                raise os_error(errno.EPERM)
+
+        become.__name__ = become.__qualname__ = name
+        return become
 
     @seamless
     def uname(self) -> "Any":

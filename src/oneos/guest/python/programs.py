@@ -8,12 +8,12 @@ failure is raised with the errno of execve(2), and no process was made for it.
 
 import errno
 import posix
-import sys
 
 from .channel import out_of_the_way
 from .descriptors import real
 from .failure import later, os_error, seamless
 from .paths import ENCODING, ERRORS, shown, to_str
+from .places import owner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,20 +31,37 @@ real_fork_exec: "Callable[..., int]"
 
 
 def raw(value: "Any") -> bytes:
-    """An argument or part of the environment as the kernel takes it. Raises TypeError."""
+    """An argument or part of the environment as the kernel takes it.
+
+    Raises:
+        TypeError, ValueError: it is no such thing.
+    """
     value = posix.fspath(value)
-    return value.encode(ENCODING, ERRORS) if isinstance(value, str) else bytes(value)
+    found = value.encode(ENCODING, ERRORS) if isinstance(value, str) else bytes(value)
+    if 0 in found:
+        raise ValueError("embedded null byte")
+    return found
 
 
-def own_environment() -> dict[bytes, bytes]:
-    """This program's environment as it is now."""
-    module = sys.modules.get("os")
-    return dict(module.environb if module is not None else posix.environ)
+def words_of(argv: "Any") -> list[bytes]:
+    """The arguments of a program. Raises TypeError, ValueError."""
+    return [raw(word) for word in argv]
 
 
 def listed(environment: "Any") -> list[bytes]:
-    """An environment as its `NAME=value` strings."""
-    return [raw(name) + b"=" + raw(value) for name, value in environment.items()]
+    """An environment as its `NAME=value` strings. Raises TypeError, ValueError."""
+    found = []
+    for name, value in environment.items():
+        name, value = raw(name), raw(value)
+        if not name or b"=" in name[1:]:
+            raise ValueError("illegal environment variable name")
+        found.append(name + b"=" + value)
+    return found
+
+
+def strings(environment: dict[bytes, bytes]) -> list[bytes]:
+    """As `listed`, of what is one for certain."""
+    return [name + b"=" + value for name, value in environment.items()]
 
 
 def mapped(environment: "Iterable[bytes]") -> dict[bytes, bytes]:
@@ -65,6 +82,8 @@ class Programs:
     Attributes:
         uid: the user's number in the network, which is everybody's there.
         gid: the group's.
+        environment: this program's as C has it: what `os.environ` shows, and what was put there
+            by `os.putenv`.
     """
 
     def __init__(
@@ -81,6 +100,18 @@ class Programs:
         self.names = names
         self.family = family
         self.uid = self.gid = 0
+        self.environment: dict[bytes, bytes] = {}
+
+    # --- the environment --------------------------------------------------------------------
+    @seamless
+    def putenv(self, name: "Any", value: "Any", /) -> None:
+        real["putenv"](name, value)
+        self.environment[raw(name)] = raw(value)
+
+    @seamless
+    def unsetenv(self, name: "Any", /) -> None:
+        real["unsetenv"](name)
+        self.environment.pop(raw(name), None)
 
     # --- asking -----------------------------------------------------------------------------
     def _spec(
@@ -98,7 +129,7 @@ class Programs:
     def _child(self, spec: dict[str, "Any"], name: "Any") -> "tuple[int, str, list[bytes], Any]":
         """Enter a child: its PID and token, and the command line and environment to execute."""
         answer = self.channel.call("child", spec, names=(name,))
-        argv = [raw(word) for word in answer["argv"]]
+        argv = words_of(answer["argv"])
         return answer["pid"], answer["token"], argv, answer["env"]
 
     def _inheritable(self) -> "list[Handle]":
@@ -124,13 +155,14 @@ class Programs:
     def fork_exec(self, *given: "Any") -> int:
         """`_posixsubprocess.fork_exec`, whose arguments are only ever given by position."""
         args, files, close_fds, pass_fds, cwd, env = given[:6]
-        argv = [raw(arg) for arg in args]
+        check_kept(pass_fds)
+        argv = words_of(args)
+        files = words_of(files)
         name = self._named(args, argv, files)
         gid, groups, uid = given[17:20]
-        if uid not in (None, -1, self.uid) or gid not in (None, -1, self.gid) or groups:
-            raise os_error(errno.EPERM)
-        where = self.paths.cwd if cwd is None else self.names.directory(cwd)
-        environment = listed(own_environment()) if env is None else list(env)
+        self._check_user(uid, gid, groups)
+        where = self.paths.cwd if cwd is None else self.names.directory(posix.fspath(cwd))
+        environment = strings(self.environment) if env is None else words_of(env)
         ends = [given[6], given[9], given[11]]
         fds = [end if end >= 0 else number for number, end in enumerate(ends)]
         handles = self._handles([*fds, *pass_fds])
@@ -139,11 +171,14 @@ class Programs:
         if any(self.descriptors.far(fd) is not None for fd in pass_fds):
             raise later("giving a program a file that is open at another host")
         spec = self._spec(files, argv, environment, where, handles)
-        pid, token, command, env = self._child(spec, name)
+        pid, token, command, made_env = self._child(spec, name)
         changed = list(given)
         changed[0:2] = command, (command[0],)
-        changed[4:6] = None, env
+        changed[4:6] = None, made_env
         changed[17:20] = None, None, None
+        if given[21] is not None:
+            # What it changes in the child counts for what the child executes.
+            changed[5], changed[21] = None, self._before(given[21], where, env is None, made_env)
         if given[16] > 0:
             changed[16] = self.family.group(given[16])
         made: list[int] = []
@@ -157,6 +192,44 @@ class Programs:
         finally:
             for end in made:
                 real["close"](end)
+
+    def _check_user(self, uid: "Any", gid: "Any", groups: "Any") -> None:
+        """A program stays who its session is. Raises OSError(EPERM), TypeError, OverflowError."""
+        for given, what, own in ((uid, "uid", self.uid), (gid, "gid", self.gid)):
+            if given is not None and owner(given, what) not in (-1, own):
+                raise os_error(errno.EPERM)
+        if groups:
+            raise os_error(errno.EPERM)
+
+    def _before(
+        self, function: "Any", where: bytes, inherits: bool, environment: list[bytes]
+    ) -> "Callable[[], None]":
+        """What runs in a child before it executes a program: `function` of the asker, and then C's
+        environment is made the one that the Runtime gave, with what the function changed.
+
+        Args:
+            where: the directory that the child begins in.
+            inherits: the program is to have this program's environment.
+            environment: the Runtime's, as `NAME=value`.
+        """
+        before = dict(self.environment)
+
+        def run() -> None:
+            self.paths.cwd = where
+            function()
+            final = mapped(environment)
+            final[b"ONEOS_CWD"] = self.paths.cwd
+            if inherits:
+                now = self.environment
+                for name in before.keys() - now.keys():
+                    final.pop(name, None)
+                final.update((n, v) for n, v in now.items() if before.get(n) != v)
+            for name in self.environment.keys() - final.keys():
+                real["unsetenv"](name)
+            for name, value in final.items():
+                real["putenv"](name, value)
+
+        return run
 
     def _begin(self, pid: int, token: str, start: "Callable[[], Any]") -> int:
         self.family.begin(pid, token, start)
@@ -174,12 +247,14 @@ class Programs:
     def execv(self, path: "Any", argv: "Any", /) -> None:
         if not isinstance(argv, list | tuple) or not argv or not raw(argv[0]):
             real["execv"]("/", argv)  # For its errors; it could not execute a directory.
-        self._become(path, argv, listed(own_environment()), ())  # Unlike execve it names no file.
+        self._become(path, argv, strings(self.environment), ())  # Unlike execve it names no file.
 
     @seamless
     def execve(self, path: "Any", argv: "Any", env: "Any") -> None:
         if not isinstance(argv, list | tuple) or not argv or not raw(argv[0]):
             real["execve"]("/", argv, env)
+        if not hasattr(env, "keys"):
+            raise TypeError("execve: environment must be a mapping object")
         self._become(path, argv, listed(env), (shown(path),))
 
     def _become(
@@ -187,15 +262,21 @@ class Programs:
     ) -> None:
         if isinstance(path, int):
             handle = self.descriptors.table.get(path)
-            if handle is None:
-                raise later("executing a program by its descriptor")
-            file = handle.path
+            file = self._behind(path) if handle is None else handle.path
         else:
             file = raw(path)
-        spec = self._spec([file], [raw(word) for word in argv], env, self.paths.cwd)
+        spec = self._spec([file], words_of(argv), env, self.paths.cwd)
         answer = self.channel.call("exec", spec, names=shown_as)
-        command = [raw(word) for word in answer["argv"]]
+        command = words_of(answer["argv"])
         real["execve"](command[0], command, mapped(answer["env"]))
+
+    def _behind(self, fd: int) -> bytes:
+        """The host's path of an open file. Raises OSError(EBADF, EACCES)."""
+        real["fstat"](fd)
+        file: bytes = real["readlink"](b"/proc/self/fd/%d" % fd)
+        if not file.startswith(b"/"):
+            raise os_error(errno.EACCES)
+        return file
 
     # --- fork -------------------------------------------------------------------------------
     @seamless
@@ -209,6 +290,15 @@ class Programs:
         entered = self.channel.call("fork")
         kernel_pid, fd = self.family.begin(entered["pid"], entered["token"], real["forkpty"])
         return entered["pid"] if kernel_pid else 0, fd
+
+
+def check_kept(fds: "Any") -> None:
+    """Refuse what are no descriptors to keep, as the real `fork_exec` does. Raises ValueError."""
+    before = -1
+    for fd in fds:
+        if not isinstance(fd, int) or not before < fd < 1 << 31:
+            raise ValueError("bad value(s) in fds_to_keep")
+        before = fd
 
 
 def out_of_the_way_and_closed(fd: int) -> int:

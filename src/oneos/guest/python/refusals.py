@@ -9,10 +9,11 @@ hostile ones: that is the kernel's work.
 import _imp
 import errno
 
-from . import certificates
+from . import certificates, databases
 from .failure import LATER, later, os_error, seamless
 from .paths import shown, to_bytes
 from .programs import install
+from .sockets import make_socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Refusals:
         self.user = self.home = ""
         self.changes: dict[str, Callable[[Any], None]] = {
             "_posixsubprocess": self._posixsubprocess,
+            "_signal": self._signal,
             "_socket": self._socket,
             "_sqlite3": self._sqlite3,
             "_ssl": self._ssl,
@@ -119,32 +121,8 @@ class Refusals:
         install(module, self.programs)
 
     def _socket(self, module: "Any") -> None:
-        paths, unix = self.paths, getattr(module, "AF_UNIX", None)
-
-        def refuse_tree(sock: "Any", address: "Any") -> None:
-            named = isinstance(address, str | bytes) and address[:1] not in ("\0", b"\0")
-            if sock.family == unix and named and paths.locate(address):
-                raise later("a socket with a name in the tree", address)
-
-        class socket(module.socket):  # type: ignore[misc]
-            __slots__ = ()
-            __module__ = "_socket"
-
-            @seamless
-            def bind(self, address: "Any", /) -> None:
-                refuse_tree(self, address)
-                super().bind(address)
-
-            @seamless
-            def connect(self, address: "Any", /) -> None:
-                refuse_tree(self, address)
-                super().connect(address)
-
-            @seamless
-            def connect_ex(self, address: "Any", /) -> int:
-                refuse_tree(self, address)
-                return super().connect_ex(address)  # type: ignore[no-any-return]
-
+        unix = getattr(module, "AF_UNIX", None)
+        socket = make_socket(module.socket, unix, self.descriptors)
         module.socket = module.SocketType = socket
         module.gethostname = self.process.gethostname
 
@@ -154,35 +132,28 @@ class Refusals:
 
         module.sethostname = sethostname
 
-    def _sqlite3(self, module: "Any") -> None:
-        paths = self.paths
-
-        def refuse_tree(database: "Any") -> None:
-            raw = to_bytes(database)
-            if raw.startswith(b"file:"):
-                raw = raw[5:].partition(b"?")[0]
-            memory = not raw or raw.startswith(b":memory:")
-            if not memory and paths.locate(raw) and b"mode=memory" not in to_bytes(database):
-                raise later("a SQLite database in the tree", shown(database))
-
-        class Connection(module.Connection):  # type: ignore[misc]
-            __module__ = "sqlite3"
-
-            @seamless
-            def __init__(self, database: "Any", *args: "Any", **kwargs: "Any") -> None:
-                refuse_tree(database)
-                super().__init__(database, *args, **kwargs)
-
-        real_connect = module.connect
+    def _signal(self, module: "Any") -> None:
+        if not hasattr(module, "pidfd_send_signal"):
+            return
+        table, process, real = self.descriptors.table, self.process, module.pidfd_send_signal
 
         @seamless
-        def connect(database: "Any", *args: "Any", **kwargs: "Any") -> "Any":
-            refuse_tree(database)
-            if len(args) < 5:
-                kwargs.setdefault("factory", Connection)
-            return real_connect(database, *args, **kwargs)
+        def pidfd_send_signal(
+            pidfd: int, signalnum: int, siginfo: "Any" = None, flags: int = 0, /
+        ) -> None:
+            handle = table.get(pidfd)
+            if handle is None:
+                return real(pidfd, signalnum, siginfo, flags)  # type: ignore[no-any-return]
+            # A directory of /proc names a process too.
+            above, _, pid = handle.path.rpartition(b"/")
+            if handle.kind != "dir" or above != b"/proc" or not pid.isdigit():
+                raise os_error(errno.EBADF)
+            return process.kill(int(pid), signalnum)
 
-        module.Connection, module.connect = Connection, connect
+        module.pidfd_send_signal = pidfd_send_signal
+
+    def _sqlite3(self, module: "Any") -> None:
+        databases.change(module, self.paths)
 
     def _ssl(self, module: "Any") -> None:
         certificates.install(module, self.paths)

@@ -5,12 +5,14 @@ File actions name paths; those of the tree are opened here before, for only this
 
 import _signal  # type: ignore[import-not-found]
 import posix
+import sys
+from _operator import index
 
 from .channel import out_of_the_way
 from .descriptors import real
 from .failure import seamless
 from .paths import shown
-from .programs import Programs, listed, mapped, own_environment, raw
+from .programs import Programs, listed, mapped, raw, strings, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,15 @@ if TYPE_CHECKING:
     from .remote import Handle
 
 PATH_DEFAULT = b"/bin:/usr/bin"
+ACTIONS = {
+    posix.POSIX_SPAWN_OPEN: ("open", 5),
+    posix.POSIX_SPAWN_CLOSE: ("close", 2),
+    posix.POSIX_SPAWN_DUP2: ("dup2", 3),
+}
+if sys.version_info >= (3, 13):
+    ACTIONS[posix.POSIX_SPAWN_CLOSEFROM] = ("closefrom", 2)
+"""File actions, and how many elements each has."""
+
 WAIT_FAILED = -1
 """What system(3) returns when it could not start the shell or wait for it."""
 
@@ -35,25 +46,26 @@ class Spawning(Programs):
         name = raw(path)
         files = [name]
         if b"/" not in name:
-            search = own_environment().get(b"PATH", PATH_DEFAULT)
+            search = self.environment.get(b"PATH", PATH_DEFAULT)
             files = [directory + b"/" + name for directory in search.split(b":")]
         return self._spawn(files, path, argv, env, options)
 
     def _spawn(
         self, files: list[bytes], name: "Any", argv: "Any", env: "Any", options: dict[str, "Any"]
     ) -> int:
-        words = [raw(word) for word in argv]
-        if not words or not words[0]:
+        words = words_of(argv)
+        if not words or not words[0] or not (env is None or hasattr(env, "keys")):
             return real["posix_spawn"]("/", argv, env, **options)  # type: ignore[no-any-return]
-        environment = listed(own_environment() if env is None else env)
+        environment = strings(self.environment) if env is None else listed(env)
         opened: list[int] = []
         try:
             actions, handles = self._actions(options.pop("file_actions", None) or (), opened)
             handles += self._inheritable()
             spec = self._spec(files, words, environment, self.paths.cwd, handles)
             pid, token, command, made = self._child(spec, shown(name))
-            if options.get("setpgroup"):
-                options["setpgroup"] = self.family.group(options["setpgroup"])
+            group = options.get("setpgroup")
+            if isinstance(group, int) and group > 0:
+                options["setpgroup"] = self.family.group(group)
             for at, action in enumerate(actions):
                 if action[0] == posix.POSIX_SPAWN_DUP2:
                     end = self._piped(pid, action[1], action[2] == 0)
@@ -77,6 +89,7 @@ class Spawning(Programs):
         actions: list[tuple[Any, ...]] = []
         handles: list[Handle] = []
         for action in given:
+            check_action(action)
             if action[0] == posix.POSIX_SPAWN_OPEN:
                 _, number, path, flags, mode = action
                 fd = self.descriptors.open(path, flags, mode)
@@ -117,3 +130,20 @@ class Spawning(Programs):
                 if handler is not None:
                     _signal.signal(number, handler)
             _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+def check_action(action: "Any") -> None:
+    """Refuse what is no file action, as the real functions do. Raises TypeError."""
+    if not isinstance(action, tuple) or not action:
+        raise TypeError("Each file_actions element must be a non-empty tuple")
+    kind, parts = index(action[0]), len(action)
+    if kind not in ACTIONS:
+        raise TypeError("Unknown file_actions identifier")
+    name, count = ACTIONS[kind]
+    if parts != count:
+        raise TypeError(f"A {name} file_action tuple must have {count} elements")
+    numbers = (1, 3, 4) if kind == posix.POSIX_SPAWN_OPEN else range(1, parts)
+    for at in numbers:
+        if not isinstance(action[at], int):
+            found = type(action[at]).__name__
+            raise TypeError(f"{found!r} object cannot be interpreted as an integer")
