@@ -344,6 +344,10 @@ CACHE_VALID_S = 2
 before which no host is declared dead, so that a host that was cut off shows nothing old when the
 others go on without it. Once in two seconds is no cost."""
 
+SCANNED_MAX = 4_096
+"""Names of a directory whose attributes come with one answer: 10 ms of the File System's time, and
+half a megabyte. Those of a larger directory are asked for one by one."""
+
 LOOK_LATE_S = 0.5
 """An answer about a name that took longer is not kept: it would count from when it comes."""
 

@@ -15,7 +15,7 @@ from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S, READ_BYTES_MAX
 from oneos.net.links import Links
-from oneos.state.names_types import Inode, Opened
+from oneos.state.names_types import Attr, Inode, Opened
 
 
 class LocalFile(Plain):
@@ -147,6 +147,24 @@ def inode_of(opened: Opened) -> Inode:
         home_epoch=opened.home_epoch,
         writing=opened.writing,
     )
+
+
+def row(attr: Attr, known: bool) -> list[int]:
+    """Attributes as a listing has them; not `known`: they may be others by now."""
+    shown = Attributes(
+        mode=attr.mode,
+        ino=attr.ino,
+        size=attr.size,
+        nlink=attr.nlink,
+        uid=attr.uid,
+        gid=attr.gid,
+        atime_ns=attr.atime_ns,
+        mtime_ns=attr.mtime_ns,
+        ctime_ns=attr.ctime_ns,
+    ).wire()
+    if not known:
+        shown[2] = 0
+    return shown
 
 
 def attributes(inode: Inode, live: m.HomeStat | None) -> Attributes:

@@ -18,11 +18,20 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
-from oneos.files.handles import Attributes, Caller, Change, Directory, Handle, Look, wants_to_write
+from oneos.files.handles import (
+    Attributes,
+    Caller,
+    Change,
+    Directory,
+    Handle,
+    Listing,
+    Look,
+    wants_to_write,
+)
 from oneos.files.home_calls import INCARNATION_SHIFT
 from oneos.files.homes import Homes
 from oneos.files.names import Names
-from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of
+from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of, row
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
@@ -77,13 +86,29 @@ class RegularFiles:
         return attributes(inode, await self._live(inode))
 
     async def look(self, path: bytes, walk: Walk) -> Look:
-        """As `stat`, for a kernel that may keep the answer."""
+        """As `stat`, for whoever may keep the answer: the kernel, or a program."""
         inode, granted = await self.names.look(path, walk)
         if inode is None:
             return Look(None, granted, False)
         # The size of what is being written changes at its home, and nobody is told.
         live = await self._live(inode)
         return Look(attributes(inode, live), granted, granted and not inode.writing)
+
+    async def scan(self, path: bytes, walk: Walk, attributes: bool) -> Listing:
+        """The names in a directory, with the attributes of each where they are wanted."""
+        scanned = await self.names.scan(path, walk, attributes)
+        entries = scanned.found.entries or []
+        names = [entry.name for entry in entries]
+        if len(scanned.attributes) != len(entries) or not entries:
+            rows = [[entry.kind, entry.ino] for entry in entries]
+            return Listing(names, rows, False, scanned.granted)
+        # Only the home of what is being written knows its size. And what stands at the root in
+        # front of the parts of the tree that are made of facts is not what a program sees there.
+        unknown = set(scanned.writing)
+        if scanned.found.path == b"/":
+            unknown.update(entry.ino for entry in entries if entry.name in walk.parts)
+        rows = [row(attr, attr.ino not in unknown) for attr in scanned.attributes]
+        return Listing(names, rows, True, scanned.granted)
 
     async def _live(self, inode: Inode) -> m.HomeStat | None:
         if not inode.writing or not inode.home:

@@ -107,10 +107,10 @@ class Operations:
         self._launcher = launcher
         self._system = system
         self._clients: dict[str, Client] = {}
-        both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
+        both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
-        program = "child fork exec started reaped unborn pipe"
-        client = "look setattr mknod commands session spawn wait poll which"
+        program = "scan child fork exec started reaped unborn pipe"
+        client = "setattr mknod commands session spawn wait poll which"
         client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -202,13 +202,16 @@ class Operations:
     async def _op_stat(self, who: Who, path: bytes, follow: bool = True) -> list[int]:
         return (await self._tree.stat(path, who.caller, follow)).wire()
 
-    async def _op_look(self, who: Who, path: bytes) -> list[Any]:
-        look = await self._tree.look(path, who.caller)
+    async def _op_look(self, who: Who, path: bytes, follow: bool = False) -> list[Any]:
+        look = await self._tree.look(path, who.caller, follow)
         found = look.attributes.wire() if look.attributes is not None else None
         return [found, look.name_kept, look.attributes_kept]
 
     async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
         return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
+
+    async def _op_scan(self, who: Who, path: bytes, attributes: bool) -> list[object]:
+        return (await self._tree.scan(path, who.caller, attributes)).wire()
 
     async def _op_setattr(self, who: Who, ino: int, change: dict[str, int]) -> None:
         await self._tree.regular.set_attr(Ino(ino), msgspec.convert(change, Change))

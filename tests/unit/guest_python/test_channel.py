@@ -33,7 +33,7 @@ def test_interrupted_request_leaves_no_reply_behind(world: World) -> None:
         assert running.stdout is not None
         assert world.server.wait_for("mkdir")
         running.send_signal(signal.SIGINT)
-        assert world.server.wait_for("list")
+        assert world.server.wait_for("scan")
         out, _ = running.communicate(timeout=10)
         gate.set()
     assert out == b"interrupted\n7 ['b']\n"
