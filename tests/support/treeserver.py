@@ -337,7 +337,10 @@ class TreeServer(Processes):
         if connection.fds and not self.by_path:
             connection.send.append(fd)
             entry.fd = -1
-            return {"k": "fd", "h": h, "path": host.decode(errors="replace")}
+            answer = {"k": "fd", "h": h, "path": host.decode(errors="surrogateescape")}
+            if flags == os.O_RDONLY and _at_rest(fd) and not self._written():
+                answer["again"] = _attr(os.fstat(fd))
+            return answer
         return {"k": "fd", "h": h, "path": f"/proc/{os.getpid()}/fd/{fd}"}
 
     def do_opened(self, _c: _Connection, h: int) -> None:
@@ -484,6 +487,11 @@ def _open(path: bytes, flags: int, mode: int) -> int:
             os.fchmod(fd, mode)  # The guest has applied its umask: ours must not count.
             return fd
     return os.open(path, flags & ~os.O_CREAT, mode)
+
+
+def _at_rest(fd: int) -> bool:
+    """Whether it is a file that may be opened again by its path."""
+    return stat.S_ISREG(os.fstat(fd).st_mode)
 
 
 def _attr(s: os.stat_result) -> list[int]:

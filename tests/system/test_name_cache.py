@@ -196,6 +196,53 @@ def test_what_is_written_while_it_is_open_shows_its_size_everywhere(
         assert {int(p(f"os.stat({name!r}).st_size")) for p in puppets} == {size}
 
 
+def test_reader_that_opens_a_file_again_without_asking_reads_what_others_wrote(
+    puppets: list[Puppet],
+) -> None:
+    seed = random.randrange(2**32)
+    rng = random.Random(seed)
+    texts = {"t0": "", "t1": ""}
+    held: dict[Puppet, str] = {}
+    for number in range(60):
+        name, writer = rng.choice(list(texts)), rng.choice(puppets)
+        writer(f"write({name!r}, '{number} ')")
+        texts[name] += f"{number} "
+        for puppet in puppets:
+            about = (seed, number, puppets.index(writer), puppets.index(puppet))
+            for path, text in texts.items():
+                if text:
+                    assert puppet(f"read({path!r})") == repr(text), about
+            if puppet in held:
+                assert puppet("file.seek(0), file.read()") == repr((0, texts[held[puppet]])), about
+        puppet = rng.choice(puppets)
+        if held.pop(puppet, None):
+            puppet("file.close()")
+        elif texts[name]:
+            puppet(f"globals().update(file=open({name!r}))")
+            held[puppet] = name
+
+
+def test_file_is_open_at_its_home_also_where_nobody_was_asked(puppets: list[Puppet]) -> None:
+    other, reader = puppets[2], puppets[3]
+    reader("write('u', 'mine')")
+    # The answer to the first is of a file that was being written a moment ago.
+    for _ in range(3):
+        assert reader("read('u')") == "'mine'"
+    reader("globals().update(file=open('u'))")
+    assert reader("open.__self__.descriptors.table[file.fileno()].h") == "0"
+    assert reader("os.fstat(file.fileno()) == os.stat('u')") == "True"
+    other("globals().update(more=open('u', 'a'))")
+    other("more.write(' and theirs'), more.flush()")
+    assert reader("file.read()") == "'mine and theirs'"
+    assert reader("os.fstat(file.fileno()).st_size") == "15"
+    # Once nobody has it open there, it can be at home elsewhere.
+    other("more.close()")
+    reader("file.close()")
+    other("globals().update(more=open('u', 'a'))")
+    assert other("open.__self__.descriptors.table[more.fileno()].kind") == "'fd'"
+    other("more.close()")
+
+
 def test_hosts_that_change_one_directory_do_not_wait_for_each_other(
     hosts: Cluster, puppets: list[Puppet]
 ) -> None:

@@ -69,7 +69,9 @@ class Names:
         number = (self._incarnation() << 32) + next(self._count)
         command = make((self._host, number), now_ns())
         by_kernel = BY_KERNEL.get()
-        seen_to = self._keepers.sees_to(by_kernel)
+        # What most likely shows nowhere is not worth dropping anything for; should it show after
+        # all, the File System calls that back.
+        seen_to = by_kernel or (_shows(command) and self._keepers.sees_to(by_kernel))
         try:
             return await self._services.ask("filesystem", fs.Change(command, seen_to), Result)
         finally:
@@ -103,17 +105,18 @@ class Names:
             raise Leaves(path, found.path, found.links)
         return found.path, found.inode
 
-    async def look(self, path: bytes, walk: Walk) -> tuple[Inode | None, bool]:
-        """What stands at a path, None for nothing, and whether it may be kept until called back.
+    async def look(self, path: bytes, walk: Walk) -> tuple[Inode | None, bytes, bool]:
+        """What stands at a path, None for nothing, and its canonical path; and whether that may be
+        kept until called back.
 
         Raises as `find`, but for ENOENT.
         """
         looked: fs.Looked = await self._services.ask("filesystem", fs.Look(path, walk), fs.Looked)
         if looked.found is None:
-            return None, looked.granted
+            return None, b"", looked.granted
         if looked.found.inode is None:
             raise Leaves(path, looked.found.path, looked.found.links)
-        return looked.found.inode, looked.granted
+        return looked.found.inode, looked.found.path, looked.granted
 
     async def scan(self, path: bytes, walk: Walk, attributes: bool) -> fs.Scanned:
         """The names in a directory, and whether they may be kept until called back.
@@ -224,3 +227,10 @@ class Names:
         if found.inode is None:
             raise Leaves(path, found.path, found.links)
         return found.entries or []
+
+
+def _shows(command: n.AnyCommand) -> bool:
+    """Whether a change can be told by looking: a home that is nobody's or another's cannot."""
+    if isinstance(command, n.Claim):
+        return command.writing
+    return not isinstance(command, n.Release | n.Copies)

@@ -19,10 +19,17 @@ from oneos.state.names_types import Attr, Inode, Opened
 
 
 class LocalFile(Plain):
-    """A file opened at its home, here: the kernel's own descriptor."""
+    """A file opened at its home, here: the kernel's own descriptor.
 
-    def __init__(self, homes: Homes, handle: HomeHandle) -> None:
+    Args:
+        homes: where it is at home.
+        handle: its opening.
+        again: its attributes, where a program may open it again by its path; see `Homes.lend`.
+    """
+
+    def __init__(self, homes: Homes, handle: HomeHandle, again: Attributes | None = None) -> None:
         super().__init__(handle.fd)
+        self.again = again
         self._homes = homes
         self._handle: HomeHandle | None = handle
         self.path = homes.path(handle)

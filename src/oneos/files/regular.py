@@ -87,7 +87,7 @@ class RegularFiles:
 
     async def look(self, path: bytes, walk: Walk) -> Look:
         """As `stat`, for whoever may keep the answer: the kernel, or a program."""
-        inode, granted = await self.names.look(path, walk)
+        inode, _, granted = await self.names.look(path, walk)
         if inode is None:
             return Look(None, granted, False)
         # The size of what is being written changes at its home, and nobody is told.
@@ -208,7 +208,7 @@ class RegularFiles:
         walk = replace(walk, follow=not flags & os.O_NOFOLLOW)
         clock = asyncio.get_running_loop().time
         deadline = clock() + CALL_TIMEOUT_S
-        created = False
+        created = granted = False
         wait_s = 0.0
         while True:
             try:
@@ -218,7 +218,10 @@ class RegularFiles:
                         inode = await self._create(path, flags, mode, caller, walk, created)
                         created = True
                     else:
-                        where, inode = await self.names.find(path, walk)
+                        found, where, granted = await self.names.look(path, walk)
+                        if found is None:
+                            raise FileError(errno.ENOENT, path)
+                        inode = found
                         if inode.is_dir:
                             if wants_to_write(flags):
                                 raise FileError(errno.EISDIR, path)
@@ -232,7 +235,7 @@ class RegularFiles:
                         hint = "a FIFO or socket is for the native programs of one host"
                         raise FileError(errno.ENXIO, path, hint=hint)
                     if inode.home in ("", self.host):
-                        return await self._open_here(inode, flags)
+                        return await self._open_here(inode, flags, granted)
                 return await self._open_elsewhere(inode, flags)
             except Fenced as error:
                 if clock() > deadline:
@@ -288,12 +291,15 @@ class RegularFiles:
         assert isinstance(value, Opened)
         return inode_of(value)
 
-    async def _open_here(self, inode: Inode, flags: int) -> Handle:
+    async def _open_here(self, inode: Inode, flags: int, granted: bool) -> Handle:
         if inode.home and inode.home_incarnation != self._incarnation():
             raise Fenced("its home is an earlier run of this host")
         if not inode.home:
             inode = await self._claim(inode, wants_to_write(flags))
-        return LocalFile(self.homes, await self.homes.open(inode, flags, self.host))
+        handle = await self.homes.open(inode, flags, self.host)
+        at_rest = granted and not inode.writing and not wants_to_write(flags)
+        again = attributes(inode, None) if at_rest and self.homes.lend(handle) else None
+        return LocalFile(self.homes, handle, again)
 
     async def _open_elsewhere(self, inode: Inode, flags: int) -> Handle:
         member = self._control.state.members.get(inode.home)

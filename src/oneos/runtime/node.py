@@ -193,6 +193,7 @@ class Node:
         )
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
         self.homes.drop_idle = self.namespace.drop_idle
+        self.homes.take_back = self.recalls.generation.advance
         self.launcher = Launcher(
             self.host,
             self.tree,

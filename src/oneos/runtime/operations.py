@@ -18,7 +18,7 @@ import msgspec
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller, Change, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
-from oneos.files.opened import RemoteFile
+from oneos.files.opened import LocalFile, RemoteFile
 from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Ino
@@ -283,6 +283,8 @@ class Operations:
         answer = {"k": "fd", "h": number, "path": path_here}
         if isinstance(handle, Text):
             answer["text"] = True
+        if isinstance(handle, LocalFile) and handle.again is not None:
+            answer["again"] = handle.again.wire()
         if not who.fds:
             return answer
         # From here on the program's copy is the only one: the end of a pipe is its end.

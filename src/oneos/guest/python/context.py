@@ -169,8 +169,8 @@ class Context:
     def __init__(self) -> None:
         self.channel = channel = Channel()
         self.paths = paths = Paths(b"/", host_directories())
-        self.descriptors = descriptors = Descriptors(channel, paths)
         self.looks = Looks(channel)
+        self.descriptors = descriptors = Descriptors(channel, paths, self.looks)
         self.names = names = Names(channel, paths, descriptors, self.looks)
         self.family = family = Family(channel)
         self.process = process = Process(channel, family)

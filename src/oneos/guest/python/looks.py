@@ -33,6 +33,9 @@ PATH_BYTES_MAX = 512
 """Paths kept with what is there, and the longest of them: 4 MiB at most. Beyond it all are dropped,
 for most are old by then."""
 
+LENT_MAX = 1_024
+"""Files that may be opened again without asking, half a kilobyte each."""
+
 NAMES_MAX = 32_768
 """Names in listings that are kept, 250 bytes each with their attributes."""
 
@@ -115,6 +118,7 @@ class Looks:
         self._paths: dict[tuple[bytes, bool], Any] = {}
         self._listings: dict[bytes, Listing] = {}
         self._names = 0
+        self._lent: dict[bytes, Any] = {}
 
     def assume(self, socket_path: str) -> None:
         """Be a program of the Runtime that listens there; without its number nothing is kept."""
@@ -195,6 +199,49 @@ class Looks:
             return False, None
         self._keep(where, follow, number, listing.until - KEPT_S, found)
         return True, found
+
+    # --- files at rest ------------------------------------------------------------------------
+    def begin(self) -> tuple[bytes, float]:
+        """The number and the time before a file is asked for; for `lend`."""
+        return self._number(), clock_gettime(CLOCK)
+
+    def lend(self, where: bytes, begun: tuple[bytes, float], path: str, attr: list[int]) -> None:
+        """Note that a file may be opened again without asking.
+
+        Args:
+            where: its path in the tree.
+            begun: what `begin` gave before it was asked for.
+            path: of its content on this host.
+            attr: its attributes.
+        """
+        if begun[0] == NOTHING or len(where) > PATH_BYTES_MAX:
+            return
+        if len(self._lent) >= LENT_MAX:
+            self._lent.clear()
+        self._lent[where] = (begun[0], begun[1] + KEPT_S, path, attr)
+
+    def reopen(self, where: bytes) -> "tuple[int, list[int]] | None":
+        """Open a file to read it, if it was lent and that still holds; its attributes then.
+
+        Before the file goes to another host this host's number changes, and only then the kernel is
+        asked whether somebody has it open. So one that was opened under an unchanged number stays
+        here while it is open.
+        """
+        kept = self._lent.get(where)
+        if kept is None:
+            return None
+        number, until, path, attr = kept
+        if self._number() != number or clock_gettime(CLOCK) >= until:
+            del self._lent[where]
+            return None
+        try:
+            fd = real_open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        except OSError:
+            return None
+        if self._number() == number:
+            return fd, attr
+        real_close(fd)
+        return None
 
     # --- listings -----------------------------------------------------------------------------
     def _holds(self, listing: Listing, number: bytes, now: float) -> bool:
