@@ -337,8 +337,9 @@ class TreeServer(Processes):
         if connection.fds and not self.by_path:
             connection.send.append(fd)
             entry.fd = -1
-            answer = {"k": "fd", "h": h, "path": host.decode(errors="surrogateescape")}
-            if flags == os.O_RDONLY and _at_rest(fd) and not self._written():
+            answer = {"k": "fd", "h": h, "path": host.decode(errors="replace")}
+            told = host.decode(errors="replace").encode() == host
+            if told and flags == os.O_RDONLY and _at_rest(fd) and not self._written():
                 answer["again"] = _attr(os.fstat(fd))
             return answer
         return {"k": "fd", "h": h, "path": f"/proc/{os.getpid()}/fd/{fd}"}

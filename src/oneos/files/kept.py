@@ -15,6 +15,9 @@ import mmap
 import os
 
 PAGE_BYTES = 4096
+NUMBER_BYTES = 8
+"""In the host's order of bytes, at the page's start; programs compare it and do not count."""
+
 NAME = "kept"
 """Of the file; programs know it, see docs/guest-protocol.md."""
 
