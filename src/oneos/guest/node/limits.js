@@ -23,6 +23,12 @@ module.exports = {
   // Questions asked ahead about the main script: enough for 30 directories above it.
   FORESEEN_REQUESTS_MAX: 64,
 
+  // How long what was seen of a path is kept without asking again: as the Runtime's CACHE_VALID_S,
+  // which says why. And of how many paths, of which length: 4 MiB at most.
+  KEPT_MS: 2000,
+  KEPT_PATHS_MAX: 4096,
+  KEPT_PATH_BYTES_MAX: 512,
+
   // PATH_MAX: what a worker thread may be told of the main thread's working directory.
   PATH_BYTES_MAX: 4096,
 
