@@ -334,15 +334,16 @@ class TreeServer(Processes):
         if remote:
             append = bool(flags & os.O_APPEND)
             return {"k": "remote", "h": h, "size": os.fstat(fd).st_size, "append": append}
+        answer = {"k": "fd", "h": h, "path": host.decode(errors="replace")}
+        again = flags == os.O_RDONLY and _at_rest(fd) and not self._written()
+        if again and os.fsencode(answer["path"]) == host:
+            answer["again"] = _attr(os.fstat(fd))
         if connection.fds and not self.by_path:
             connection.send.append(fd)
             entry.fd = -1
-            answer = {"k": "fd", "h": h, "path": host.decode(errors="replace")}
-            told = host.decode(errors="replace").encode() == host
-            if told and flags == os.O_RDONLY and _at_rest(fd) and not self._written():
-                answer["again"] = _attr(os.fstat(fd))
-            return answer
-        return {"k": "fd", "h": h, "path": f"/proc/{os.getpid()}/fd/{fd}"}
+        elif "again" not in answer:
+            answer["path"] = f"/proc/{os.getpid()}/fd/{fd}"
+        return answer
 
     def do_opened(self, _c: _Connection, h: int) -> None:
         entry = self._handle(h)

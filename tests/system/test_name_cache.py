@@ -84,6 +84,15 @@ while (mode !== last) {
 console.log(JSON.stringify(seen));
 """
 
+READER = """
+const fs = require('fs');
+const read = (path) => fs.readFileSync(path, 'latin1');
+console.log('up');
+require('readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  console.log(`'${eval(line)}'`);
+});
+"""
+
 
 class Puppet:
     """A program that evaluates what it is sent, and answers."""
@@ -109,6 +118,7 @@ def hosts() -> Iterator[Cluster]:
     cluster = Cluster(3, SETTINGS)
     cluster[1].put(f"{HOME}/puppet.py", PUPPET.encode())
     cluster[1].put(f"{HOME}/watch.js", WATCH.encode())
+    cluster[1].put(f"{HOME}/reader.js", READER.encode())
     yield cluster
     cluster.close()
 
@@ -225,8 +235,17 @@ def test_what_is_written_while_it_is_open_shows_its_size_everywhere(
 
 
 def test_reader_that_opens_a_file_again_without_asking_reads_what_others_wrote(
-    puppets: list[Puppet],
+    hosts: Cluster, puppets: list[Puppet]
 ) -> None:
+    with contextlib.ExitStack() as stack:
+        in_node = []
+        if shutil.which("node"):
+            in_node = [Puppet(stack.enter_context(hosts[3].shell("node reader.js")))]
+        check_reading(puppets, puppets + in_node)
+
+
+def check_reading(puppets: list[Puppet], readers: list[Puppet]) -> None:
+    """Have one append and all read, those too that hold the file open; again and again."""
     seed = random.randrange(2**32)
     rng = random.Random(seed)
     texts = {"t0": "", "t1": ""}
@@ -235,8 +254,8 @@ def test_reader_that_opens_a_file_again_without_asking_reads_what_others_wrote(
         name, writer = rng.choice(list(texts)), rng.choice(puppets)
         writer(f"write({name!r}, '{number} ')")
         texts[name] += f"{number} "
-        for puppet in puppets:
-            about = (seed, number, puppets.index(writer), puppets.index(puppet))
+        for puppet in readers:
+            about = (seed, number, puppets.index(writer), readers.index(puppet))
             for path, text in texts.items():
                 if text:
                     assert puppet(f"read({path!r})") == repr(text), about

@@ -28,6 +28,7 @@ module.exports = {
   KEPT_MS: 2000,
   KEPT_PATHS_MAX: 4096,
   KEPT_PATH_BYTES_MAX: 512,
+  LENT_MAX: 1024,
 
   // PATH_MAX: what a worker thread may be told of the main thread's working directory.
   PATH_BYTES_MAX: 4096,

@@ -66,4 +66,30 @@ function keep(key, found) {
   kept.set(key, found);
 }
 
-module.exports = { assume, look };
+// --- files at rest ------------------------------------------------------------------------
+// Path -> {number, ticks, date, path, attr}: files that may be opened again without asking.
+const lent = new Map();
+
+// What `lend` needs of the moment before a file is asked for.
+const begin = () => ({ number: number(), ticks: process.uptime() * 1e3, date: Date.now() });
+
+// Note that `where` may be opened again, by its `path` on this host, to read it.
+function lend(where, begun, path, attr) {
+  if (begun.number === 0n || where.length > limits.KEPT_PATH_BYTES_MAX) return;
+  if (lent.size >= limits.LENT_MAX) lent.clear();
+  lent.set(where.latin1Slice(), { ...begun, path, attr });
+}
+
+// What was lent of `where` (bytes). Before the file goes to another host the number changes, and
+// only then the kernel is asked who has it open: so what was opened counts if `holds` afterwards.
+function borrowed(where) {
+  if (lent.size === 0) return undefined;
+  const found = lent.get(where.latin1Slice());
+  if (found === undefined || (holds(found) && young(found))) return found;
+  lent.delete(where.latin1Slice());
+  return undefined;
+}
+
+const holds = (found) => found.number === number();
+
+module.exports = { assume, begin, borrowed, holds, lend, look };
