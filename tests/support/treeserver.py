@@ -218,6 +218,7 @@ class TreeServer(Processes):
         handler = getattr(self, f"do_{op}", None)
         if handler is None:
             return [errno.ENOSYS, f"unknown request {op}", ""]
+        changes = self._changes(op, args)
         try:
             return [0, handler(connection, *args)]
         except OSError as error:
@@ -225,8 +226,17 @@ class TreeServer(Processes):
         except (TypeError, ValueError, OverflowError) as error:
             return [errno.EINVAL, f"{op}: {error}", ""]
         finally:
-            if op not in _LOOKS:
+            if changes:
                 self.generation.advance()
+
+    def _changes(self, op: str, args: list[Any]) -> bool:
+        """Whether a request may change what somebody has looked at."""
+        if op == "open":
+            return args[1] & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC) != os.O_RDONLY
+        if op in ("close", "opened"):
+            handle = self.handles.get(args[0])
+            return handle is not None and handle.flags & os.O_ACCMODE != os.O_RDONLY
+        return op not in _LOOKS
 
     # --- requests ---------------------------------------------------------------------------
     def do_hello(self, connection: _Connection, greeting: dict[str, Any]) -> dict[str, Any]:

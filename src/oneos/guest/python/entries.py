@@ -113,7 +113,7 @@ class Directory:
             return found
         name = self.listing.names[at]
         base = self.where if self.where.endswith(b"/") else self.where + b"/"
-        return self.looks.stat(base + name, follow, (path,))
+        return self.looks.ask(base + name, follow, (path,))
 
 
 def entries(

@@ -54,9 +54,6 @@ CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """One that goes on while the machine sleeps, for others go on meanwhile."""
 clock_gettime = time.clock_gettime
 
-Kept = "tuple[bytes, float, Stat | None]"
-"""The number it was asked under, until when it holds, and what was there."""
-
 
 class Listing:
     """The names of a directory, in the order they were told.
@@ -115,10 +112,12 @@ class Looks:
     def __init__(self, channel: "Channel") -> None:
         self.channel = channel
         self._page = -1
-        self._paths: dict[tuple[bytes, bool], Any] = {}
+        # The number it was asked under, until when it holds, and what was there.
+        self._paths: dict[tuple[bytes, bool], tuple[bytes, float, Stat | None]] = {}
         self._listings: dict[bytes, Listing] = {}
         self._names = 0
-        self._lent: dict[bytes, Any] = {}
+        # The number, until when it holds, the path on this host, and the attributes.
+        self._lent: dict[bytes, tuple[bytes, float, str, list[int]]] = {}
 
     def assume(self, socket_path: str) -> None:
         """Be a program of the Runtime that listens there; without its number nothing is kept."""
@@ -158,6 +157,13 @@ class Looks:
             known, found = self._from_listing(where, follow, number, now)
             if not known:
                 found = self._ask(where, follow, names, number, now)
+        if found is None:
+            raise os_error(errno.ENOENT, *names)
+        return found
+
+    def ask(self, where: bytes, follow: bool, names: "tuple[Any, ...]") -> Stat:
+        """As `stat`, of what no listing tells."""
+        found = self._ask(where, follow, names, *self.begin())
         if found is None:
             raise os_error(errno.ENOENT, *names)
         return found
