@@ -5,8 +5,9 @@ programs, so that looking again costs no request. The File System grants that wi
 host and for the inodes concerned; a change of one of them is answered only when every host with a
 grant has dropped what it kept, or the log says that it is dead. So a change that has returned is
 seen by every later look, on any host (Sprite's and AFS's callbacks; Howard et al., Scale and
-Performance in a Distributed File System, 1988). A grant ends by itself after CACHE_VALID_S, which is far less than it takes to declare a host
-dead: a host that is cut off shows nothing old once others go on without it.
+Performance in a Distributed File System, 1988). A grant ends by itself after CACHE_VALID_S, which
+is far less than it takes to declare a host dead: a host that is cut off shows nothing old once
+others go on without it.
 """
 
 from __future__ import annotations

@@ -9,10 +9,9 @@ from oneos.files.kept import NAME
 from oneos.guest.launch_python import command
 from tests.unit.guest_python.conftest import World
 
-
 SOME = 20
-"""Requests that may be sent, of a hundred or fifty: what is kept holds for two seconds, which a busy
-machine may need in between."""
+"""Requests that may be sent, of a hundred or fifty: what is kept holds for two seconds, which a
+busy machine may need in between."""
 
 
 class Running:
