@@ -367,9 +367,13 @@ ENGINE_BACKOFF_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Before the first, second, ... restart within the window."""
 
 CACHE_VALID_S = 2
-"""How long a kernel keeps what it was told of a name without asking again: half of SUSPECT_AFTER_S,
-before which no host is declared dead, so that a host that was cut off shows nothing old when the
-others go on without it. Once in two seconds is no cost."""
+"""How long a kernel or program keeps what it was told of a name without asking again: half of
+SUSPECT_AFTER_S, before which no host is declared dead, so that a host that was cut off shows
+nothing old when the others go on without it. Once in two seconds is no cost."""
+
+SCANNED_MAX = 4_096
+"""Names of a directory whose attributes come with one answer: 10 ms of the File System's time, and
+half a megabyte. Those of a larger directory are asked for one by one."""
 
 LOOKS_MAX = 128
 """Names of a directory that are looked at with one request, where programs look at one after the
@@ -391,7 +395,7 @@ GRANTS_KEPT_S = 60.0
 generation are forgotten when the next is full and they ended by themselves long ago."""
 
 RECALL_TIMEOUT_S = 5.0
-"""For a host to drop what its kernel keeps: a message and some system calls."""
+"""For a host to drop what is kept there: a message and some system calls."""
 
 # --- file system index ----------------------------------------------------------------------
 NAME_RESULTS_MAX = 1024

@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from oneos.files.kept import Generation
 from tests.support.processes import Processes
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024
@@ -31,6 +32,9 @@ HOST_DEVICES = frozenset(
     f"/dev/{name}".encode()
     for name in ("null", "zero", "full", "random", "urandom", "tty", "stdin", "stdout", "stderr")
 )
+
+_LOOKS = frozenset(("hello", "stat", "look", "scan", "list", "readlink", "realpath", "fstat"))
+"""Requests that change nothing."""
 
 
 @dataclass
@@ -114,6 +118,7 @@ class TreeServer(Processes):
         self.pipes: dict[int, tuple[int, threading.Thread]] = {}
         self._next = 1
         self._changed = threading.Condition()
+        self.generation = Generation()
         self._connections: set[socket.socket] = set()
         self._own_dir = None if socket_path else tempfile.TemporaryDirectory(prefix="oneos-t-")
         self.socket_path = socket_path or os.path.join(self._own_dir.name, "s")  # type: ignore[union-attr]
@@ -122,11 +127,13 @@ class TreeServer(Processes):
     def __enter__(self) -> "TreeServer":
         self._listener.bind(self.socket_path)
         self._listener.listen(64)
+        self.generation.start(os.path.dirname(self.socket_path))
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *_exc: object) -> None:
         self.disconnect()
+        self.generation.end()
         for entry in self.handles.values():
             _close(entry)
         if self._own_dir:
@@ -211,12 +218,25 @@ class TreeServer(Processes):
         handler = getattr(self, f"do_{op}", None)
         if handler is None:
             return [errno.ENOSYS, f"unknown request {op}", ""]
+        changes = self._changes(op, args)
         try:
             return [0, handler(connection, *args)]
         except OSError as error:
             return [error.errno or errno.EIO, error.strerror or str(error), ""]
         except (TypeError, ValueError, OverflowError) as error:
             return [errno.EINVAL, f"{op}: {error}", ""]
+        finally:
+            if changes:
+                self.generation.advance()
+
+    def _changes(self, op: str, args: list[Any]) -> bool:
+        """Whether a request may change what somebody has looked at."""
+        if op == "open":
+            return args[1] & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC) != os.O_RDONLY
+        if op in ("close", "opened"):
+            handle = self.handles.get(args[0])
+            return handle is not None and handle.flags & os.O_ACCMODE != os.O_RDONLY
+        return op not in _LOOKS
 
     # --- requests ---------------------------------------------------------------------------
     def do_hello(self, connection: _Connection, greeting: dict[str, Any]) -> dict[str, Any]:
@@ -228,6 +248,27 @@ class TreeServer(Processes):
 
     def do_stat(self, _c: _Connection, path: bytes, follow: bool) -> list[int]:
         return _attr(os.stat(self._host(path, follow), follow_symlinks=False))
+
+    def do_look(self, c: _Connection, path: bytes, follow: bool = False) -> list[Any]:
+        kept = not self._written()
+        try:
+            return [self.do_stat(c, path, follow), kept, kept]
+        except FileNotFoundError:
+            return [None, kept, False]
+
+    def do_scan(self, _c: _Connection, path: bytes, attributes: bool) -> list[Any]:
+        with os.scandir(self._host(path, True)) as found:
+            shown = [(entry.name, _attr(entry.stat(follow_symlinks=False))) for entry in found]
+        numbers = array.array("q")
+        for _, attr in shown:
+            numbers.extend(attr if attributes else attr[:2])
+        names = b"\0".join(name for name, _ in shown)
+        return [names, numbers.tobytes(), attributes, not self._written()]
+
+    def _written(self) -> bool:
+        """Whether some file is open for writing, whose size nobody tells of."""
+        with self._changed:
+            return any(h.flags & os.O_ACCMODE != os.O_RDONLY for h in self.handles.values())
 
     def do_list(self, _c: _Connection, path: bytes) -> list[list[Any]]:
         with os.scandir(self._host(path, True)) as entries:
@@ -320,11 +361,16 @@ class TreeServer(Processes):
         if remote:
             append = bool(flags & os.O_APPEND)
             return {"k": "remote", "h": h, "size": os.fstat(fd).st_size, "append": append}
+        answer = {"k": "fd", "h": h, "path": host.decode(errors="replace")}
+        again = flags == os.O_RDONLY and _at_rest(fd) and not self._written()
+        if again and os.fsencode(answer["path"]) == host:
+            answer["again"] = _attr(os.fstat(fd))
         if connection.fds and not self.by_path:
             connection.send.append(fd)
             entry.fd = -1
-            return {"k": "fd", "h": h, "path": host.decode(errors="replace")}
-        return {"k": "fd", "h": h, "path": f"/proc/{os.getpid()}/fd/{fd}"}
+        elif "again" not in answer:
+            answer["path"] = f"/proc/{os.getpid()}/fd/{fd}"
+        return answer
 
     def do_opened(self, _c: _Connection, h: int) -> None:
         entry = self._handle(h)
@@ -478,6 +524,11 @@ def _open(path: bytes, flags: int, mode: int) -> int:
             os.fchmod(fd, mode)  # The guest has applied its umask: ours must not count.
             return fd
     return os.open(path, flags & ~os.O_CREAT, mode)
+
+
+def _at_rest(fd: int) -> bool:
+    """Whether it is a file that may be opened again by its path."""
+    return stat.S_ISREG(os.fstat(fd).st_mode)
 
 
 def _attr(s: os.stat_result) -> list[int]:

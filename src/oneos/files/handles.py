@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from array import array
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -85,6 +87,26 @@ class Look:
         """As the local protocol has it."""
         found = self.attributes.wire() if self.attributes is not None else None
         return [found, self.name_kept, self.attributes_kept]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The names of a directory, and what is known of each.
+
+    `rows` has for each name its attributes, as `Attributes.wire`, or, without `attributes`, its
+    type and number. Where they may not be kept, and the program has to ask for them, their device
+    is 0. `kept`: whether the listing may be kept until the File System calls it back.
+    """
+
+    names: list[bytes]
+    rows: list[list[int]]
+    attributes: bool = False
+    kept: bool = False
+
+    def wire(self) -> list[object]:
+        """As the local protocol has it: names between zeros, and 64-bit numbers."""
+        numbers = array("q", chain.from_iterable(self.rows))
+        return [b"\0".join(self.names), numbers.tobytes(), self.attributes, self.kept]
 
 
 class Handle(Protocol):

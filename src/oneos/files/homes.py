@@ -38,6 +38,7 @@ from oneos.limits import (
 from oneos.state import names_commands as n
 from oneos.state.names_types import Attr, Inode, Result
 from oneos.storage.backing import BackingStore
+from oneos.storage.in_use import can_tell, in_use
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,17 @@ ChangeNames = Callable[[Callable[[tuple[str, int], int], n.AnyCommand]], Awaitab
 
 @dataclass(slots=True)
 class Home:
-    """One file that is at home here. `inode` is the last committed or claimed record."""
+    """One file that is at home here. `inode` is the last committed or claimed record.
+
+    `lent`: programs of this host may have opened its backing file by themselves, to read it.
+    """
 
     inode: Inode
     opens: int = 0
     writers: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     gone: bool = False
+    lent: bool = False
 
 
 @dataclass(slots=True)
@@ -98,6 +103,9 @@ class Homes:
         self._tasks: set[asyncio.Task[None]] = set()
         self._late = LateCloses[HomeHandle](self.close)
         self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
+        self.take_back: Callable[[], None] | None = None
+        """Ends what programs were told by `lend`; none is told anything where it is None."""
+        self._lending = can_tell(backing.directory)
 
     @contextmanager
     def coming(self) -> Iterator[None]:
@@ -202,6 +210,28 @@ class Homes:
         """Close an opening whose content `sync` has committed, soon, and with others."""
         await self._late.add(handle.home.inode.ino, handle)
 
+    def lend(self, handle: HomeHandle) -> bool:
+        """Whether programs may open a file that is open here once more by its path, to read it.
+
+        They must look at this host's number (`files.kept`) before and after they do.
+        """
+        if self._lending and self.take_back is not None:
+            handle.home.lent = True
+        return handle.home.lent
+
+    def _returned(self, home: Home) -> bool:
+        """Whether no program has a lent file open, and none will."""
+        if not home.lent or home.inode.nlink == 0:
+            # Without a name it goes nowhere else; who has it open keeps it, as on any system.
+            return True
+        assert self.take_back is not None
+        # First: who opens it from now on finds another number afterwards, and does not use it.
+        self.take_back()
+        if in_use(self._backing.path(home.inode.ino)):
+            return False
+        home.lent = False
+        return True
+
     async def close(self, handle: HomeHandle) -> None:
         """Close it; a writer's content is committed first. Raises what kept it from that."""
         home = handle.home
@@ -298,6 +328,8 @@ class Homes:
                 return False
             if home.gone or home.inode.home_epoch != home_epoch:
                 raise Fenced("the file has found another home")
+            if not self._returned(home):
+                return False
             try:
                 result = await self._change(
                     lambda rid, ns: n.Release(
@@ -327,8 +359,12 @@ class Homes:
 
     async def _give_up_quietly(self, ino: int) -> None:
         try:
-            if home := self._homes.get(ino):
-                await self.give_up(ino, home.inode.home_epoch)
+            home = self._homes.get(ino)
+            if home is None or await self.give_up(ino, home.inode.home_epoch):
+                return
+            if home.lent and not home.opens:
+                # A program reads it, and tells nobody when it ends: asked about again in its turn.
+                self._idle[ino] = home.inode.size
         except OneOSError as error:
             log.info("file %d keeps its home for now: %s", ino, error)
 

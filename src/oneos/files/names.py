@@ -11,6 +11,7 @@ import errno
 import itertools
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -33,6 +34,13 @@ BY_KERNEL: ContextVar[bool] = ContextVar("by_kernel", default=False)
 name space: then the kernel has the change in its cache, and is not called back for it."""
 
 
+class Keepers(Protocol):
+    """Those of this host that keep what they were told of names; see `runtime.recalls`."""
+
+    def sees_to(self, by_kernel: bool) -> bool: ...
+    async def changed(self, by_kernel: bool) -> None: ...
+
+
 class Names:
     """The File System service, as this host asks it.
 
@@ -40,12 +48,18 @@ class Names:
         host: this host.
         incarnation: gives the number of this run, so that request numbers grow over restarts.
         services: the way to the service.
+        keepers: who on this host keeps what the service says.
     """
 
     def __init__(
-        self, host: HostName, incarnation: Callable[[], Incarnation], services: Services
+        self,
+        host: HostName,
+        incarnation: Callable[[], Incarnation],
+        services: Services,
+        keepers: Keepers,
     ) -> None:
         self._services = services
+        self._keepers = keepers
         self._host = host
         self._incarnation = incarnation
         self._count = itertools.count(1)
@@ -54,8 +68,15 @@ class Names:
         """Send a command; asked again after a fail-over, it is still done once."""
         number = (self._incarnation() << 32) + next(self._count)
         command = make((self._host, number), now_ns())
-        change = fs.Change(command, BY_KERNEL.get())
-        return await self._services.ask("filesystem", change, Result)
+        by_kernel = BY_KERNEL.get()
+        # What most likely shows nowhere is not worth dropping anything for; should it show after
+        # all, the File System calls that back.
+        seen_to = by_kernel or (_shows(command) and self._keepers.sees_to(by_kernel))
+        try:
+            return await self._services.ask("filesystem", fs.Change(command, seen_to), Result)
+        finally:
+            if seen_to:
+                await self._keepers.changed(by_kernel)
 
     async def change(self, path: bytes, make: Make) -> Value:
         """Send a command about `path`; the value of its answer.
@@ -84,17 +105,32 @@ class Names:
             raise Leaves(path, found.path, found.links)
         return found.path, found.inode
 
-    async def look(self, path: bytes, walk: Walk) -> tuple[Inode | None, bool]:
-        """What stands at a path, None for nothing, and whether it may be kept until called back.
+    async def look(self, path: bytes, walk: Walk) -> tuple[Inode | None, bytes, bool]:
+        """What stands at a path, None for nothing, and its canonical path; and whether that may be
+        kept until called back.
 
         Raises as `find`, but for ENOENT.
         """
         looked: fs.Looked = await self._services.ask("filesystem", fs.Look(path, walk), fs.Looked)
         if looked.found is None:
-            return None, looked.granted
+            return None, b"", looked.granted
         if looked.found.inode is None:
             raise Leaves(path, looked.found.path, looked.found.links)
-        return looked.found.inode, looked.granted
+        return looked.found.inode, looked.found.path, looked.granted
+
+    async def scan(self, path: bytes, walk: Walk, attributes: bool) -> fs.Scanned:
+        """The names in a directory, and whether they may be kept until called back.
+
+        Raises as `find`, and ENOTDIR.
+
+        Args:
+            attributes: with those of what they stand for.
+        """
+        scan = fs.Scan(path, walk, attributes)
+        scanned: fs.Scanned = await self._services.ask("filesystem", scan, fs.Scanned)
+        if scanned.found.inode is None:
+            raise Leaves(path, scanned.found.path, scanned.found.links)
+        return scanned
 
     async def look_many(self, path: bytes, names: list[bytes], walk: Walk) -> fs.LookedMany:
         """What names in a directory stand for. Raises as `find`."""
@@ -178,3 +214,10 @@ class Names:
         if found.inode is None:
             raise Leaves(path, found.path, found.links)
         return found.entries or []
+
+
+def _shows(command: n.AnyCommand) -> bool:
+    """Whether a change can be told by looking: a home that is nobody's or another's cannot."""
+    if isinstance(command, n.Claim):
+        return command.writing
+    return not isinstance(command, n.Release | n.Copies)

@@ -25,10 +25,17 @@ as libuv does, take what has no bytes for copied and say nothing of a directory.
 
 
 class LocalFile(Plain):
-    """A file opened at its home, here: the kernel's own descriptor."""
+    """A file opened at its home, here: the kernel's own descriptor.
 
-    def __init__(self, homes: Homes, handle: HomeHandle) -> None:
+    Args:
+        homes: where it is at home.
+        handle: its opening.
+        again: its attributes, where a program may open it again by its path; see `Homes.lend`.
+    """
+
+    def __init__(self, homes: Homes, handle: HomeHandle, again: Attributes | None = None) -> None:
         super().__init__(handle.fd)
+        self.again = again
         self._homes = homes
         self._handle: HomeHandle | None = handle
         self.path = homes.path(handle)
@@ -160,6 +167,24 @@ def inode_of(opened: Opened) -> Inode:
         home_epoch=opened.home_epoch,
         writing=opened.writing,
     )
+
+
+def row(attr: Attr, known: bool) -> list[int]:
+    """Attributes as a listing has them; not `known`: they may be others by now."""
+    shown = Attributes(
+        mode=attr.mode,
+        ino=attr.ino,
+        size=attr.size,
+        nlink=attr.nlink,
+        uid=attr.uid,
+        gid=attr.gid,
+        atime_ns=attr.atime_ns,
+        mtime_ns=attr.mtime_ns,
+        ctime_ns=attr.ctime_ns,
+    ).wire()
+    if not known:
+        shown[2] = 0
+    return shown
 
 
 def attributes(inode: Inode | Attr, live: m.HomeStat | None) -> Attributes:

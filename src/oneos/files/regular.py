@@ -26,6 +26,7 @@ from oneos.files.handles import (
     Directory,
     Handle,
     HostPath,
+    Listing,
     Look,
     wants_to_write,
 )
@@ -33,7 +34,7 @@ from oneos.files.home_calls import INCARNATION_SHIFT
 from oneos.files.homes import Homes
 from oneos.files.meetings import Meetings
 from oneos.files.names import Names
-from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of
+from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of, row
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
@@ -91,8 +92,8 @@ class RegularFiles:
         return attributes(inode, await self._live(inode))
 
     async def look(self, path: bytes, walk: Walk) -> Look:
-        """As `stat`, for a kernel that may keep the answer."""
-        inode, granted = await self.names.look(path, walk)
+        """As `stat`, for whoever may keep the answer: the kernel, or a program."""
+        inode, _, granted = await self.names.look(path, walk)
         if inode is None:
             return Look(None, granted, False)
         # The size of what is being written changes at its home, and nobody is told.
@@ -107,6 +108,22 @@ class RegularFiles:
             Look(None) if attr is None else Look(attributes(attr, None), kept, kept)
             for attr in looked.shown
         ]
+
+    async def scan(self, path: bytes, walk: Walk, attributes: bool) -> Listing:
+        """The names in a directory, with the attributes of each where they are wanted."""
+        scanned = await self.names.scan(path, walk, attributes)
+        entries = scanned.found.entries or []
+        names = [entry.name for entry in entries]
+        if len(scanned.attributes) != len(entries) or not entries:
+            rows = [[entry.kind, entry.ino] for entry in entries]
+            return Listing(names, rows, False, scanned.granted)
+        # Only the home of what is being written knows its size. And what stands at the root in
+        # front of the parts of the tree that are made of facts is not what a program sees there.
+        unknown = set(scanned.writing)
+        if scanned.found.path == b"/":
+            unknown.update(entry.ino for entry in entries if entry.name in walk.parts)
+        rows = [row(attr, attr.ino not in unknown) for attr in scanned.attributes]
+        return Listing(names, rows, True, scanned.granted)
 
     async def _live(self, inode: Inode) -> m.HomeStat | None:
         if not inode.writing or not inode.home:
@@ -228,7 +245,7 @@ class RegularFiles:
         walk = replace(walk, follow=not flags & os.O_NOFOLLOW)
         clock = asyncio.get_running_loop().time
         deadline = clock() + CALL_TIMEOUT_S
-        created = False
+        created = granted = False
         wait_s = 0.0
         while True:
             try:
@@ -244,7 +261,10 @@ class RegularFiles:
                             inode = await self.names.inode(path, walk)
                         created = True
                     else:
-                        where, inode = await self.names.find(path, walk)
+                        found, where, granted = await self.names.look(path, walk)
+                        if found is None:
+                            raise FileError(errno.ENOENT, path)
+                        inode = found
                         if inode.is_dir:
                             if wants_to_write(flags):
                                 raise FileError(errno.EISDIR, path)
@@ -257,7 +277,7 @@ class RegularFiles:
                     if inode.is_meeting:
                         return self._fifo(path, inode)
                     if inode.home in ("", self.host):
-                        return await self._open_here(inode, flags)
+                        return await self._open_here(inode, flags, granted)
                 return await self._open_elsewhere(inode, flags)
             except Fenced as error:
                 if clock() > deadline:
@@ -274,7 +294,7 @@ class RegularFiles:
         """
         inode = self.homes.known(ino)
         try:
-            return await self._open_here(inode, flags) if inode is not None else None
+            return await self._open_here(inode, flags, False) if inode is not None else None
         except Fenced:
             return None
 
@@ -345,12 +365,15 @@ class RegularFiles:
         assert isinstance(value, Opened)
         return inode_of(value)
 
-    async def _open_here(self, inode: Inode, flags: int) -> Handle:
+    async def _open_here(self, inode: Inode, flags: int, granted: bool) -> Handle:
         if inode.home and inode.home_incarnation != self._incarnation():
             raise Fenced("its home is an earlier run of this host")
         if not inode.home:
             inode = await self._claim(inode, wants_to_write(flags))
-        return LocalFile(self.homes, await self.homes.open(inode, flags, self.host))
+        handle = await self.homes.open(inode, flags, self.host)
+        at_rest = granted and not inode.writing and not wants_to_write(flags)
+        again = attributes(inode, None) if at_rest and self.homes.lend(handle) else None
+        return LocalFile(self.homes, handle, again)
 
     async def _open_elsewhere(self, inode: Inode, flags: int) -> Handle:
         member = self._control.state.members.get(inode.home)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from oneos.errors import FileError
-from oneos.files.handles import Attributes, Caller, Handle, HostPath, Look
+from oneos.files.handles import Attributes, Caller, Handle, HostPath, Listing, Look
 from oneos.files.places import Places, Virtual, check_slash
 from oneos.files.regular import RegularFiles
 from oneos.files.virtual import (
@@ -63,8 +63,8 @@ class Tree:
             lambda p, walk: self.regular.stat(p, replace(walk, follow=follow)),
         )
 
-    async def look(self, path: bytes, caller: Caller) -> Look:
-        """What a name stands for, of a link itself, for a kernel that may keep the answer."""
+    async def look(self, path: bytes, caller: Caller, follow: bool = False) -> Look:
+        """What a path stands for, for whoever may keep the answer; `follow` as for `stat`."""
 
         async def virtual(at: Virtual) -> Look:
             await check_slash(at, caller)
@@ -75,7 +75,22 @@ class Tree:
             path,
             caller,
             virtual,
-            lambda p, walk: self.regular.look(p, replace(walk, follow=False)),
+            lambda p, walk: self.regular.look(p, replace(walk, follow=follow)),
+        )
+
+    async def scan(self, path: bytes, caller: Caller, attributes: bool) -> Listing:
+        """The names in a directory, for a program that may keep the answer.
+
+        Args:
+            attributes: with those of what they stand for, if that can be.
+        """
+
+        async def virtual(at: Virtual) -> Listing:
+            entries = await list_virtual(at.facts, at.path, at.place, caller)
+            return Listing([e.name for e in entries], [[e.kind, e.ino] for e in entries])
+
+        return await self._at(
+            path, caller, virtual, lambda p, walk: self.regular.scan(p, walk, attributes)
         )
 
     async def look_many(self, path: bytes, names: list[bytes], caller: Caller) -> list[Look]:

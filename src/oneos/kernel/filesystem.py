@@ -18,6 +18,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oneos.actor.actor import Actor, Address
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError
@@ -31,10 +32,11 @@ from oneos.limits import (
     INDEX_COMPACT_EVERY_RECORDS,
     LEADER_PROOF_S,
     LOOKS_MAX,
+    SCANNED_MAX,
 )
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
-from oneos.state.names_types import ROOT, WALK, Attr, Found, Result, Walk
+from oneos.state.names_types import ROOT, WALK, Attr, Found, Inode, Result, Walk
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ class ListPath(Struct, frozen=True, tag="list", array_like=True):
 
 
 class Look(Struct, frozen=True, tag="look", array_like=True):
-    """Answers Looked: what stands at a path, for a kernel that may keep the answer."""
+    """Answers Looked: what stands at a path, for a host that may keep the answer."""
 
     path: bytes
     walk: Walk = WALK
@@ -88,24 +90,47 @@ class LookedMany(Struct, frozen=True, array_like=True):
     granted: bool
 
 
+class Scan(Struct, frozen=True, tag="scan", array_like=True):
+    """Answers Scanned: the names in a directory, for a host that may keep the answer.
+
+    `attributes`: with those of what they stand for.
+    """
+
+    path: bytes
+    walk: Walk = WALK
+    attributes: bool = False
+
+
+class Scanned(Struct, frozen=True, array_like=True):
+    """What was found, with its entries; and their attributes in the same order, if asked for.
+
+    `writing` are those that some host writes: their sizes and times are at their homes.
+    """
+
+    found: Found
+    attributes: list[Attr]
+    writing: list[Ino]
+    granted: bool
+
+
 class GetInode(Struct, frozen=True, tag="inode", array_like=True):
     ino: int
 
 
 class Change(Struct, frozen=True, tag="change", array_like=True):
-    """`by_kernel`: the asking host's kernel made this change itself, and knows it."""
+    """`seen_to`: the asking host drops by itself what it keeps of what this touches."""
 
     command: n.AnyCommand
-    by_kernel: bool = False
+    seen_to: bool = False
 
 
-Question = StatPath | ListPath | Look | LookMany | GetInode
-FileSystemMessage = Question | Change
+Reading = StatPath | ListPath | Look | LookMany | Scan | GetInode
+FileSystemMessage = Reading | Change
 
 
 @dataclass(slots=True)
 class _Asked:
-    """A command in the queue; `by`: the host whose kernel made the change itself."""
+    """A command in the queue; `by`: a host that sees to its own copies by itself."""
 
     command: n.AnyCommand
     answer: asyncio.Future[Result]
@@ -169,12 +194,12 @@ class FileSystem(Actor):
 
     def receive(self, message: FileSystemMessage, sender: HostName) -> object:
         if isinstance(message, Change):
-            return self._enqueue(message.command, sender if message.by_kernel else None)
+            return self._enqueue(message.command, sender if message.seen_to else None)
         if self._index.proof_age_s() < LEADER_PROOF_S:
             return self._read(message, sender)
         return self._read_later(message, sender)
 
-    def _read(self, message: Question, sender: HostName) -> object:
+    def _read(self, message: Reading, sender: HostName) -> object:
         names = self._index.names.names
         if isinstance(message, StatPath):
             return names.find(message.path, message.walk)
@@ -184,30 +209,21 @@ class FileSystem(Actor):
             return self._look(message, sender)
         if isinstance(message, LookMany):
             return self._look_many(message, sender)
+        if isinstance(message, Scan):
+            return self._scan(message, sender)
         return names.inode(Ino(message.ino))
 
     def _look(self, message: Look, sender: HostName) -> Looked:
-        names = self._index.names.names
-        found, code = None, 0
+        visited: list[Ino] = []
         try:
-            found = names.find(message.path, message.walk)
+            found = self._index.names.names.find(message.path, message.walk, visited=visited)
         except FileError as error:
             if error.errno != errno.ENOENT:
                 raise
-            code = errno.ENOENT
-        if found is not None and found.inode is None:
+            return Looked(errno.ENOENT, None, self._grants.grant(sender, visited))
+        if found.inode is None:
             return Looked(0, found, False)
-        above = message.path.rstrip(b"/").rpartition(b"/")[0] or b"/"
-        try:
-            parent = names.find(above, message.walk).inode
-        except FileError:
-            parent = None
-        if parent is None:
-            return Looked(code, found, False)
-        inos = (
-            [parent.ino] if found is None or found.inode is None else [parent.ino, found.inode.ino]
-        )
-        return Looked(code, found, self._grants.grant(sender, inos))
+        return Looked(0, found, self._grants.grant(sender, [*visited, found.inode.ino]))
 
     def _look_many(self, message: LookMany, sender: HostName) -> LookedMany:
         names = self._index.names.names
@@ -223,7 +239,24 @@ class FileSystem(Actor):
         inos = [directory.ino, *(attr.ino for attr in shown if attr is not None)]
         return LookedMany(found, shown, self._grants.grant(sender, inos))
 
-    async def _read_later(self, message: Question, sender: HostName) -> object:
+    def _scan(self, message: Scan, sender: HostName) -> Scanned:
+        names = self._index.names.names
+        visited: list[Ino] = []
+        found = names.find(message.path, message.walk, entries=True, visited=visited)
+        if found.inode is None:
+            return Scanned(found, [], [], False)
+        shown: list[Inode] = []
+        if message.attributes and len(found.entries or ()) <= SCANNED_MAX:
+            shown = [names.inode(entry.ino) for entry in found.entries or ()]
+        kept = [*visited, found.inode.ino, *(inode.ino for inode in shown)]
+        return Scanned(
+            replace(found, inode=replace(found.inode, chunks=())),
+            [inode.attr() for inode in shown],
+            [inode.ino for inode in shown if inode.writing],
+            self._grants.grant(sender, kept),
+        )
+
+    async def _read_later(self, message: Reading, sender: HostName) -> object:
         await self._enqueue(n.Barrier(rid=self._rid(), now_ns=now_ns()))
         return self._read(message, sender)
 

@@ -1,12 +1,13 @@
 """Which hosts may have names and attributes cached, and how they are called back.
 
-The kernel of a host with a name space keeps what it was told of a name, so that looking again costs
-no request. The File System grants that with its answer, to a host and for the inodes concerned; a
-change of one of them is answered only when every host with a grant has dropped what it kept, or the
-log says that it is dead. So a change that has returned is seen by every later look, on any host
-(Sprite's and AFS's callbacks; Howard et al., Scale and Performance in a Distributed File System,
-1988). A grant ends by itself after CACHE_VALID_S, which is far less than it takes to declare a host
-dead: a host that is cut off shows nothing old once others go on without it.
+The kernel of a host with a name space keeps what it was told of a name, and so do instrumented
+programs, so that looking again costs no request. The File System grants that with its answer, to a
+host and for the inodes concerned; a change of one of them is answered only when every host with a
+grant has dropped what it kept, or the log says that it is dead. So a change that has returned is
+seen by every later look, on any host (Sprite's and AFS's callbacks; Howard et al., Scale and
+Performance in a Distributed File System, 1988). A grant ends by itself after CACHE_VALID_S, which
+is far less than it takes to declare a host dead: a host that is cut off shows nothing old once
+others go on without it.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Grants:
 
         Args:
             touched: the inodes that a change has touched.
-            but: a host whose kernel made the change itself, and needs no telling.
+            but: a host that drops by itself what it keeps of this, and needs no telling.
 
         Returns:
             What to wait for before the change may be answered; None: nothing.

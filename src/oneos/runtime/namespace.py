@@ -25,7 +25,6 @@ from oneos.errors import UserError
 from oneos.kernel import messages as m
 from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S
 from oneos.local.file_process import PACKAGES, Drop, encode
-from oneos.net.routes import Peer, Routes
 
 log = logging.getLogger(__name__)
 
@@ -125,11 +124,12 @@ class NameSpace:
         path += [part for part in HOST_PATH.encode().split(b":") if part not in path]
         return given | {b"PATH": b":".join(path)}
 
-    def serve(self, routes: Routes) -> None:
-        """Answer the File System's `cache.recall`."""
-        routes.add("cache.recall", self._on_recall, m.Recall, finish=True)
+    def keeps(self) -> bool:
+        """Whether this host's kernel may keep something of the tree, or is about to."""
+        return self._made is not None or not self._settled.is_set()
 
-    async def _on_recall(self, peer: Peer, recall: m.Recall) -> None:
+    async def recall(self, recall: m.Recall) -> None:
+        """Have the kernel drop what it keeps of this; returns when it has."""
         await self._tell(Drop(recall.inos, recall.everything))
 
     async def drop_idle(self, ino: int) -> None:

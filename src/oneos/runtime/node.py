@@ -26,6 +26,7 @@ from oneos.files.devices import Devices
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
 from oneos.files.hosts import Runtimes
+from oneos.files.kept import Generation
 from oneos.files.meetings import Meetings
 from oneos.files.names import Names
 from oneos.files.proc import Proc
@@ -64,6 +65,7 @@ from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
 from oneos.runtime.placed import Placed
 from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.recalls import Recalls
 from oneos.runtime.remote_files import RemoteFiles
 from oneos.runtime.system import System
 from oneos.runtime.voters import Voters, own_pin
@@ -119,7 +121,17 @@ class Node:
         self.chunks = ChunkStore(os.fspath(directory / "chunks"))
         self.backing = BackingStore(os.fspath(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, self.control, self.links, config.copies)
-        self.names = Names(self.host, lambda: self.incarnation, self.services)
+        socket_path = directory / "run" / "local.sock"
+        self.namespace = NameSpace(
+            self.host,
+            os.fspath(directory),
+            os.fspath(socket_path),
+            lambda: self.interpreters.prefixes(),
+            config.context,
+            lambda: self.environments.directory,
+        )
+        self.recalls = Recalls(Generation(), self.namespace)
+        self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
         self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.home_calls = HomeCalls(self.homes)
         self.meetings = Meetings(os.fspath(directory / "run" / "meet"))
@@ -141,7 +153,7 @@ class Node:
             utilities.shell_command(directory), NameSpace.kind(config.context), config.context
         )
         self.supervisor = Supervisor(lambda name, error: self.placed.gave_up(name, error))
-        self._wire_programs()
+        self._wire_programs(socket_path)
         self.placed = Placed(self)
         self.placed.serve(self.routes)
         for part in (
@@ -150,7 +162,7 @@ class Node:
             self.copies,
             self.home_calls,
             self.name_server,
-            self.namespace,
+            self.recalls,
             self.remote,
             self.voters,
         ):
@@ -162,8 +174,7 @@ class Node:
             snapshots.serve(self.routes)
             self.index.fetch_snapshot = snapshots.fetch
 
-    def _wire_programs(self) -> None:
-        socket_path = self.directory / "run" / "local.sock"
+    def _wire_programs(self, socket_path: Path) -> None:
         self.tree = Tree(
             self.regular,
             {
@@ -174,14 +185,6 @@ class Node:
             },
         )
         self.records = RunRecords(self.directory / "run" / "agents")
-        self.namespace = NameSpace(
-            self.host,
-            os.fspath(self.directory),
-            os.fspath(socket_path),
-            self.interpreters.prefixes,
-            self.config.context,
-            lambda: self.environments.directory,
-        )
         self.environments = Environments(
             self.host, os.fspath(self.directory / "envs"), self.tree, self.interpreters
         )
@@ -199,6 +202,7 @@ class Node:
         )
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
         self.homes.drop_idle = self.namespace.drop_idle
+        self.homes.take_back = self.recalls.generation.advance
         self.launcher = Launcher(
             self.host,
             self.tree,
@@ -258,6 +262,7 @@ class Node:
         # A socket that is bound says that this directory is taken, so it comes first.
         await self.local.start()
         self._closers.append(self.local.close)
+        self.recalls.generation.start(os.fspath(self.directory / "run"))
         self.records.end_orphans()
         utilities.clear(self.directory / "stage")
         self.meetings.clear()
@@ -391,6 +396,7 @@ class Node:
         Programs first, then clients: what they have open is committed while this host is still one
         of the network.
         """
+        self.recalls.generation.end()
         await self.agents.close()
         await self.namespace.close()
         await self.local.drop()

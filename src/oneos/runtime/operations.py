@@ -112,11 +112,11 @@ class Operations:
         self._launcher = launcher
         self._system = system
         self._clients: dict[str, Client] = {}
-        both = "stat list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
+        both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " mknod meeting statvfs truncate realpath open opened close ended sync fstat"
         both += " fsetattr pread pwrite ftruncate kill ps"
-        program = "child fork exec started reaped unborn pipe"
-        client = "look looks setattr release commands session spawn wait poll which"
+        program = "scan child fork exec started reaped unborn pipe"
+        client = "looks setattr release commands session spawn wait poll which"
         client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -208,16 +208,19 @@ class Operations:
     async def _op_stat(self, who: Who, path: bytes, follow: bool = True) -> list[int]:
         return (await self._tree.stat(path, who.caller, follow)).wire()
 
-    async def _op_look(self, who: Who, path: bytes) -> list[Any]:
-        return (await self._tree.look(path, who.caller)).wire()
-
     async def _op_looks(self, who: Who, path: bytes, names: list[bytes]) -> list[list[Any]]:
         if len(names) > LOOKS_MAX:
             raise FileError(errno.E2BIG, path)
         return [look.wire() for look in await self._tree.look_many(path, names, who.caller)]
 
+    async def _op_look(self, who: Who, path: bytes, follow: bool = False) -> list[Any]:
+        return (await self._tree.look(path, who.caller, follow)).wire()
+
     async def _op_list(self, who: Who, path: bytes) -> list[list[Any]]:
         return [[e.name, e.kind, e.ino] for e in await self._tree.list(path, who.caller)]
+
+    async def _op_scan(self, who: Who, path: bytes, attributes: bool) -> list[object]:
+        return (await self._tree.scan(path, who.caller, attributes)).wire()
 
     async def _op_setattr(self, who: Who, ino: int, change: dict[str, int]) -> None:
         await self._tree.regular.set_attr(Ino(ino), msgspec.convert(change, Change))
@@ -308,6 +311,8 @@ class Operations:
             answer["text"] = True
         if flags & os.O_CREAT and isinstance(who.owner, Client) and isinstance(handle, LocalFile):
             answer["attr"] = (await handle.stat()).wire()
+        if isinstance(handle, LocalFile) and handle.again is not None:
+            answer["again"] = handle.again.wire()
         if not who.fds:
             return answer
         # From here on the program's copy is the only one: the end of a pipe is its end.

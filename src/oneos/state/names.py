@@ -123,17 +123,24 @@ class Names:
             raise FileError(errno.EINVAL, path)
         return inode.target
 
-    def find(self, path: bytes, walk: Walk = WALK, entries: bool = False) -> Found:
+    def find(
+        self,
+        path: bytes,
+        walk: Walk = WALK,
+        entries: bool = False,
+        visited: list[Ino] | None = None,
+    ) -> Found:
         """What a path leads to, or where it leaves the index.
 
         Args:
             entries: with the names in it, sorted.
+            visited: gets the directories and links that were walked through, also when this raises.
 
         Raises:
             FileError: as stat(2); with `entries` ENOTDIR for what is no directory.
         """
         try:
-            ino, names, links = resolve(self._store, path, walk)
+            ino, names, links = resolve(self._store, path, walk, visited)
         except Leaves as way:
             return Found(way.path, way.links, None)
         inode = names_files.inode_of(self._store, ino)

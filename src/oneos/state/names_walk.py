@@ -75,12 +75,15 @@ class Walker:
         store: the index.
         path: absolute.
         walk: `parts` and `links` count here; `follow` is the caller's business.
+        visited: gets the directories and links that the answer depends on, as they are come to.
 
     Raises:
         FileError: ENOENT, ENAMETOOLONG or EINVAL for what is no path.
     """
 
-    def __init__(self, store: NameStore, path: bytes, walk: Walk = WALK) -> None:
+    def __init__(
+        self, store: NameStore, path: bytes, walk: Walk = WALK, visited: list[Ino] | None = None
+    ) -> None:
         self._store = store
         self._path = path
         self._parts = walk.parts
@@ -90,6 +93,8 @@ class Walker:
         self._slash = path.endswith(b"/")
         self._ancestors = [ROOT]
         self._above: list[bytes] = []
+        self._visited = [] if visited is None else visited
+        self._visited.append(ROOT)
 
     def place(self) -> Place:
         """Where the last name stands, whether or not it is there.
@@ -111,6 +116,7 @@ class Walker:
         self.links += 1
         if self.links > LINKS_FOLLOWED_MAX:
             raise FileError(errno.ELOOP, self._path)
+        self._visited.append(link)
         if inode.target.startswith(b"/"):
             self._ancestors, self._above = [ROOT], []
         if not self._todo:
@@ -134,6 +140,7 @@ class Walker:
         elif found.kind == stat.S_IFDIR:
             self._ancestors.append(found.ino)
             self._above.append(name)
+            self._visited.append(found.ino)
         else:
             raise FileError(errno.ENOTDIR, self._path)
 
@@ -171,14 +178,16 @@ def place(store: NameStore, path: bytes, walk: Walk = WALK) -> Place:
     return Walker(store, path, walk).place()
 
 
-def resolve(store: NameStore, path: bytes, walk: Walk = WALK) -> Resolved:
-    """What a path leads to.
+def resolve(
+    store: NameStore, path: bytes, walk: Walk = WALK, visited: list[Ino] | None = None
+) -> Resolved:
+    """What a path leads to. `visited` gets all on the way there, also when this raises.
 
     Raises:
         FileError: ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP or EINVAL.
         Leaves: the way leads to another part.
     """
-    walker = Walker(store, path, walk)
+    walker = Walker(store, path, walk, visited)
     while True:
         at = walker.place()
         if not at.is_name:

@@ -31,6 +31,16 @@ from tests.unit.kernel.support import World
 ROOT = Caller()
 
 
+class Nobody:
+    """No kernel or program here keeps anything."""
+
+    def sees_to(self, by_kernel: bool) -> bool:
+        return True
+
+    async def changed(self, by_kernel: bool) -> None:
+        pass
+
+
 class Host:
     """One host's share of the tree's regular files."""
 
@@ -49,7 +59,7 @@ class Host:
         self.chunks = ChunkStore(str(directory / "chunks"))
         self.backing = BackingStore(str(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, control, self.links, 2)
-        self.names = Names(self.host, lambda: self.incarnation, self.services)
+        self.names = Names(self.host, lambda: self.incarnation, self.services, Nobody())
         self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.calls = HomeCalls(self.homes)
         self.files = RegularFiles(

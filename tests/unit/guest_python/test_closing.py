@@ -92,8 +92,9 @@ def test_error_of_the_commit_is_raised_by_fsync(world: World) -> None:
 
 def test_reader_does_not_wait_for_its_close(world: World) -> None:
     assert world.server is not None
-    (world.inside / "r").write_text("text")
-    text = "for _ in range(300):\n    with open('r') as f:\n        assert f.read() == 'text'"
+    for number in range(300):
+        (world.inside / f"r{number}").write_text("text")
+    text = "for n in range(300):\n    with open(f'r{n}') as f:\n        assert f.read() == 'text'"
     run(world, text)
     assert world.server.count("close") == 300
     assert world.server.handles == {}

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from oneos.actor.actor import Address
 from oneos.errors import Fenced, FileError, OneOSError
@@ -240,3 +241,80 @@ async def test_looks_at_many_names_leave_out_what_only_others_know(world: World)
         with pytest.raises(FileError) as raised:
             await agent.ask(fs.LookMany(b"/nowhere", [b"a"]), LAB)
         assert raised.value.errno == errno.ENOENT
+
+
+class Keepers:
+    """Hosts that note what they are told to drop."""
+
+    def __init__(self) -> None:
+        self.told: list[HostName] = []
+
+    async def drop(self, host: HostName, recall: m.Recall) -> None:
+        if not recall.everything:
+            self.told.append(host)
+
+
+@asynccontextmanager
+async def with_links(world: World, keepers: Keepers) -> AsyncIterator[fs.FileSystem]:
+    """A File System with /a/b/f, and /l that leads to /a/b."""
+    control = await world.start()
+    await world.join(control, LAB)
+    await world.arrive(await world.control(LAB))
+    await control.barrier()
+    index = await world.index(HUB)
+    epoch = world.epoch(control, "filesystem")
+    async with running(control, index, epoch, keepers.drop) as agent:
+        for path in (b"/a", b"/a/b"):
+            await agent.ask(mkdir(path), HUB)
+        await agent.ask(create(b"/a/b/f", HUB, world.incarnations[HUB]), HUB)
+        await agent.ask(fs.Change(n.Symlink(rid(), 1, b"/a/b", b"/l", 0, 0)), HUB)
+        yield agent
+
+
+@pytest.mark.parametrize("path", [b"/l/f", b"/a/b/f", b"/a/b/../b/f", b"/l/missing"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        n.Rename(("test", -1), 1, b"/a", b"/z"),
+        n.Rename(("test", -1), 1, b"/a/b", b"/a/c"),
+        n.Rename(("test", -1), 1, b"/a/b/f", b"/a/b/missing"),
+    ],
+)
+async def test_change_of_any_directory_on_the_way_calls_a_whole_path_back(
+    world: World, path: bytes, change: n.Rename
+) -> None:
+    keepers = Keepers()
+    async with with_links(world, keepers) as agent:
+        looked: fs.Looked = await agent.ask(fs.Look(path), LAB)
+        assert looked.granted
+        result = await agent.ask(fs.Change(replace(change, rid=rid())), HUB)
+        assert result.errno == 0
+        assert keepers.told == [LAB]
+
+
+async def test_listing_with_attributes_is_called_back_when_one_of_them_changes(
+    world: World,
+) -> None:
+    keepers = Keepers()
+    async with with_links(world, keepers) as agent:
+        for attributes in (False, True):
+            scanned: fs.Scanned = await agent.ask(fs.Scan(b"/l", attributes=attributes), LAB)
+            assert scanned.granted and [e.name for e in scanned.found.entries or []] == [b"f"]
+            assert len(scanned.attributes) == attributes
+            # Not a name has changed, so a listing without attributes holds.
+            command = n.SetAttr(rid(), 1, b"/a/b/f", mode=0o600 + attributes)
+            await agent.ask(fs.Change(command), HUB)
+            assert keepers.told == [LAB] * attributes
+        await agent.ask(fs.Scan(b"/l"), LAB)
+        await agent.ask(create(b"/a/b/new", HUB, world.incarnations[HUB]), HUB)
+        assert keepers.told == [LAB] * 2
+
+
+async def test_host_that_sees_to_its_own_change_is_not_told(world: World) -> None:
+    keepers = Keepers()
+    async with with_links(world, keepers) as agent:
+        for host in (HUB, LAB):
+            await agent.ask(fs.Look(b"/a/b/f"), host)
+        command = n.SetAttr(rid(), 1, b"/a/b/f", mode=0o600)
+        await agent.ask(fs.Change(command, seen_to=True), LAB)
+        assert keepers.told == [HUB]

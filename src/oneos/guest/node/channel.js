@@ -82,6 +82,10 @@ class SyncChannel {
     return answer !== undefined && answer[0] === ERRNO.ENOENT;
   }
 
+  isForeseen(request) {
+    return this.foreseen !== undefined && this.foreseen.expected.has(keyOf(request));
+  }
+
   #foreseen(request) {
     if (request[0] === 'open') this.foreseen = undefined;
     if (request[0] !== 'stat' || !this.foreseen.expected.has(keyOf(request))) return undefined;

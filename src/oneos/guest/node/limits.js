@@ -31,6 +31,13 @@ module.exports = {
   // only coming and going is told.
   WATCH_ENTRIES_MAX: 1024,
 
+  // How long what was seen of a path is kept without asking again: as the Runtime's CACHE_VALID_S,
+  // which says why. And of how many paths, of which length: 4 MiB at most.
+  KEPT_MS: 2000,
+  KEPT_PATHS_MAX: 4096,
+  KEPT_PATH_BYTES_MAX: 512,
+  LENT_MAX: 1024,
+
   // PATH_MAX: what a worker thread may be told of the main thread's working directory.
   PATH_BYTES_MAX: 4096,
 

@@ -5,6 +5,7 @@
 // Node's JavaScript. Nothing here knows of native paths or of how results are delivered.
 
 const { Fail, ERRNO } = require('./errors');
+const { look } = require('./looks');
 const { wire } = require('./paths');
 const limits = require('./limits');
 
@@ -46,7 +47,7 @@ const isDirectory = (attr) => (attr[0] & S_IFMT) === 0o040000;
 const masked = (mode) => mode & ~rawProcess.umask(undefined) & 0o7777;
 
 function* attr(path, follow = true) {
-  return yield ['stat', wire(path), follow];
+  return yield* look(wire(path), follow);
 }
 
 function* access(path, mode, identity) {

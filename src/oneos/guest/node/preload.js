@@ -11,9 +11,9 @@
 // half of compiling each by itself; the rest when it is first needed, after the program has had
 // every chance to change `fs`.
 const ALWAYS = [
-  'internals', 'errors', 'limits', 'msgpack', 'channel', 'paths', 'steps', 'names', 'files',
-  'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'children', 'processes', 'workers',
-  'offer',
+  'internals', 'errors', 'limits', 'msgpack', 'channel', 'paths', 'steps', 'looks', 'names',
+  'files', 'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'children', 'processes',
+  'workers', 'offer',
 ];
 const { readFileSync } = require('fs');
 const { Script } = require('vm');
@@ -134,6 +134,7 @@ function enter(given, isMainThread, workers) {
   if (script && !paths.locate(script).native) channel.foresee(paths.questionsAbout(script));
   load('./steps').use(channel, new AsyncPool(given.socket, greeting));
 
+  load('./looks').assume(given.socket);
   load('./filesystem').install(() => given);
   load('./modules').install(given.stage);
   load('./offer').install();

@@ -35,7 +35,7 @@ function specOf({ file, args, cwd, envPairs, uid, gid }, entries) {
   if (!owns(uid, process.getuid()) || !owns(gid, process.getgid())) throw new Fail(ERRNO.EPERM);
   const where = text(cwd ? processes.directory(cwd) : paths.cwd());
   const env = envPairs ?? Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
-  const handles = entries.filter((entry) => entry.kind === 'fd').map((entry) => entry.h);
+  const handles = entries.filter(({ kind, h }) => kind === 'fd' && h).map(({ h }) => h);
   return {
     files: candidates(file, env, where).map((path) => Buffer.from(path)),
     argv: (args?.length ? args : [file]).map((word) => Buffer.from(String(word))),

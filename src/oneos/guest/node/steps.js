@@ -104,4 +104,7 @@ function runAsync(operation, done) {
 // Whether the channel already knows that there is nothing at `path` (bytes) of the tree.
 const isKnownMissing = (path) => channel.isKnownMissing(path);
 
-module.exports = { binding, isKnownMissing, native, original, post, runAsync, runSync, use };
+// Whether it was asked already what is at `path` (bytes).
+const isForeseen = (path, follow) => channel.isForeseen(['stat', path, follow]);
+
+module.exports = { binding, isForeseen, isKnownMissing, native, original, post, runAsync, runSync, use };

@@ -18,6 +18,7 @@ from .entries import DirEntry
 from .family import Family
 from .fileio import make_file_io
 from .io_open import Opener
+from .looks import Looks
 from .names import Names
 from .paths import ENCODING, ERRORS, Paths, host_directories
 from .process import BECOMING, Process
@@ -159,8 +160,9 @@ class Context:
     def __init__(self) -> None:
         self.channel = channel = Channel()
         self.paths = paths = Paths(b"/", host_directories())
-        self.descriptors = descriptors = Descriptors(channel, paths)
-        self.names = names = Names(channel, paths, descriptors)
+        self.looks = Looks(channel)
+        self.descriptors = descriptors = Descriptors(channel, paths, self.looks)
+        self.names = names = Names(channel, paths, descriptors, self.looks)
         self.family = family = Family(channel)
         self.process = process = Process(channel, family)
         self.programs = programs = Spawning(channel, paths, descriptors, names, family)
@@ -217,6 +219,7 @@ class Context:
             sys.exit(f"oneos: this is started by a OneOS Runtime; {', '.join(missing)} is not set")
         pid = int(given["PID"])
         self.channel.path = given["SOCK"]
+        self.looks.assume(given["SOCK"])
         self.channel.greet(pid, given["TOKEN"])
         self.paths.cwd = given["CWD"].encode(ENCODING, ERRORS)
         packages = given.get("ENVIRONMENT")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .channel import Channel
+    from .looks import Looks
     from .paths import Paths
 
 CREATING = posix.O_CREAT | posix.O_EXCL | posix.O_TRUNC | posix.O_NOFOLLOW
@@ -45,16 +46,32 @@ def stat_result(attr: list[int]) -> Stat:
     ))  # fmt: skip
 
 
+def opened_again(attr: list[int], live: Stat) -> Stat:
+    """What fstat(2) shows of a file that was opened without asking.
+
+    Args:
+        attr: its attributes when it was at rest.
+        live: of its content here, which a program of this host may be writing by now.
+    """
+    now = attr.copy()
+    now[6], now[8], now[10] = live.st_size, live.st_mtime_ns, -(-live.st_size // 512)
+    if now[8] != attr[8]:
+        now[9] = max(now[9], now[8])
+    return stat_result(now)
+
+
 class Descriptors:
     """The table of the tree's descriptors, and the calls on them.
 
     Args:
         channel: to the Runtime.
         paths: tells the tree's paths from the host's.
+        looks: knows which files may be opened again without asking.
     """
 
-    def __init__(self, channel: "Channel", paths: "Paths") -> None:
+    def __init__(self, channel: "Channel", paths: "Paths", looks: "Looks") -> None:
         self.channel = channel
+        self.looks = looks
         self.paths = paths
         self.remote = Remote(channel)
         self.table: dict[int, Handle] = {}
@@ -83,6 +100,14 @@ class Descriptors:
             raise os_error(errno.EISDIR, name)
         flags &= ~posix.O_CLOEXEC
         name = shown(name)
+        if flags == posix.O_RDONLY:
+            again = self.looks.reopen(where)
+            if again is not None:
+                descriptor, attr = again
+                self.table[descriptor] = handle = Handle(0, "fd", where, flags)
+                handle.shown = attr
+                return descriptor
+        begun = self.looks.begin()
         result, descriptor = self.channel.call_with_descriptor(
             "open", where, flags, mode & ~self._umask & 0o7777, names=(name,)
         )
@@ -101,6 +126,8 @@ class Descriptors:
             descriptor = self.remote.placeholder()
         else:
             handle = Handle(result["h"], kind, where, flags)
+            if "again" in result:
+                self.looks.lend(where, begun, result["path"], result["again"])
             if descriptor < 0:
                 descriptor = real["open"](result["path"], flags & ~CREATING)
                 self.channel.call("opened", handle.h)
@@ -204,6 +231,8 @@ class Descriptors:
             return real["fstat"](fd)  # type: ignore[no-any-return]
         if handle.kind == "dir":
             return stat_result(self.channel.call("stat", handle.path, True))
+        if handle.shown is not None:
+            return opened_again(handle.shown, real["fstat"](fd))
         return stat_result(self.channel.call("fstat", handle.h))
 
     @seamless
@@ -217,7 +246,7 @@ class Descriptors:
         handle = self.table.get(number(fd))
         if handle is None:
             real["fsync"](fd)
-        elif handle.kind != "dir":  # Names are committed as they change.
+        elif handle.h:  # Names are committed as they change, and what is only read not at all.
             self.channel.call("sync", handle.h)
 
     fdatasync = fsync

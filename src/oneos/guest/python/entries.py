@@ -1,7 +1,7 @@
 """Directory entries: `os.DirEntry` and the iterator of `os.scandir` for directories of the tree.
 
-One `list` request gives every name with its type, so walking a tree costs one request a directory;
-`stat` of an entry, and where a symbolic link leads, is asked for when the program wants it, and
+One request gives every name with its type, so walking a tree costs one request a directory;
+`stat` of an entry, and where a symbolic link leads, is found out when the program wants it, and
 kept, as the real ones do.
 """
 
@@ -9,11 +9,14 @@ import _stat
 import posix
 
 from .failure import seamless
+from .paths import ENCODING, ERRORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from typing import Any
+
+    from .looks import Listing, Looks
 
 RealDirEntry = posix.DirEntry
 
@@ -29,10 +32,11 @@ class DirEntry(metaclass=_DirEntryType):
     """One name of a directory of the tree, with the attributes of the real `os.DirEntry`."""
 
     __module__ = "posix"
-    __slots__ = ("_ino", "_kept", "_mode", "_stat", "name", "path")
+    __slots__ = ("_at", "_directory", "_ino", "_kept", "_mode", "name", "path")
     _ino: int
     _mode: int
-    _stat: "Callable[[bool], posix.stat_result]"
+    _directory: "Directory"
+    _at: int
     _kept: "dict[bool, posix.stat_result]"
     name: "Any"
     path: "Any"
@@ -76,7 +80,7 @@ class DirEntry(metaclass=_DirEntryType):
         """Return stat_result object for the entry, which is kept."""
         follow = bool(follow_symlinks) and _stat.S_ISLNK(self._mode)
         if follow not in self._kept:
-            self._kept[follow] = self._stat(follow)
+            self._kept[follow] = self._directory.stat(self._at, follow, self.path)
         return self._kept[follow]
 
     def __fspath__(self) -> "str | bytes":
@@ -94,14 +98,44 @@ class DirEntry(metaclass=_DirEntryType):
         return types.GenericAlias(cls, item)
 
 
-def entry(
-    name: "str | bytes", path: "str | bytes", mode: int, ino: int, stat: "Callable[[bool], Any]"
-) -> DirEntry:
-    """Make one; programs cannot."""
-    made = object.__new__(DirEntry)
-    made.name, made.path = name, path
-    made._mode, made._ino, made._stat, made._kept = mode, ino, stat, {}
-    return made
+class Directory:
+    """The directory that entries were found in."""
+
+    def __init__(self, looks: "Looks", where: bytes, listing: "Listing") -> None:
+        self.looks = looks
+        self.where = where
+        self.listing = listing
+
+    def stat(self, at: int, follow: bool, path: "str | bytes") -> "posix.stat_result":
+        """Of the name in this place of the listing. Raises OSError, which names `path`."""
+        found = self.looks.entry_stat(self.where, self.listing, at, follow)
+        if found is not None:
+            return found
+        name = self.listing.names[at]
+        base = self.where if self.where.endswith(b"/") else self.where + b"/"
+        return self.looks.ask(base + name, follow, (path,))
+
+
+def entries(
+    looks: "Looks", where: bytes, listing: "Listing", prefix: "str | bytes"
+) -> "Iterator[DirEntry]":
+    """Make the entries of a listing; programs cannot.
+
+    Args:
+        looks: for their attributes.
+        where: the directory, in the tree.
+        prefix: of their paths, as the program is to see them; bytes if they are to be bytes.
+    """
+    directory = Directory(looks, where, listing)
+    numbers, width = listing.numbers, listing.width
+    make, text = object.__new__, isinstance(prefix, str)
+    for at, raw in enumerate(listing.names):
+        made = make(DirEntry)
+        made.name = raw.decode(ENCODING, ERRORS) if text else raw
+        made.path = prefix + made.name
+        made._mode, made._ino = numbers[at * width], numbers[at * width + 1]
+        made._directory, made._at, made._kept = directory, at, {}
+        yield made
 
 
 class ScandirIterator:
@@ -109,8 +143,8 @@ class ScandirIterator:
 
     __module__ = "posix"
 
-    def __init__(self, entries: "list[DirEntry]") -> None:
-        self._entries: Any = iter(entries)
+    def __init__(self, entries: "Iterator[DirEntry]") -> None:
+        self._entries: Any = entries
 
     def __iter__(self) -> "ScandirIterator":
         return self

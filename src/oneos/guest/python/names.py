@@ -8,9 +8,10 @@ import errno
 import posix
 import sys
 
-from .descriptors import Stat, number, real, stat_result
-from .entries import ScandirIterator, entry
+from .descriptors import Stat, number, real
+from .entries import ScandirIterator, entries
 from .failure import os_error, seamless
+from .looks import directory
 from .paths import shown, to_str
 from .places import Places
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .channel import Channel
     from .descriptors import Descriptors
+    from .looks import Looks
     from .paths import Paths
 
 
@@ -34,14 +36,18 @@ class Names(Places):
         channel: to the Runtime.
         paths: tells the tree's paths from the host's; keeps the current directory.
         descriptors: knows what a descriptor in place of a path stands for.
+        looks: asks, and keeps what was seen.
 
     Attributes:
         uid: of the program, for `access`.
         gid: likewise.
     """
 
-    def __init__(self, channel: "Channel", paths: "Paths", descriptors: "Descriptors") -> None:
+    def __init__(
+        self, channel: "Channel", paths: "Paths", descriptors: "Descriptors", looks: "Looks"
+    ) -> None:
         super().__init__(channel, paths, descriptors)
+        self.looks = looks
         self.uid = self.gid = 0
 
     @seamless
@@ -51,15 +57,14 @@ class Names(Places):
         where, native, dir_fd = self._read(path, dir_fd)
         if where is None:
             return real["stat"](native, dir_fd=dir_fd, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
-        names = (shown(path),)
-        return stat_result(self.channel.call("stat", where, bool(follow_symlinks), names=names))
+        return self.looks.stat(where, bool(follow_symlinks), (shown(path),))
 
     @seamless
     def lstat(self, path: "Any", *, dir_fd: int | None = None) -> Stat:
         where, native, dir_fd = self._read(path, dir_fd)
         if where is None:
             return real["lstat"](native, dir_fd=dir_fd)  # type: ignore[no-any-return]
-        return stat_result(self.channel.call("stat", where, False, names=(shown(path),)))
+        return self.looks.stat(where, False, (shown(path),))
 
     @seamless
     def access(
@@ -77,14 +82,14 @@ class Names(Places):
                 return False
             return real["access"](native, mode, dir_fd=dir_fd)  # type: ignore[no-any-return]
         try:
-            attr = self.channel.call("stat", where, bool(follow_symlinks))
+            about = self.looks.stat(where, bool(follow_symlinks), ())
         except OSError:
             return False
-        bits = attr[0]
+        bits = about.st_mode
         if self.uid == 0:
             return not mode & posix.X_OK or bool(bits & 0o111) or bits & 0o170000 == 0o040000
-        shift = 6 if attr[4] == self.uid else 3 if attr[5] == self.gid else 0
-        return (bits >> shift) & mode & 7 == mode  # type: ignore[no-any-return]
+        shift = 6 if about.st_uid == self.uid else 3 if about.st_gid == self.gid else 0
+        return (bits >> shift) & mode & 7 == mode
 
     @seamless
     def listdir(self, path: "Any" = None) -> "list[Any]":
@@ -92,9 +97,8 @@ class Names(Places):
         if where is None:
             return real["listdir"](native)  # type: ignore[no-any-return]
         sys.audit("os.listdir", path)
-        raw = is_bytes(path)
-        found = self.channel.call("list", where, names=self._shown(path))
-        return [name if raw else to_str(name) for name, _, _ in found]
+        found = self.looks.listing(directory(where), self._shown(path)).names
+        return found.copy() if is_bytes(path) else [to_str(name) for name in found]
 
     @seamless
     def scandir(self, path: "Any" = None) -> "Any":
@@ -102,26 +106,14 @@ class Names(Places):
         if where is None:
             return real["scandir"](native)
         sys.audit("os.scandir", path)
-        raw = is_bytes(path)
-        entries = []
         by_descriptor = isinstance(path, int)
-        prefix: Any = "" if by_descriptor else shown("." if path is None else path)
-        prefix = bytes(prefix) if raw else prefix
-        slash: Any = b"/" if raw else "/"
+        prefix = "" if by_descriptor else shown("." if path is None else path)
+        slash: Any = b"/" if is_bytes(path) else "/"
         if not by_descriptor and not prefix.endswith(slash):
             prefix += slash
-        base = where if where.endswith(b"/") else where + b"/"
-        for name, mode, ino in self.channel.call("list", where, names=self._shown(path)):
-            visible = name if raw else to_str(name)
-            full = prefix + visible
-            entries.append(entry(visible, full, mode, ino, self._entry_stat(base + name, full)))
-        return ScandirIterator(entries)
-
-    def _entry_stat(self, where: bytes, shown: "Any") -> "Any":
-        def ask(follow: bool) -> Stat:
-            return stat_result(self.channel.call("stat", where, follow, names=(shown,)))
-
-        return seamless(ask)
+        where = directory(where)
+        listing = self.looks.listing(where, self._shown(path))
+        return ScandirIterator(entries(self.looks, where, listing, prefix))
 
     def _directory(self, path: "Any") -> "tuple[bytes | None, Any]":
         """For `listdir` and `scandir`: None is the current directory, a number a descriptor."""

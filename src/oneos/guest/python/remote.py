@@ -25,14 +25,15 @@ class Handle:
     """One open file.
 
     Attributes:
-        h: the Runtime's number for it; 0 for a directory, which has none.
+        h: the Runtime's number for it; 0 where it has none: directories, files opened again.
         kind: "fd", "remote" or "dir".
         path: where in the tree it was opened.
         written: it was opened for writing, so closing it commits.
         refs: descriptors that share it.
+        shown: the attributes of a file that was opened again without asking.
     """
 
-    __slots__ = ("append", "flags", "h", "kind", "lock", "offset", "path", "refs")
+    __slots__ = ("append", "flags", "h", "kind", "lock", "offset", "path", "refs", "shown")
 
     def __init__(self, h: int, kind: str, path: bytes, flags: int, append: bool = False) -> None:
         self.h = h
@@ -41,6 +42,7 @@ class Handle:
         self.flags = flags
         self.append = append
         self.refs = 1
+        self.shown: list[int] | None = None
         self.offset = 0
         # Held over requests; re-entrant because a signal handler may use the same file.
         self.lock = _thread.RLock()
