@@ -20,6 +20,7 @@ from oneos.limits import AGENT_HANDLES_MAX
 from oneos.runtime.ends import Standard
 from oneos.runtime.environments import Environment
 from oneos.runtime.plumbing import StreamFile
+from oneos.runtime.terminals import Terminal
 from oneos.runtime.watched import Watched
 
 
@@ -29,7 +30,8 @@ class Agent:
 
     `process` is the OS process of a program that the Runtime executed, `watched` of one that a
     program or a warm interpreter started; `inherited` are the handles it has from its parent. While
-    its packages are installed it is `preparing`.
+    its packages are installed it is `preparing`. One at a `terminal` belongs to a `job` there (its
+    number, and whether it starts in the foreground), whose programs are one process `group`.
     """
 
     start: m.Start
@@ -45,6 +47,9 @@ class Agent:
     inherited: set[Shared] = field(default_factory=set)
     complaints: int = -1
     environment: Environment | None = None
+    terminal: Terminal | None = None
+    job: tuple[int, bool] = (0, False)
+    group: int = 0
     preparing: asyncio.Task[None] | None = None
     signalled: int = 0
     over: bool = False

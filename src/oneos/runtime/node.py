@@ -65,6 +65,7 @@ from oneos.runtime.placed import Placed
 from oneos.runtime.plumbing import Plumbing
 from oneos.runtime.remote_files import RemoteFiles
 from oneos.runtime.system import System
+from oneos.runtime.terminals import Terminals
 from oneos.runtime.voters import Voters, own_pin
 from oneos.state import control_types as t
 from oneos.storage.backing import BackingStore
@@ -143,6 +144,7 @@ class Node:
             self.name_server,
             self.namespace,
             self.remote,
+            self.terminals,
             self.voters,
         ):
             part.serve(self.routes)
@@ -176,6 +178,7 @@ class Node:
         self.environments = Environments(
             self.host, os.fspath(self.directory / "envs"), self.tree, self.interpreters
         )
+        self.terminals = Terminals(self.host, self.links, self.plumbing, self.interpreters)
         self.agents = Agents(
             self.host,
             lambda: self.incarnation,
@@ -184,6 +187,7 @@ class Node:
             self.interpreters,
             self.environments,
             self.namespace,
+            self.terminals,
             self.records,
             os.fspath(self.directory / "stage"),
             os.fspath(socket_path),
@@ -199,6 +203,7 @@ class Node:
             self.agents,
             self.control,
             NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
+            self.terminals,
         )
         if NameSpace.kind(self.config.context):
             self.launcher.host_names = NameSpace.names
@@ -374,6 +379,7 @@ class Node:
         of the network.
         """
         await self.agents.close()
+        await self.terminals.close()
         await self.namespace.close()
         await self.local.drop()
         if depart and self.incarnation:

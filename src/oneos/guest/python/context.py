@@ -107,6 +107,8 @@ PROCESS = [
     "getpgrp",
     "getsid",
     "setpgid",
+    "tcgetpgrp",
+    "tcsetpgrp",
     "pidfd_open",
     "getuid",
     "geteuid",

@@ -90,6 +90,14 @@ class Process:
         real["setpgid"](kernel_pid, self.family.group(pgrp) if pgrp > 0 else pgrp)
 
     @seamless
+    def tcgetpgrp(self, fd: int, /) -> int:
+        return self.family.named(real["tcgetpgrp"](fd))
+
+    @seamless
+    def tcsetpgrp(self, fd: int, pgid: int, /) -> None:
+        real["tcsetpgrp"](fd, self.family.group(pgid))
+
+    @seamless
     def pidfd_open(self, pid: int, flags: int = 0) -> int:
         if pid != self.family.pid and pid not in self.family.children:
             raise later("watching another process by a descriptor")
