@@ -79,9 +79,11 @@ class Job:
 
     Args:
         number: of the job; parts of one that are started apart have the same.
+        keys: whether what is typed goes to it; else a part of the shell reads the terminal.
     """
 
     number: int
+    keys: bool = True
     lines: list[Line] = field(default_factory=list)
     pids: dict[int, int] = field(default_factory=dict)
     """The terminal's number of each program, in the order of the pipeline."""
@@ -141,13 +143,13 @@ class Console:
         return os.isatty(fd) and os.fstat(fd).st_rdev == self._device
 
     # --- jobs -----------------------------------------------------------------------------------
-    def new_job(self, *, foreground: bool) -> Job:
+    def new_job(self, *, foreground: bool, keys: bool = True) -> Job:
         """A job that is about to start, or, while one is in the foreground, a part of that."""
         with self._changed:
             if foreground and self._front:
-                return Job(self._front[0].number)
+                return Job(self._front[0].number, keys)
             self._last_job += 1
-            return Job(self._last_job)
+            return Job(self._last_job, keys)
 
     def wire(self, job: Job, *, foreground: bool) -> dict[str, Any]:
         """A job as `spawn` has it."""
@@ -199,9 +201,7 @@ class Console:
         """Put a job into the foreground: what is typed goes to it from now on."""
         with self._changed:
             self._front.append(job)
-            if any(not line.broken for line in job.lines):
-                self._raw()
-            self._aim(job.lines)
+            self._give_keys(job, job.lines)
         if self._size and self._size != self._winsize():
             self._resize()
         self._size = self._winsize()
@@ -215,13 +215,16 @@ class Console:
         found: dict[int, int | None] = {}
         for line in job.lines:
             with self._changed:
-                self._aim(job.lines[job.lines.index(line) :])
+                if self._front[-1:] == [job]:
+                    self._give_keys(job, job.lines[job.lines.index(line) :])
             pids = job.of(line)
             found |= zip(pids, client.call("wait", pids, True), strict=True)
             if any(status is None or status < 0 for status in found.values()):
-                # Ctrl-Z reaches the programs of one terminal; the others are of the same job.
-                self._stop_others(client, job, line)
+                self._tell_others(client, job, line, signal.SIGTSTP)
                 break
+            for number in (signal.SIGINT, signal.SIGQUIT):
+                if 128 + number in found.values():
+                    self._tell_others(client, job, line, number)
             if line is not job.lines[-1] and not line.broken:
                 # What was typed here and not read is for who comes next.
                 self._flush(line, job, FORGET)
@@ -230,13 +233,14 @@ class Console:
             found |= zip(rest, client.call("wait", rest, True), strict=True)
         return {pid: found.get(pid) for pid in job.pids}
 
-    def _stop_others(self, client: Client, job: Job, stopped: Line) -> None:
+    def _tell_others(self, client: Client, job: Job, told: Line, number: signal.Signals) -> None:
+        """Have a key reach the programs at other terminals, which are of the same job."""
         for line in job.lines:
-            if line is stopped:
+            if line is told:
                 continue
             for pid in job.of(line)[:1]:
                 try:
-                    client.call("kill", -pid, int(signal.SIGTSTP))
+                    client.call("kill", -pid, int(number))
                 except OneOSError:
                     pass  # It has ended.
 
@@ -257,7 +261,7 @@ class Console:
             if job in self._front:
                 self._front.remove(job)
             if self._front:
-                self._aim(self._front[-1].lines)
+                self._give_keys(self._front[-1], self._front[-1].lines)
             else:
                 self._cooked()
 
@@ -402,9 +406,13 @@ class Console:
         except OSError:
             pass  # It has been woken often enough.
 
-    def _aim(self, lines: Sequence[Line]) -> None:
-        """Have what is typed go to the first of these that is there."""
-        target = next((line for line in lines if not line.broken), None)
+    def _give_keys(self, job: Job, lines: Sequence[Line]) -> None:
+        """Have what is typed go to the first of these terminals of a job that is there."""
+        target = next((line for line in lines if job.keys and not line.broken), None)
+        if target is None:
+            self._cooked()
+        else:
+            self._raw()
         if target is not self._target:
             self._unsent = b""
         self._target = target

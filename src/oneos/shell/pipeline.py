@@ -138,14 +138,17 @@ def wait_for(shell: Shell, started: Sequence[Started]) -> list[int]:
     return [each.status if each.pid is None else next(ended) for each in started]
 
 
-def run_programs(shell: Shell, programs: Sequence[Program], node: nodes.Node | None) -> list[int]:
+def run_programs(
+    shell: Shell, programs: Sequence[Program], node: nodes.Node | None, *, keys: bool = True
+) -> list[int]:
     """Start programs in the foreground and wait for them; their statuses.
 
     Args:
         node: what they are all of, as a job that can be stopped; None where they are not.
+        keys: whether the terminal's are for them.
     """
     console = shell.console
-    job = console.new_job(foreground=True) if console is not None else None
+    job = console.new_job(foreground=True, keys=keys) if console is not None else None
     foreground = shell.foreground
     with foreground.lock:
         foreground.deferred += 1
@@ -251,7 +254,10 @@ def run(shell: Shell, whole: nodes.Pipeline, tested: bool) -> int:
             thread.start()
         # Ends of the pipes that only this function still holds would keep them from ending.
         if programs:
-            statuses = _run_beside(shell, programs, opened, None if threads else whole)
+            # The programs' own copies of the pipes were made when the request was sent.
+            programs[0].ends.hold(opened)
+            keys = planned[0] is not None or not _at_console(shell)
+            statuses = run_programs(shell, programs, None if threads else whole, keys=keys)
         else:
             shell.release(opened)
             statuses = []
@@ -276,12 +282,10 @@ def run(shell: Shell, whole: nodes.Pipeline, tested: bool) -> int:
     return ordered[-1]
 
 
-def _run_beside(
-    shell: Shell, programs: list[Program], opened: list[Descriptor], whole: nodes.Node | None
-) -> list[int]:
-    # The programs' own copies of the pipes were made when the request was sent.
-    programs[0].ends.hold(opened)
-    return run_programs(shell, programs, whole)
+def _at_console(shell: Shell) -> bool:
+    """Whether a part of the shell that begins a pipeline reads the terminal."""
+    held = shell.descriptors.get(0)
+    return shell.console is not None and held is not None and shell.console.is_terminal(held.fd)
 
 
 def plan(shell: Shell, stage: nodes.Node, index: int, count: int) -> Program | None:
