@@ -17,6 +17,9 @@ from typing import Any
 SEEN_S = 30.0
 """For something to show; the machine may be busy."""
 
+AGAIN_S = 1.0
+"""Between two presses of a key that a program may not yet have been waiting for."""
+
 
 class Person:
     """Types at a program and reads what it shows.
@@ -57,6 +60,18 @@ class Person:
         """Press keys."""
         os.write(self.master, text.encode())
 
+    def press(self, key: str, wanted: str) -> str:
+        """Press a key until this shows: one that comes in the moment before a program waits for it
+        may do nothing, here as on any terminal."""
+        deadline = time.monotonic() + SEEN_S
+        while True:
+            self.type(key)
+            try:
+                return self.see(wanted, AGAIN_S)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+
     def see(self, wanted: str, timeout_s: float = SEEN_S) -> str:
         """Wait until this shows; all that showed before it, since the last look."""
         deadline = time.monotonic() + timeout_s
@@ -73,6 +88,16 @@ class Person:
             self.text += data.decode("utf-8", "replace")
         before, _, self.text = self.text.partition(wanted)
         return before
+
+    def wait(self, timeout_s: float = SEEN_S) -> int:
+        """Look until the program ends; its status."""
+        deadline = time.monotonic() + timeout_s
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"it goes on: {self.text!r}"
+            if select.select([self.master], [], [], 0.05)[0]:
+                with contextlib.suppress(OSError):
+                    self.text += os.read(self.master, 65536).decode("utf-8", "replace")
+        return self.process.returncode
 
     def close(self) -> None:
         """Hang up."""

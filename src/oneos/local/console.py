@@ -17,7 +17,8 @@ import signal
 import struct
 import termios
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -79,7 +80,7 @@ class Job:
 
     Args:
         number: of the job; parts of one that are started apart have the same.
-        keys: whether what is typed goes to it; else a part of the shell reads the terminal.
+        keys: whether what is typed goes to it; else this process itself reads the terminal.
     """
 
     number: int
@@ -143,13 +144,14 @@ class Console:
         return os.isatty(fd) and os.fstat(fd).st_rdev == self._device
 
     # --- jobs -----------------------------------------------------------------------------------
-    def new_job(self, *, foreground: bool, keys: bool = True) -> Job:
+    def new_job(self, *, foreground: bool) -> Job:
         """A job that is about to start, or, while one is in the foreground, a part of that."""
         with self._changed:
-            if foreground and self._front:
-                return Job(self._front[0].number, keys)
+            whole = next((job for job in self._front if job.keys), None)
+            if foreground and whole is not None:
+                return Job(whole.number)
             self._last_job += 1
-            return Job(self._last_job, keys)
+            return Job(self._last_job)
 
     def wire(self, job: Job, *, foreground: bool) -> dict[str, Any]:
         """A job as `spawn` has it."""
@@ -258,12 +260,32 @@ class Console:
             if not line.broken:
                 self._flush(line, job, modes if last else None)
         with self._changed:
-            if job in self._front:
-                self._front.remove(job)
-            if self._front:
-                self._give_keys(self._front[-1], self._front[-1].lines)
-            else:
-                self._cooked()
+            self._drop(job)
+
+    def _drop(self, job: Job) -> None:
+        if job in self._front:
+            self._front.remove(job)
+        if self._front:
+            self._give_keys(self._front[-1], self._front[-1].lines)
+        else:
+            self._cooked()
+
+    @contextmanager
+    def reading(self, fd: int) -> Iterator[None]:
+        """While this process reads a descriptor: if that is the terminal, it has its old modes and
+        no program has its keys."""
+        if not self.is_terminal(fd):
+            yield
+            return
+        own = Job(0, keys=False)
+        with self._changed:
+            self._front.append(own)
+            self._give_keys(own, [])
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._drop(own)
 
     def _flush(self, line: Line, job: Job, modes: int | None) -> None:
         with self._changed:
@@ -284,13 +306,13 @@ class Console:
     def resume(self, client: Client, job: Job) -> None:
         """Have a job that was stopped, or runs in the background, go on in the foreground."""
         self.enter(job)
-        self.go_on(client, job)
+        self.go_on(client, job, foreground=True)
 
-    def go_on(self, client: Client, job: Job) -> None:
-        """Have a job that is in the foreground already go on."""
+    def go_on(self, client: Client, job: Job, *, foreground: bool) -> None:
+        """Have a job that was stopped go on, where it is: `enter` gives it the keys."""
         for line in job.lines:
             try:
-                client.call("foreground", line.number, job.number, job.of(line))
+                client.call("go_on", line.number, job.number, job.of(line), foreground)
             except OneOSError:
                 self._break(line)
 

@@ -115,7 +115,7 @@ class Operations:
         both += " truncate realpath open opened close sync fstat pread pwrite ftruncate kill ps"
         program = "child fork exec started reaped unborn pipe"
         client = "look setattr mknod commands session spawn wait poll which"
-        client += " terminal foreground take_back mark resize"
+        client += " terminal go_on take_back mark resize"
         client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -371,11 +371,13 @@ class Operations:
     async def _op_terminal(self, who: Who, number: int) -> Answer:
         return Answer(None, self._launcher.terminals.take(number))
 
-    async def _op_foreground(self, who: Who, number: int, job: int, pids: list[int]) -> None:
+    async def _op_go_on(
+        self, who: Who, number: int, job: int, pids: list[int], foreground: bool
+    ) -> None:
         for pid in pids:
             # What is heard of it from now on is new.
             self._launcher.children.stopped(pid, 0)
-        await self._launcher.terminals.ask(number, b"G" + _word(job))
+        await self._launcher.terminals.ask(number, b"G" + _word(job) + _word(foreground))
 
     async def _op_take_back(
         self, who: Who, number: int, job: int, modes: int, marker: bytes

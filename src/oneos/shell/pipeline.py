@@ -138,17 +138,14 @@ def wait_for(shell: Shell, started: Sequence[Started]) -> list[int]:
     return [each.status if each.pid is None else next(ended) for each in started]
 
 
-def run_programs(
-    shell: Shell, programs: Sequence[Program], node: nodes.Node | None, *, keys: bool = True
-) -> list[int]:
+def run_programs(shell: Shell, programs: Sequence[Program], node: nodes.Node | None) -> list[int]:
     """Start programs in the foreground and wait for them; their statuses.
 
     Args:
         node: what they are all of, as a job that can be stopped; None where they are not.
-        keys: whether the terminal's are for them.
     """
     console = shell.console
-    job = console.new_job(foreground=True, keys=keys) if console is not None else None
+    job = console.new_job(foreground=True) if console is not None else None
     foreground = shell.foreground
     with foreground.lock:
         foreground.deferred += 1
@@ -203,11 +200,12 @@ def at_terminal(shell: Shell, console: Console, job: Job, text: str | None) -> d
             elif text is None or shell.subshell:
                 # Nobody could have the rest of it go on.
                 shell.complain("a job that is in part this shell's own goes on")
-                console.go_on(shell.client, job)
+                console.go_on(shell.client, job, foreground=True)
             else:
                 modes = SAVE
                 jobs.stopped(shell, job, text)
-                return {pid: ended.get(pid, STOPPED) for pid in found}
+                statuses = {pid: ended.get(pid, -signal.SIGTSTP) for pid in found}
+                return {pid: 128 - x if x < 0 else x for pid, x in statuses.items()}
     finally:
         console.leave(job, modes)
         if modes == SAVE:
@@ -256,8 +254,7 @@ def run(shell: Shell, whole: nodes.Pipeline, tested: bool) -> int:
         if programs:
             # The programs' own copies of the pipes were made when the request was sent.
             programs[0].ends.hold(opened)
-            keys = planned[0] is not None or not _at_console(shell)
-            statuses = run_programs(shell, programs, None if threads else whole, keys=keys)
+            statuses = run_programs(shell, programs, None if threads else whole)
         else:
             shell.release(opened)
             statuses = []
@@ -280,12 +277,6 @@ def run(shell: Shell, whole: nodes.Pipeline, tested: bool) -> int:
     if "P" in shell.options:
         return next((status for status in reversed(ordered) if status), 0)
     return ordered[-1]
-
-
-def _at_console(shell: Shell) -> bool:
-    """Whether a part of the shell that begins a pipeline reads the terminal."""
-    held = shell.descriptors.get(0)
-    return shell.console is not None and held is not None and shell.console.is_terminal(held.fd)
 
 
 def plan(shell: Shell, stage: nodes.Node, index: int, count: int) -> Program | None:

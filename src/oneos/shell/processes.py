@@ -7,7 +7,7 @@ no program has (see SHELL_NUMBER_BASE). What a signal does to the shell itself i
 import errno
 import signal
 
-from oneos.errors import FileError, OneOSError
+from oneos.errors import FileError
 from oneos.local.console import Console
 from oneos.shell import jobs, pipeline
 from oneos.shell.control import ShellError
@@ -46,10 +46,11 @@ def foreground(shell: Shell, arguments: list[str]) -> int:
 def background(shell: Shell, arguments: list[str]) -> int:
     """Have jobs that were stopped go on in the background."""
     for argument in arguments or ["%+"]:
-        job, _ = _of_terminal(shell, "bg", [argument])
+        job, console = _of_terminal(shell, "bg", [argument])
+        assert job.at_terminal is not None
         job.stopped = False
         shell.write(1, f"[{job.index}] {job.text}\n")
-        _go_on(shell, job)
+        console.go_on(shell.client, job.at_terminal, foreground=False)
     return 0
 
 
@@ -64,17 +65,6 @@ def _of_terminal(shell: Shell, name: str, arguments: list[str]) -> tuple[jobs.Jo
     if job.at_terminal is None:
         raise ShellError(f"{name}: {wanted} is a part of this shell; see wait", 1)
     return job, shell.console
-
-
-def _go_on(shell: Shell, job: jobs.Job) -> None:
-    """Send SIGCONT to all programs of a job: on each host they are one group."""
-    assert job.at_terminal is not None
-    for line in job.at_terminal.lines:
-        for pid in job.at_terminal.of(line)[:1]:
-            try:
-                shell.client.call("kill", -pid, int(signal.SIGCONT))
-            except OneOSError:
-                pass  # It has ended, or its host has: `jobs` will say so.
 
 
 def wait(shell: Shell, arguments: list[str]) -> int:
@@ -121,9 +111,10 @@ def kill(shell: Shell, arguments: list[str]) -> int:
         target = jobs.find(shell, argument)
         if target is not None:
             kill_job(shell, target, number)
-            if target.stopped and number in (signal.SIGTERM, signal.SIGHUP):
+            held_up = target.stopped and number in (signal.SIGTERM, signal.SIGHUP)
+            if held_up and target.at_terminal and shell.console:
                 # It could not end before it goes on.
-                _go_on(shell, target)
+                shell.console.go_on(shell.client, target.at_terminal, foreground=False)
             continue
         if not argument.isdigit():
             shell.complain(f"kill: {argument}: no such job, and no PID")

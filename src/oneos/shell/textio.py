@@ -8,6 +8,7 @@ follows the line belongs to the next command.
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 
 from oneos.limits import LINE_BYTES_MAX
@@ -236,7 +237,8 @@ def read(shell: Shell, arguments: list[str]) -> int:
     held = shell.descriptors.get(0)
     if held is None:
         raise ShellError("read: 0: bad file descriptor", 1)
-    with shell.foreground.blocked():
+    console = shell.console
+    with shell.foreground.blocked(), console.reading(held.fd) if console else nullcontext():
         characters, complete = _line(_reader(shell, held.fd), raw)
     for name, value in _assigned(arguments, characters, shell.separators()):
         shell.set(name, value)

@@ -108,15 +108,16 @@ class Leader:
             pass  # The terminal is gone; SIGHUP is on its way.
         return b"", b""
 
-    def go_on(self, job: int) -> None:
-        """Put a job into the foreground, as it left it."""
+    def go_on(self, job: int, foreground: int) -> None:
+        """Have a job go on; in the foreground, as it left it."""
         group = self.groups.get(job, 0)
         if not group:
             return
-        modes = self.modes.pop(job, None)
-        if modes is not None:
-            self.termios.tcsetattr(self.terminal, self.termios.TCSADRAIN, modes)
-        real["tcsetpgrp"](self.terminal, group)
+        if foreground:
+            modes = self.modes.pop(job, None)
+            if modes is not None:
+                self.termios.tcsetattr(self.terminal, self.termios.TCSADRAIN, modes)
+            real["tcsetpgrp"](self.terminal, group)
         real["killpg"](group, _signal.SIGCONT)
 
     def take_back(self, job: int, modes: int) -> bytes:
