@@ -76,6 +76,8 @@ def command(
         (answer,) = client.call("spawn", spec, fds=(0, 1, 2))
         if "errno" in answer:
             print(_refusal(words[0], answer).lines(), file=sys.stderr)
+            if console is not None:
+                console.close()
             return int(answer["status"])
         pid = answer["pid"]
 

@@ -461,7 +461,8 @@ class Console:
                 poll.register(0, select.POLLIN)
             ready = dict(poll.poll())
             if self._wake_read in ready and b"s" in os.read(self._wake_read, 1024):
-                self._resize()
+                # Apart: a host that is away must not hold up the others' output.
+                threading.Thread(target=self._resize, daemon=True).start()
             # What was shown before a key comes before what the key does.
             for fd in ready.keys() & lines.keys():
                 self._show(lines[fd])
