@@ -598,6 +598,13 @@ ZYGOTE_READY_S = 10.0
 ZYGOTE_ANSWER_S = 2.0
 """For a warm interpreter to fork: 1 ms. Beyond this it hangs and is ended; programs start cold."""
 
+TERMINAL_ANSWER_S = 30.0
+"""For the leader of a terminal to do something: 1 ms, but where what it wrote before is held up by
+a terminal that somebody looks back on, until that goes on."""
+
+TERMINALS_MAX = 256
+"""Sessions' terminals of one host: each is a process of 10 MiB and two descriptors."""
+
 ZYGOTE_STARTS_AFTER_S = 0.1
 """After a program had to start cold: its own start, some 30 ms, is not to be slowed down."""
 

@@ -4,17 +4,20 @@ It serves the local protocol's client side on a unix socket: sessions, spawn, wa
 open files. Programs are plain processes of this machine with real pipes between them; the
 commands of the tree's `/bin` are the machine's own. There is no network in it, and no context:
 a program sees the machine's files, so scripts name their files relatively. Files whose name
-begins with `remote` are answered as if they were in use at another host.
+begins with `remote` are answered as if they were in use at another host. At a terminal each program
+leads a session of its own there, so one at a time has Ctrl-C, and none can be stopped.
 """
 
 import array
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import socket
 import struct
 import subprocess
+import termios
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -42,6 +45,7 @@ class LocalSpawner:
         self.remote: dict[int, int] = {}
         self.close_fails = False
         self.sessions: list[int] = []
+        self.terminal: tuple[int, int] | None = None
         self._next = 1
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -55,6 +59,8 @@ class LocalSpawner:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for fd in self.terminal or ():
+            os.close(fd)
         for process in self.processes.values():
             if process.poll() is None:
                 process.kill()
@@ -196,6 +202,8 @@ class LocalSpawner:
             for end in stage["io"].values():
                 if end[0] == "pipe" and end[1] not in pipes:
                     pipes[end[1]] = os.pipe()
+        if "job" in spec and self.terminal is None:
+            self.terminal = os.openpty()
         try:
             return [self._start(stage, fds, pipes) for stage in spec["stages"]]
         finally:
@@ -203,7 +211,19 @@ class LocalSpawner:
                 os.close(pair[0])
                 os.close(pair[1])
 
-    def op_wait(self, pids: Sequence[int], **_: Any) -> Any:
+    def op_terminal(self, number: int, send_fds: list[int], **_: Any) -> None:
+        assert self.terminal is not None
+        send_fds += [os.dup(self.terminal[0]), os.dup(self.terminal[0])]
+
+    def op_take_back(self, number: int, job: int, modes: int, marker: bytes, **_: Any) -> bytes:
+        self.op_mark(number, marker)
+        return b""
+
+    def op_mark(self, number: int, marker: bytes, **_: Any) -> None:
+        assert self.terminal is not None
+        os.write(self.terminal[1], marker)
+
+    def op_wait(self, pids: Sequence[int], stops: bool = False, **_: Any) -> Any:
         return [_status(self.processes[pid].wait()) for pid in pids]
 
     def op_poll(self, pids: Sequence[int], **_: Any) -> Any:
@@ -244,6 +264,9 @@ class LocalSpawner:
                     ends[fd] = fds[rest[0]]
                 elif kind == "pipe":
                     ends[fd] = pipes[rest[0]][0 if fd == 0 else 1]
+                elif kind == "tty":
+                    assert self.terminal is not None
+                    ends[fd] = self.terminal[1]
                 elif kind == "dup":
                     ends[fd] = ends[rest[0]]
                 else:
@@ -259,6 +282,7 @@ class LocalSpawner:
                 env={**stage["env"], b"PATH": b"/usr/local/bin:/usr/bin:/bin"},
                 cwd=self._host(stage["cwd"]),
                 start_new_session=True,
+                preexec_fn=self._take_terminal if "tty" in stage["io"][0] else None,
             )
         except OSError as error:
             name = os.fsdecode(error.filename or b"").removeprefix(os.fsdecode(self.root))
@@ -268,7 +292,13 @@ class LocalSpawner:
             for fd in opened:
                 os.close(fd)
         self.processes[process.pid] = process
-        return {"pid": process.pid, "host": "here"}
+        terminal = 0 if self.terminal is None else 1
+        return {"pid": process.pid, "host": "here", "terminal": terminal}
+
+    @staticmethod
+    def _take_terminal() -> None:
+        # By force, from the session of the program before.
+        fcntl.ioctl(0, termios.TIOCSCTTY, 1)
 
 
 def _open(path: bytes, flags: int, mode: int) -> int:

@@ -27,6 +27,30 @@ console.log('user', process.getuid());
 """,
 }
 
+TERMINAL = {
+    "py": """
+import os, signal, sys
+def show(*_):
+    size = os.get_terminal_size()
+    print("size", size.columns, size.lines, flush=True)
+signal.signal(signal.SIGWINCH, show)
+print("terminal", *map(os.isatty, (0, 1, 2)), open("/dev/tty").isatty())
+show()
+print("said", input())
+""",
+    "js": """
+const fs = require('fs');
+const tty = require('tty');
+const shown = (yes) => (yes ? 'True' : 'False');
+const show = () => console.log(`size ${process.stdout.columns} ${process.stdout.rows}`);
+process.stdout.on('resize', show);
+const streams = [process.stdin, process.stdout, process.stderr].map((x) => shown(x.isTTY));
+console.log('terminal', ...streams, shown(tty.isatty(fs.openSync('/dev/tty', 'r'))));
+show();
+process.stdin.once('data', (data) => { console.log('said', String(data).trim()); process.exit(); });
+""",
+}
+
 FILES = {
     "py": """
 import errno, os

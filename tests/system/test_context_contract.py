@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from oneos.runtime.namespace import NameSpace
+from tests.support.terminal import person
 from tests.system.conftest import DEVICES
-from tests.system.support import HOME, Cluster, read_line, wait_until
-from tests.system.support_context import FILES, FILES_SEEN, HIDDEN, SELF, STREAMS
+from tests.system.support import HOME, ONEOS, USER, Cluster, read_line, wait_until
+from tests.system.support_context import FILES, FILES_SEEN, HIDDEN, SELF, STREAMS, TERMINAL
 
 SOON_S = 15.0
 HOSTS = {"instrumented": "host1", "namespace": "host2"}
@@ -100,3 +101,20 @@ def test_it_is_in_the_table_and_ends_by_a_signal_from_any_host(
         assert found["host"] == HOSTS[carrier]
         both[2].sh(f"kill -TERM {found['pid']}").ok()
         assert process.wait(SOON_S) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("typed_at", [1, 2])
+def test_the_terminal_is_the_persons_on_any_host(
+    both: Cluster, carrier: str, language: str, typed_at: int
+) -> None:
+    line = run(both, carrier, language, TERMINAL[language])
+    host = both[typed_at]
+    command = [*ONEOS, "run", "--user", USER, "--on", *line.split()[1:]]
+    with person(command, {**os.environ, **host.env}) as somebody:
+        somebody.see("terminal True True True True\r\nsize 97 33\r\n")
+        somebody.resize(20, 60)
+        somebody.see("size 60 20\r\n")
+        somebody.type("wprd\x7f\x7f\x7ford\r")
+        somebody.see("said word\r\n")
+        assert somebody.wait() == 0
+        assert somebody.modes() == somebody.before

@@ -15,6 +15,7 @@ import click
 from oneos.cli.options import login_name, socket_option
 from oneos.errors import FileError, UserError
 from oneos.local.client import Client
+from oneos.local.console import FORGET, FROM_HOST, Console, Job
 
 NOT_FOUND = 127
 
@@ -39,6 +40,8 @@ def command(
 ) -> int:
     """Run one program of the network; its standard streams are this command's.
 
+    At a terminal (input and output) it has a terminal on its host, whichever that is.
+
     Ends with the program's exit status, 128 and the signal's number if a signal ended it, 127 if
     there is none of that name.
 
@@ -49,17 +52,32 @@ def command(
     """
     with Client(socket_path) as client:
         session = client.call("session", {"user": user or login_name()})
+        environment = dict(session["env"])
+        console = None
+        if Console.available():
+            told = {name: os.environ[name] for name in FROM_HOST if os.environ.get(name)}
+            environment = told | environment
+            console = Console(client.join(session["user"], session["sid"]), _complain, told)
         stage = {
             "argv": [os.fsencode(word) for word in words],
-            "env": {k.encode(): v.encode() for k, v in session["env"].items()},
+            "env": {k.encode(): v.encode() for k, v in environment.items()},
             "cwd": _directory(client, cwd, session["home"]),
             "on": list(on),
-            "io": {0: ["fd", 0], 1: ["fd", 1], 2: ["fd", 2]},
+            "io": {
+                fd: ["tty"] if console is not None and console.is_terminal(fd) else ["fd", fd]
+                for fd in (0, 1, 2)
+            },
         }
         spec = {"sid": session["sid"], "stages": [stage]}
+        job = None
+        if console is not None:
+            job = console.new_job(foreground=True)
+            spec["job"] = console.wire(job, foreground=True)
         (answer,) = client.call("spawn", spec, fds=(0, 1, 2))
         if "errno" in answer:
             print(_refusal(words[0], answer).lines(), file=sys.stderr)
+            if console is not None:
+                console.close()
             return int(answer["status"])
         pid = answer["pid"]
 
@@ -70,9 +88,31 @@ def command(
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, forward)
-        (status,) = client.call("wait", [pid])
+        if console is not None and job is not None:
+            console.join(job, [answer])
+            status = _at_terminal(console, client, job)
+        else:
+            (status,) = client.call("wait", [pid])
     sys.stdout.flush()
     return int(status)
+
+
+def _at_terminal(console: Console, client: Client, job: Job) -> int:
+    """Wait for a program that has the terminal; Ctrl-Z stops this command with it."""
+    try:
+        console.enter(job)
+        while True:
+            (status,) = console.wait(client, job).values()
+            if status is not None and status >= 0:
+                return status
+            console.suspend(client, job)
+    finally:
+        console.leave(job, FORGET)
+        console.close()
+
+
+def _complain(message: str) -> None:
+    print(f"oneos: {message}", file=sys.stderr)
 
 
 def _directory(client: Client, cwd: str | None, home: bytes) -> bytes:

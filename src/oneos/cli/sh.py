@@ -36,7 +36,8 @@ def command(
 ) -> int:
     """A shell for all hosts; also runs scripts and commands.
 
-    Without arguments a prompt at a terminal, else commands on standard input. SCRIPT is a file
+    Without arguments a prompt at a terminal, with job control (Ctrl-Z, jobs, fg, bg) for programs
+    on any host; else commands on standard input. SCRIPT is a file
     of this host, or, where there is none, of the tree.
 
     \b

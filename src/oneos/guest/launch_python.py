@@ -121,6 +121,11 @@ def locale_of(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     return {name: environment[name] for name in LOCALE if name in environment}
 
 
-def warm_command(interpreter: str | bytes, fd: int) -> list[bytes]:
-    """The arguments that make `interpreter` a warm one, which serves the socket `fd`."""
-    return [os.fsencode(interpreter), b"-S", os.fsencode(BOOT), b"Z", b"%d" % fd]
+def warm_command(interpreter: str | bytes, *fds: int) -> list[bytes]:
+    """The arguments that make `interpreter` a warm one.
+
+    Args:
+        fds: the socket that it serves, and the terminal whose session it is to lead, if any.
+    """
+    numbers = [b"%d" % fd for fd in fds]
+    return [os.fsencode(interpreter), b"-S", os.fsencode(BOOT), b"Z", *numbers]

@@ -215,7 +215,7 @@ class End(Struct, frozen=True, array_like=True):
     kind: "null"; "closed" (a pipe nobody reads); "fd" (number: a descriptor held at this Runtime
     for the asker); "pipe" (number names a pipe between two agents of this host and of this
     launch); "stream" (key: the id of a stream to or from `host`); "file" (path, flags, mode in
-    the tree); "dup" (number: 1 or 2).
+    the tree); "dup" (number: 1 or 2); "tty" (the session's terminal at the receiver).
     """
 
     kind: str
@@ -243,10 +243,15 @@ class Start(Struct, frozen=True):
 
 
 class Launch(Struct, frozen=True):
-    """agent.launch: start the agents of one pipeline that were placed at the receiver."""
+    """agent.launch: start the agents of one pipeline that were placed at the receiver.
+
+    job: not 0 where they run at the session's terminal there, which was opened before.
+    """
 
     launch: bytes
     starts: list[Start]
+    job: int = 0
+    foreground: bool = False
 
 
 class Started(Struct, frozen=True):
@@ -265,6 +270,45 @@ class Signal(Struct, frozen=True, array_like=True):
     pid: int
     signal: int
     group: bool = False
+
+
+# --- between Runtimes: terminal.* -----------------------------------------------------------
+class TerminalModes(Struct, frozen=True):
+    """How a terminal is set up: struct winsize, the four flags of termios, its characters.
+
+    locale: the variables by which an interpreter chooses its encodings.
+    """
+
+    size: bytes
+    flags: list[int]
+    characters: bytes
+    locale: dict[bytes, bytes] = {}
+
+
+class OpenTerminal(Struct, frozen=True):
+    """terminal.open: make a session's terminal at the receiver, or see that it is there.
+
+    keys, screen: the streams of what is typed and what is shown.
+    """
+
+    sid: int
+    modes: TerminalModes
+    keys: bytes
+    screen: bytes
+
+
+class AskTerminal(Struct, frozen=True, array_like=True):
+    """terminal.ask: a request to the leader of a session's terminal; see docs/guest-protocol.md."""
+
+    sid: int
+    request: bytes
+
+
+class Stopped(Struct, frozen=True, array_like=True):
+    """terminal.stopped: a program was stopped by this signal; 0: it goes on."""
+
+    pid: int
+    signal: int
 
 
 # --- between Runtimes: voter.* --------------------------------------------------------------

@@ -131,6 +131,17 @@ class Client:
             self._close_received()
             return result
 
+    def take(self, op: str, *args: Any) -> list[int]:
+        """Send one request whose reply brings descriptors, which the caller owns and closes.
+
+        Raises:
+            OneOSError: as `call`.
+        """
+        with self._lock:
+            self._request(op, args, ())
+            fds, self._received_fds = self._received_fds, []
+            return fds
+
     def open(
         self,
         path: bytes,

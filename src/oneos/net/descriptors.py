@@ -16,6 +16,10 @@ _WITHOUT_BLOCKING_BYTES = 4096
 """PIPE_BUF: what a pipe that polls writable takes without sleeping."""
 
 
+_GET_NUMBER = 0x80045430
+"""TIOCGPTN of Linux: which pseudo-terminal it is; ENOTTY for all but the master's side."""
+
+
 class ProgramEnd:
     """One descriptor of a program, taken over.
 
@@ -27,6 +31,8 @@ class ProgramEnd:
         descriptor: what to poll.
         ask_first: whether to poll before each step, because a step could sleep.
         step_bytes: the most that one write may be.
+        master: whether it is a pseudo-terminal's other side. Its end is EIO: nobody has the
+            terminal open any more.
     """
 
     def __init__(self, descriptor: int, *, writing: bool) -> None:
@@ -34,9 +40,15 @@ class ProgramEnd:
         self.ask_first = True
         self.step_bytes = _WITHOUT_BLOCKING_BYTES
         mode = os.fstat(descriptor).st_mode
+        self.master = stat.S_ISCHR(mode) and _is_master(descriptor)
         if stat.S_ISFIFO(mode):
             _enlarge(descriptor)
         if stat.S_ISREG(mode):
+            self.step_bytes = STREAM_BUFFER_BYTES
+        elif self.master:
+            # It has no name to open it again by. The open file is its terminal's maker's alone.
+            os.set_blocking(descriptor, False)
+            self.ask_first = False
             self.step_bytes = STREAM_BUFFER_BYTES
         elif stat.S_ISFIFO(mode) or os.isatty(descriptor):
             self._reopen(writing)
@@ -57,6 +69,14 @@ class ProgramEnd:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def _is_master(descriptor: int) -> bool:
+    try:
+        fcntl.ioctl(descriptor, _GET_NUMBER, bytes(4))
+    except OSError:
+        return False
+    return True
 
 
 def _enlarge(descriptor: int) -> None:

@@ -188,6 +188,8 @@ class _Sender(_Pump):
                 except BlockingIOError:
                     pass
                 except OSError as error:
+                    if self.program.master and error.errno == errno.EIO:
+                        return 0
                     raise _Broken(f"cannot read: {os.strerror(error.errno or 5)}") from None
             program, socket = self.wait(select.POLLIN, select.POLLIN, STREAM_HEARTBEAT_S)
             if socket:

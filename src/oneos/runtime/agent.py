@@ -20,6 +20,7 @@ from oneos.limits import AGENT_HANDLES_MAX
 from oneos.runtime.ends import Standard
 from oneos.runtime.environments import Environment
 from oneos.runtime.plumbing import StreamFile
+from oneos.runtime.terminals import Terminal
 from oneos.runtime.watched import Watched
 
 
@@ -31,7 +32,8 @@ class Agent:
     program or a warm interpreter started; `inherited` are the handles it has from its parent. While
     its packages are installed it is `preparing`. What it is sent before it has an OS process is
     `pending`, each signal once, as the kernel keeps them. One that was `seen` and has neither
-    `process` nor `watched` ended before it could be watched.
+    `process` nor `watched` ended before it could be watched. One at a `terminal` belongs to a `job` there (its
+    number, and whether it starts in the foreground), whose programs are one process `group`.
     """
 
     start: m.Start
@@ -47,6 +49,9 @@ class Agent:
     inherited: set[Shared] = field(default_factory=set)
     complaints: int = -1
     environment: Environment | None = None
+    terminal: Terminal | None = None
+    job: tuple[int, bool] = (0, False)
+    group: int = 0
     preparing: asyncio.Task[None] | None = None
     signalled: int = 0
     pending: set[int] = field(default_factory=set)

@@ -38,7 +38,8 @@ from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
-from oneos.runtime.warmth import Warm, Warmth
+from oneos.runtime.terminals import Terminal, Terminals
+from oneos.runtime.warmth import Warm, Warmth, kind_of
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Agents:
         interpreters: how programs of each language are started.
         environments: the packages that programs ask for.
         namespace: where native programs are started.
+        terminals: those of sessions.
         records: which OS processes they are, for the next run.
         directory: for each agent's private staging directory.
         socket_path: where programs reach this Runtime.
@@ -75,6 +77,7 @@ class Agents:
         interpreters: Interpreters,
         environments: Environments,
         namespace: NameSpace,
+        terminals: Terminals,
         records: RunRecords,
         directory: str,
         socket_path: str,
@@ -86,6 +89,7 @@ class Agents:
         self._interpreters = interpreters
         self.environments = environments
         self._namespace = namespace
+        self._terminals = terminals
         self._records = records
         self._directory = directory
         self._socket_path = socket_path
@@ -121,17 +125,29 @@ class Agents:
     async def launch(self, launch: m.Launch, asker: HostName | None) -> list[m.Started]:
         """Start the agents of one pipeline that were placed here; none waits for another."""
         try:
-            with Pipes() as pipes:
+            terminal = None
+            if launch.job and launch.starts:
+                terminal = self._terminals.find(asker, launch.starts[0].sid)
+            job = (launch.job, launch.foreground)
+            with Pipes(terminal.slave if terminal is not None else -1) as pipes:
                 return await asyncio.gather(
-                    *(self._start(start, pipes, asker) for start in launch.starts)
+                    *(self._start(start, pipes, asker, terminal, job) for start in launch.starts)
                 )
         finally:
             if asker == self.host:
                 for start in launch.starts:
                     self.ends.drop_held(start.ends)
 
-    async def _start(self, start: m.Start, pipes: Pipes, asker: HostName | None) -> m.Started:
+    async def _start(
+        self,
+        start: m.Start,
+        pipes: Pipes,
+        asker: HostName | None,
+        terminal: Terminal | None,
+        job: tuple[int, bool],
+    ) -> m.Started:
         agent = self.enter(start)
+        agent.terminal, agent.job = terminal, job
         caller, standard = agent.caller, agent.standard
         try:
             self.admit()
@@ -263,9 +279,14 @@ class Agents:
         # A complaint about output that could not be committed goes where its errors go.
         agent.complaints = os.dup(fds[2])
         start = agent.start
-        if start.interpreter == "python" and (
+        warm = start.interpreter == "python" and (
             self._interpreters.inside(start.interpreter, start.arguments) is None
-        ):
+        )
+        if agent.terminal is not None:
+            if await self._spawn_at(agent.terminal, agent, argv, environment, fds, warm):
+                return
+            self.admit()
+        elif warm:
             if await self._spawn_warm(agent, argv, environment, fds):
                 return
             self.admit()
@@ -290,6 +311,36 @@ class Agents:
             return False
         agent.watched = warm.watched
         self.start_task(self._watch_warm(agent, warm), f"agent {agent.start.pid}")
+        return True
+
+    async def _spawn_at(
+        self,
+        terminal: Terminal,
+        agent: Agent,
+        argv: Sequence[str | bytes],
+        environment: dict[bytes, bytes],
+        fds: dict[int, int],
+        warm: bool,
+    ) -> bool:
+        """Start a program of a terminal; False where it can only be none of that session."""
+        leader = terminal.leader
+        if leader is None:
+            raise NetworkError("the terminal is gone", errno=errno.EIO)
+
+        def note(os_pid: int) -> None:
+            self.admit()
+            self.note(agent, os_pid)
+            terminal.agents[os_pid] = agent.start.pid
+
+        words = [os.fsencode(word) for word in argv]
+        own = agent.start.env if warm else None
+        kind = kind_of(words[0], agent.start.env) if warm else None
+        standard = [fds[0], fds[1], fds[2]]
+        started = await leader.start(words, own, kind, environment, standard, agent.job, note)
+        if started is None:
+            return False
+        agent.watched, agent.group = started.watched, started.group
+        self.start_task(self._watch_warm(agent, started), f"agent {agent.start.pid}")
         return True
 
     def _execute(
@@ -353,6 +404,8 @@ class Agents:
         await warm.ended()
         # From here on its number may be another process's.
         agent.over = True
+        if agent.terminal is not None:
+            agent.terminal.agents.pop(warm.watched.os_pid, None)
         await self.finish(agent, await warm.status())
 
     async def finish(self, agent: Agent, status: int) -> None:
@@ -444,7 +497,8 @@ class Agents:
         return process.state == "running" and process.host == self.host
 
     def signal(self, pid: int, number: int, group: bool = False) -> None:
-        """Send a signal to an agent here, or to the process group that it leads.
+        """Send a signal to an agent here, or to the process group that it leads; at a terminal,
+        to that of its job.
 
         One that has no OS process yet gets it when it has.
 
@@ -465,7 +519,9 @@ class Agents:
             return
         if agent is None or not os_pid:
             raise FileError(errno.ESRCH)
-        if group:
+        if group and agent.group:
+            os.killpg(agent.group, number)
+        elif group:
             if os.getpgid(os_pid) != os_pid:
                 raise FileError(errno.ESRCH)
             os.killpg(os_pid, number)
@@ -507,6 +563,8 @@ class Agents:
                     try:
                         # With all that it started: nobody would end those later.
                         self.signal(pid, number, group)
+                        # One that was stopped ends only when it goes on.
+                        self.signal(pid, signal.SIGCONT, group)
                         break
                     except (FileError, ProcessLookupError):
                         pass

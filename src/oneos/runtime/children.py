@@ -26,6 +26,8 @@ class Children:
         self._control = control
         self._statuses: OrderedDict[int, int | None] = OrderedDict()
         self._outputs: dict[int, set[Pump]] = {}
+        self._stops: dict[int, int] = {}
+        self._stop = asyncio.Event()
         control.watch(self._changed)
 
     def add(self, pids: list[int]) -> None:
@@ -34,7 +36,8 @@ class Children:
             self._statuses[pid] = None
             self._look(pid)
         while len(self._statuses) > CHILDREN_KEPT_MAX:
-            self._statuses.popitem(last=False)
+            forgotten, _ = self._statuses.popitem(last=False)
+            self._stops.pop(forgotten, None)
 
     def add_output(self, pid: int, pump: Pump) -> None:
         """Have `wait` for a program wait for this pump too."""
@@ -52,6 +55,40 @@ class Children:
         """End the output of a program that did not start."""
         for pump in list(self._outputs.get(pid, ())):
             pump.cancel()
+
+    def stopped(self, pid: int, number: int) -> None:
+        """Note that a program was stopped by this signal; 0: it goes on."""
+        self._stops.pop(pid, None)
+        if number and pid in self._statuses and self._statuses[pid] is None:
+            self._stops[pid] = number
+            # Whoever waits looks; the next one waits for the next.
+            self._stop.set()
+            self._stop = asyncio.Event()
+
+    def state(self, pid: int) -> int | None:
+        """As `status`, and minus the signal where a program of a terminal is stopped."""
+        status = self.status(pid)
+        if status is None and (number := self._stops.get(pid)):
+            return -number
+        return status
+
+    async def wait_or_stop(self, pids: list[int]) -> list[int | None]:
+        """As `wait`, but also when one was stopped: minus the signal then, None for who runs."""
+        ended = asyncio.ensure_future(self.wait(pids))
+        try:
+            while not ended.done():
+                stop = asyncio.ensure_future(self._stop.wait())
+                states = [self.state(pid) for pid in pids]
+                if any(state is not None and state < 0 for state in states):
+                    stop.cancel()
+                    return states
+                try:
+                    await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    stop.cancel()
+            return list(await ended)
+        finally:
+            ended.cancel()
 
     def status(self, pid: int) -> int | None:
         """A program's status, or None while it runs. Raises UserError(ECHILD)."""

@@ -1,9 +1,9 @@
 """The standard descriptors of agents: what each `End` of a launch becomes here.
 
 A pipe between two agents of this host, a stream from or to another host, a file of the tree, a
-descriptor that a client sent: each becomes a kernel descriptor that the program inherits. Whoever
-opens them closes them; what has to be closed after the program, or be told when it never starts,
-is gathered in `Standard`.
+descriptor that a client sent, the session's terminal: each becomes a kernel descriptor that the
+program inherits. Whoever opens them closes them; what has to be closed after the program, or be
+told when it never starts, is gathered in `Standard`.
 """
 
 from __future__ import annotations
@@ -43,9 +43,14 @@ class Standard:
 
 
 class Pipes:
-    """The pipes between the agents of one launch; a context, which closes our copies."""
+    """The pipes between the agents of one launch; a context, which closes our copies.
 
-    def __init__(self) -> None:
+    Args:
+        terminal: a descriptor of the terminal that they run at; -1: none.
+    """
+
+    def __init__(self, terminal: int = -1) -> None:
+        self.terminal = terminal
         self._pipes: dict[int, tuple[int, int]] = {}
 
     def __enter__(self) -> Pipes:
@@ -146,6 +151,8 @@ class Ends:
             return write
         if end.kind == "pipe":
             return pipes.end(end.number, reading)
+        if end.kind == "tty" and pipes.terminal >= 0:
+            return os.dup(pipes.terminal)
         if end.kind == "fd" and asker == self.host and end.number in self._held:
             return os.dup(self._held[end.number])
         if end.kind == "stream":

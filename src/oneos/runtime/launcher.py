@@ -29,8 +29,9 @@ from oneos.net.streams import new_stream_id
 from oneos.runtime.agents import Agents
 from oneos.runtime.children import Children
 from oneos.runtime.commands import NOT_EXECUTABLE, CommandError, OnHost, resolve
-from oneos.runtime.pipeline_spec import SpawnSpec, StageSpec, check
+from oneos.runtime.pipeline_spec import Job, SpawnSpec, StageSpec, check
 from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.terminals import Terminals
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class _Stage:
     host: str = ""
     failure: dict[str, Any] | None = None
     ends: list[m.End] = field(default_factory=list)
+    terminal: int = 0
 
 
 class Launcher:
@@ -57,6 +59,7 @@ class Launcher:
         agents: the programs of this host.
         control: the process table.
         on_host: says whether a name is that of a program of this host.
+        terminals: those of this host's sessions.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Launcher:
         agents: Agents,
         control: ControlLog,
         on_host: OnHost,
+        terminals: Terminals,
     ) -> None:
         self.host = host
         self._tree = tree
@@ -82,7 +86,9 @@ class Launcher:
         """The names of this host's programs that begin so; of a host that runs none, nothing."""
         self.interpreters: Callable[[], dict[bytes, str]] = dict
         """This host's paths of interpreters, and which they are."""
+        self.terminals = terminals
         self.children = Children(control)
+        terminals.stopped = self.children.stopped
 
     async def spawn(
         self, spec: SpawnSpec, fds: list[int], user: str, ppid: int
@@ -100,6 +106,8 @@ class Launcher:
             stages = [_Stage(stage) for stage in spec.stages]
             await asyncio.gather(*(self._resolve(stage, user) for stage in stages))
             await self._place(spec, stages, user, ppid)
+            if spec.job is not None:
+                await self._give_terminals(spec, spec.job, stages)
             self._join_all(stages, fds)
         finally:
             for fd in fds:
@@ -112,7 +120,7 @@ class Launcher:
                 for host in sorted({x.host for x in stages if x.pid})
             )
         )
-        return [x.failure or {"pid": x.pid, "host": x.host} for x in stages]
+        return [x.failure or {"pid": x.pid, "host": x.host, "terminal": x.terminal} for x in stages]
 
     async def _resolve(self, stage: _Stage, user: str) -> None:
         caller = Caller(user, os.getuid(), os.getgid())
@@ -160,6 +168,25 @@ class Launcher:
         newest = max(stage.pid for stage in able)
         await self._control.wait_for(lambda: self._control.state.next_pid > newest)
         self.children.add([stage.pid for stage in able if stage.pid])
+
+    async def _give_terminals(self, spec: SpawnSpec, job: Job, stages: list[_Stage]) -> None:
+        """Have a terminal of the session at each host of a job; not only where a descriptor is
+        one: `/dev/tty` is every program's."""
+
+        async def at(host: str) -> None:
+            of_host = [stage for stage in stages if stage.host == host and stage.pid]
+            try:
+                number = await self.terminals.ensure(spec.sid, HostName(host), job.modes)
+            except OneOSError as error:
+                for stage in of_host:
+                    stage.failure = _failure(error, NOT_EXECUTABLE)
+                    # For its neighbours it is one that did not start.
+                    stage.pid = 0
+                return
+            for stage in of_host:
+                stage.terminal = number
+
+        await asyncio.gather(*(at(host) for host in {x.host for x in stages if x.pid}))
 
     # --- joining the ends -----------------------------------------------------------------------
     def _join_all(self, stages: list[_Stage], fds: list[int]) -> None:
@@ -226,6 +253,8 @@ class Launcher:
             return m.End("file", path=end[1], flags=end[2], mode=end[3])
         if kind == "dup":
             return m.End("dup", end[1])
+        if kind == "tty":
+            return m.End("tty")
         return m.End("null")
 
     def _half_open(self, number: int) -> m.End:
@@ -249,7 +278,8 @@ class Launcher:
             )
             for x in stages
         ]
-        launch = m.Launch(secrets.token_bytes(8), starts)
+        job = (spec.job.number, spec.job.foreground) if spec.job is not None else (0, False)
+        launch = m.Launch(secrets.token_bytes(8), starts, *job)
         try:
             started = await self._links.call(
                 HostName(host),

@@ -68,6 +68,7 @@ from oneos.runtime.plumbing import Plumbing
 from oneos.runtime.recalls import Recalls
 from oneos.runtime.remote_files import RemoteFiles
 from oneos.runtime.system import System
+from oneos.runtime.terminals import Terminals
 from oneos.runtime.voters import Voters, own_pin
 from oneos.state import control_types as t
 from oneos.storage.backing import BackingStore
@@ -164,6 +165,7 @@ class Node:
             self.name_server,
             self.recalls,
             self.remote,
+            self.terminals,
             self.voters,
         ):
             part.serve(self.routes)
@@ -188,6 +190,7 @@ class Node:
         self.environments = Environments(
             self.host, os.fspath(self.directory / "envs"), self.tree, self.interpreters
         )
+        self.terminals = Terminals(self.host, self.links, self.plumbing, self.interpreters)
         self.agents = Agents(
             self.host,
             lambda: self.incarnation,
@@ -196,6 +199,7 @@ class Node:
             self.interpreters,
             self.environments,
             self.namespace,
+            self.terminals,
             self.records,
             os.fspath(self.directory / "stage"),
             os.fspath(socket_path),
@@ -212,6 +216,7 @@ class Node:
             self.agents,
             self.control,
             NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
+            self.terminals,
         )
         self.launcher.interpreters = self.interpreters.paths
         if NameSpace.kind(self.config.context):
@@ -398,6 +403,7 @@ class Node:
         """
         self.recalls.generation.end()
         await self.agents.close()
+        await self.terminals.close()
         await self.namespace.close()
         await self.local.drop()
         if depart and self.incarnation:

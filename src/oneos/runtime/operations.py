@@ -75,6 +75,10 @@ def _agent(who: Who) -> Agent:
     return who.owner
 
 
+def _word(number: int) -> bytes:
+    return number.to_bytes(4, "little", signed=True)
+
+
 def _maker(who: Who, owner: Sequence[int]) -> Caller:
     """Who shall own what is made: a program of the name space may have become another user."""
     if not owner:
@@ -117,6 +121,7 @@ class Operations:
         both += " fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release commands session spawn wait poll which"
+        client += " terminal go_on take_back mark resize"
         client += " status voters manifest token stop forget environments environment_remove"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
@@ -202,6 +207,7 @@ class Operations:
             except (OneOSError, OSError) as error:
                 self._system.note(f"a client's file was not committed: {error}")
         for sid in who.owner.sessions:
+            self._launcher.terminals.end(sid)
             await self._system.logout(sid)
 
     # --- names ----------------------------------------------------------------------------------
@@ -407,11 +413,39 @@ class Operations:
             raise UserError(f"spawn: {error}") from error
         return await self._launcher.spawn(request, fds, who.caller.user, who.caller.pid)
 
-    async def _op_wait(self, who: Who, pids: list[int]) -> list[int]:
-        return await self._launcher.children.wait(pids)
+    async def _op_wait(
+        self, who: Who, pids: list[int], stops: bool = False
+    ) -> Sequence[int | None]:
+        children = self._launcher.children
+        return await (children.wait_or_stop(pids) if stops else children.wait(pids))
 
     async def _op_poll(self, who: Who, pids: list[int]) -> list[int | None]:
-        return [self._launcher.children.status(pid) for pid in pids]
+        return [self._launcher.children.state(pid) for pid in pids]
+
+    async def _op_terminal(self, who: Who, number: int) -> Answer:
+        return Answer(None, self._launcher.terminals.take(number))
+
+    async def _op_go_on(
+        self, who: Who, number: int, job: int, pids: list[int], foreground: bool
+    ) -> None:
+        for pid in pids:
+            # What is heard of it from now on is new.
+            self._launcher.children.stopped(pid, 0)
+        await self._launcher.terminals.ask(number, b"G" + _word(job) + _word(foreground))
+
+    async def _op_take_back(
+        self, who: Who, number: int, job: int, modes: int, marker: bytes
+    ) -> bytes:
+        request = b"H" + _word(job) + _word(modes) + marker
+        return await self._launcher.terminals.ask(number, request)
+
+    async def _op_mark(self, who: Who, number: int, marker: bytes) -> None:
+        await self._launcher.terminals.ask(number, b"M" + marker)
+
+    async def _op_resize(self, who: Who, number: int, size: bytes) -> None:
+        if len(size) != 8:
+            raise UserError("a terminal's size is a struct winsize of 8 bytes")
+        await self._launcher.terminals.ask(number, b"W" + size)
 
     async def _op_which(self, who: Who, name: bytes, cwd: bytes) -> bytes:
         return await which(self._tree, name, cwd, who.caller, self._launcher.on_host)

@@ -8,7 +8,11 @@ from typing import Any
 from msgspec import Struct
 
 from oneos.errors import UserError
+from oneos.kernel import messages as m
 from oneos.limits import STAGES_MAX
+
+JOB_MAX = 2**31 - 1
+"""A job's number is four bytes on the way to the leader of a terminal."""
 
 # The arguments of each kind of end, as docs/guest-protocol.md lists them.
 _ENDS: dict[str, tuple[type, ...]] = {
@@ -17,6 +21,7 @@ _ENDS: dict[str, tuple[type, ...]] = {
     "file": (bytes, int, int),
     "dup": (int,),
     "null": (),
+    "tty": (),
 }
 
 
@@ -30,11 +35,20 @@ class StageSpec(Struct, frozen=True):
     on: list[str] = []
 
 
+class Job(Struct, frozen=True):
+    """The job at the client's terminal that the programs of a `spawn` request belong to."""
+
+    number: int
+    foreground: bool
+    modes: m.TerminalModes
+
+
 class SpawnSpec(Struct, frozen=True):
     """A `spawn` request."""
 
     sid: int
     stages: list[StageSpec]
+    job: Job | None = None
 
 
 def check(spec: SpawnSpec, fds: int) -> None:
@@ -48,9 +62,13 @@ def check(spec: SpawnSpec, fds: int) -> None:
     """
     if not 0 < len(spec.stages) <= STAGES_MAX:
         raise UserError(f"a pipeline has 1 to {STAGES_MAX} programs", errno=errno.E2BIG)
+    if spec.job is not None and not 0 < spec.job.number <= JOB_MAX:
+        raise UserError(f"a job's number is 1 to {JOB_MAX}")
     for stage in spec.stages:
         if not stage.argv:
             raise UserError("a program without a name")
+        if spec.job is None and ["tty"] in stage.io.values():
+            raise UserError("there is no terminal without a job")
         for number, end in stage.io.items():
             _check_end(number, end, fds)
 

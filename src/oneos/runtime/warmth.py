@@ -47,6 +47,7 @@ class Warm:
 
     watched: Watched
     zygote: Zygote
+    group: int
 
     async def ended(self) -> None:
         """Return when it has ended. Its number stays its own until `status`."""
@@ -106,7 +107,7 @@ class Warmth:
         if not hasattr(os, "pidfd_open") or not launch_python.may_be_warm(argv, own):
             return None
         identity = msgspec.msgpack.encode([list(argv), list(environment.items())])
-        kind = _kind(argv[0], own)
+        kind = kind_of(argv[0], own)
         if kind is None or len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None
         zygote = self._zygote
@@ -116,7 +117,7 @@ class Warmth:
         if not zygote.ready:
             return None
         try:
-            return await _start(zygote, identity, fds, note)
+            return await start_by(zygote, identity, fds, note)
         except OSError as error:
             log.warning("a program starts cold: %s", error)
             return None
@@ -171,13 +172,29 @@ class Warmth:
             await asyncio.wait(self._tasks)
 
 
-async def _start(
-    zygote: Zygote, identity: bytes, fds: Sequence[int], note: Callable[[int], None]
+async def start_by(
+    zygote: Zygote,
+    identity: bytes,
+    fds: Sequence[int],
+    note: Callable[[int], None],
+    words: bytes = b"",
 ) -> Warm:
+    """Start a program as a child of a warm interpreter.
+
+    Args:
+        identity: who it is; see docs/guest-protocol.md.
+        fds: its standard descriptors.
+        note: told its PID on this host before it runs; it runs only if that returns.
+        words: the job that it belongs to, for one that leads a session.
+
+    Raises:
+        OSError: it could not; nothing of the program has run then.
+        OneOSError: from `note`.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
         with theirs:
-            os_pid = await zygote.fork(fds, theirs.fileno())
+            os_pid, group = await zygote.fork(fds, theirs.fileno(), words)
         watched = None
         try:
             watched = Watched(os_pid)
@@ -191,7 +208,7 @@ async def _start(
             ours.close()
             zygote.reap(os_pid)
             raise
-    return Warm(watched, zygote)
+    return Warm(watched, zygote, group)
 
 
 async def _until_ready(zygote: Zygote) -> None:
@@ -201,7 +218,7 @@ async def _until_ready(zygote: Zygote) -> None:
         log.warning("a warm interpreter did not start: %s", error)
 
 
-def _kind(interpreter: bytes, own: Mapping[bytes, bytes]) -> Kind | None:
+def kind_of(interpreter: bytes, own: Mapping[bytes, bytes]) -> Kind | None:
     """What stands for a program; None where its interpreter is not there."""
     try:
         files = tuple(_stamp(path) for path in (interpreter, launch_python.BOOT))

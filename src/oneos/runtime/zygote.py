@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 _READY, _FORK, _REAP = b"+", b"F", b"R"
 _WORD = 4
-_ANSWER_BYTES = 16
+_ANSWER_BYTES = 8192
+"""The longest answer is what was typed at a terminal and not read: 4 KiB at most."""
 
 
 class Zygote:
@@ -36,13 +37,20 @@ class Zygote:
         interpreter: path of the host's interpreter.
         environment: with which it is executed.
         lost: called once when it has ended or was ended.
+        terminal: of the session that it is to lead; -1: none. Stays open here.
 
     Raises:
         OSError: it could not be started.
     """
 
+    answer_s = ZYGOTE_ANSWER_S
+
     def __init__(
-        self, interpreter: bytes, environment: Mapping[bytes, bytes], lost: Callable[[Zygote], None]
+        self,
+        interpreter: bytes,
+        environment: Mapping[bytes, bytes],
+        lost: Callable[[Zygote], None],
+        terminal: int = -1,
     ) -> None:
         self._lost = lost
         self._children = 0
@@ -51,16 +59,18 @@ class Zygote:
         self._sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._sock.setblocking(False)
+            given = [theirs.fileno()] if terminal < 0 else [theirs.fileno(), terminal]
             # As programs are started, so that a child finds signals, mask and directory the same.
             self._process = subprocess.Popen(
-                launch_python.warm_command(interpreter, theirs.fileno()),
+                launch_python.warm_command(interpreter, *given),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=environment,
                 cwd="/",
-                process_group=0,
+                process_group=0 if terminal < 0 else None,
+                start_new_session=terminal >= 0,
                 restore_signals=True,
-                pass_fds=[theirs.fileno()],
+                pass_fds=given,
             )
         except BaseException:
             self._sock.close()
@@ -91,30 +101,33 @@ class Zygote:
         """Return when it can be asked. Raises OSError; then it has ended."""
         await self._answer(self._ready, ZYGOTE_READY_S)
 
-    async def fork(self, fds: Sequence[int], private: int) -> int:
+    async def fork(self, fds: Sequence[int], private: int, words: bytes = b"") -> tuple[int, int]:
         """Have it fork.
 
         Args:
             fds: the child's standard descriptors.
             private: the child's end of the socket through which it learns who it is.
+            words: of one that leads a session: the job that the child belongs to.
 
         Returns:
-            The child's PID on this host. It is there until `reap`, dead or alive.
+            The child's PID on this host, and that of its process group. It is there until `reap`,
+            dead or alive.
 
         Raises:
             OSError: it could not, or did not answer; in the latter case it has ended.
         """
         rights = array.array("i", [*fds, private])
-        answer = self._ask(_FORK, _FORK, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+        answer = self._ask(_FORK + words, _FORK, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
         try:
-            pid = _number(await self._answer(answer, ZYGOTE_ANSWER_S))
+            data = await self._answer(answer, self.answer_s)
         except asyncio.CancelledError:
             answer.add_done_callback(self._unwanted)
             raise
+        pid = _number(data)
         if pid < 0:
             raise OSError(-pid, os.strerror(-pid))
         self._children += 1
-        return pid
+        return pid, _number(data[_WORD:])
 
     def _unwanted(self, answer: asyncio.Future[bytes]) -> None:
         """A child nobody waits for any more: its private socket has ended, and so it will."""
@@ -137,7 +150,7 @@ class Zygote:
         if answer is None:
             return -1
         try:
-            return _number(await self._answer(answer, ZYGOTE_ANSWER_S))
+            return _number(await self._answer(answer, self.answer_s))
         except OSError:
             return -1
 
@@ -176,6 +189,8 @@ class Zygote:
             return
         except OSError:
             data = b""
+        if data and self._heard(data):
+            return
         if not data or not self._answers or self._answers[0][0] != data[:1]:
             self.end()
             return
@@ -183,6 +198,10 @@ class Zygote:
         if not answer.done():
             answer.set_result(data[1:])
         self._end_when_idle()
+
+    def _heard(self, data: bytes) -> bool:
+        """Whether this is no answer, but something it says by itself."""
+        return False
 
     # --- ending ---------------------------------------------------------------------------------
     def retire(self) -> None:

@@ -23,13 +23,18 @@ def start_job(shell: Shell, node: nodes.Node, stages: list[nodes.Node]) -> int:
     text = show.command(node)
     inner = shell.copy(background=True)
     try:
-        if old := inner.descriptors.pop(0, None):
+        # With job control it is stopped when it reads what a person types.
+        controlled = shell.interactive and shell.console is not None
+        if not controlled and (old := inner.descriptors.pop(0, None)):
             # As in sh without job control: it must not eat the script's input, nor what a
             # person types for the shell.
             inner.release([old])
             inner.descriptors[0] = Descriptor(os.open(os.devnull, os.O_RDONLY))
         job = _program_job(inner, index, text, stages)
         if job is None:
+            if old := inner.descriptors.pop(0, None):
+                inner.release([old])
+            inner.descriptors[0] = Descriptor(os.open(os.devnull, os.O_RDONLY))
             job = _thread_job(inner, index, text, node)
     finally:
         inner.close()
@@ -48,7 +53,9 @@ def _program_job(inner: Shell, index: int, text: str, stages: list[nodes.Node]) 
                 earlier.ends.release()
             return None
         programs.append(program)
-    started = pipeline.start(inner, programs)
+    console = inner.console
+    at_terminal = console.new_job(foreground=False) if console is not None else None
+    started = pipeline.start(inner, programs, at_terminal, foreground=False)
     pids = [each.pid for each in started if each.pid is not None]
     failed = started[-1].status if started[-1].pid is None else None
     for program in programs:
@@ -56,7 +63,7 @@ def _program_job(inner: Shell, index: int, text: str, stages: list[nodes.Node]) 
     # A file of an enclosing redirection is committed when the last program has ended. A
     # pipe is not held: who reads it waits for its end.
     held = [each.acquire() for each in inner.descriptors.values() if each.is_file]
-    return jobs.Job(index, text, pids, failed, held)
+    return jobs.Job(index, text, pids, failed, held, at_terminal)
 
 
 def _thread_job(inner: Shell, index: int, text: str, node: nodes.Node) -> jobs.Job:

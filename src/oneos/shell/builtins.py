@@ -151,6 +151,7 @@ BUILTINS: dict[str, Builtin] = {
     ".": _dot,
     ":": _colon,
     "[": conditions.bracket,
+    "bg": processes.background,
     "break": _break,
     "cd": directories.cd,
     "command": _command,
@@ -160,6 +161,7 @@ BUILTINS: dict[str, Builtin] = {
     "exec": _exec,
     "exit": _exit,
     "export": settings.export,
+    "fg": processes.foreground,
     "false": lambda shell, arguments: 1,
     "getopts": settings.getopts,
     "hash": _colon,  # Commands are looked up by the Runtime each time: nothing to remember.
@@ -186,12 +188,10 @@ BUILTINS: dict[str, Builtin] = {
         for name, why in {
             "alias": "aliases are not in this version; a function does the same",
             "unalias": "aliases are not in this version",
-            "bg": "there is no job control in this version; end a command with &",
-            "fg": "there is no job control in this version; see wait",
             "fc": "history is the line editor's; use the arrow keys",
             "times": "not in this version; ps shows the times of programs",
             "ulimit": "limits are not in this version",
-            "suspend": "there is no job control in this version",
+            "suspend": "not in this version; exit, or open another terminal",
         }.items()
     },
 }

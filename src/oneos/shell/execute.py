@@ -253,7 +253,7 @@ class Interpreter:
             raise
         finally:
             self._forget(shell, saved)
-        return self._after_wait(shell, pipeline.run_programs(shell, [program])[0])
+        return self._after_wait(shell, pipeline.run_programs(shell, [program], node)[0])
 
     def run_arguments(self, shell: Shell, arguments: list[str]) -> int:
         """Run a builtin or a program, no function, with the shell's descriptors: `command`."""
@@ -343,7 +343,7 @@ class Interpreter:
             return background.start_job(shell, node, list(node.stages))
         if len(node.stages) == 1:
             return self.run(shell, node.stages[0], tested)
-        return self._after_wait(shell, pipeline.run(shell, node.stages, tested))
+        return self._after_wait(shell, pipeline.run(shell, node, tested))
 
     def _after_wait(self, shell: Shell, status: int) -> int:
         # Ctrl-C went to the programs. If it ended them, it ends the line or script too.

@@ -1,8 +1,8 @@
 """Jobs: what runs in the background of one shell, and what became of it.
 
 A job is either programs the Runtime runs (known by their PIDs) or a part of the script that runs
-in a thread of the shell. Both are waited for here; starting them is the executor's. There is no
-job control: nothing is stopped or brought to the foreground.
+in a thread of the shell. Both are waited for here; starting them is the executor's. At a terminal
+a job of programs can be stopped, and go on in the foreground or in the background.
 """
 
 import threading
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from oneos.errors import OneOSError
 from oneos.limits import SHELL_JOBS_MAX
+from oneos.local.console import Job as TerminalJob
 from oneos.shell.control import ShellError
 from oneos.shell.descriptors import Descriptor
 from oneos.shell.state import SHELL_NUMBER_BASE, Shell
@@ -24,6 +25,7 @@ class Job:
         pids: its programs; the last one's status is the job's.
         failed: what stands in for the last PID where the last program could not start.
         held: descriptors that stay open while its programs use them.
+        at_terminal: the same job as the terminal has it.
     """
 
     def __init__(
@@ -33,12 +35,15 @@ class Job:
         pids: Sequence[int] = (),
         failed: int | None = None,
         held: Sequence[Descriptor] = (),
+        at_terminal: TerminalJob | None = None,
     ) -> None:
         self.index = index
         self.text = text
         self.pids = list(pids)
         self.failed = failed
         self.held = list(held)
+        self.at_terminal = at_terminal
+        self.stopped = False
         self.thread: threading.Thread | None = None
         self.inner: Shell | None = None
         self.status: int | None = None
@@ -85,7 +90,11 @@ def poll(shell: Shell) -> None:
             # Its thread notes the status itself, as its last act.
             continue
         statuses = shell.client.call("poll", job.pids) if job.pids else []
-        if all(status is not None for status in statuses):
+        was, job.stopped = job.stopped, any(x is not None and x < 0 for x in statuses)
+        if job.stopped and not was and shell.interactive:
+            # In the background it was stopped for reading, or by somebody else.
+            report(shell, job)
+        if all(status is not None and status >= 0 for status in statuses):
             job.finish(shell, job.failed if job.failed is not None else statuses[-1])
 
 
@@ -121,14 +130,33 @@ def find(shell: Shell, text: str) -> Job | None:
     return next((job for job in shell.jobs if job.text.startswith(name)), None)
 
 
-def describe(job: Job) -> str:
+def stopped(shell: Shell, job: TerminalJob, text: str) -> None:
+    """Enter a job that was stopped in the foreground."""
+    known = next((each for each in shell.jobs if each.at_terminal is job), None)
+    if known is None:
+        known = Job(next_index(shell), text, list(job.pids), at_terminal=job)
+    else:
+        shell.jobs.remove(known)
+    known.stopped = True
+    # The last one is what `fg` is for.
+    shell.jobs.append(known)
+
+
+def report(shell: Shell, job: Job) -> None:
+    """Tell a person about a job."""
+    shell.complain_plain("\n" * job.stopped + describe(shell, job))
+
+
+def describe(shell: Shell, job: Job) -> str:
     """A job as `jobs` prints it."""
     if job.status is None:
-        state = "Running"
+        state = "Stopped" if job.stopped else "Running"
     elif job.status == 0:
         state = "Done"
     elif job.status > 128:
         state = f"Signal {job.status - 128}"
     else:
         state = f"Done({job.status})"
-    return f"[{job.index}] {state:<12} {job.text}"
+    last = [find(shell, "%+"), find(shell, "%-")]
+    mark = "+" if job is last[0] else "-" if job is last[1] else " "
+    return f"[{job.index}]{mark}  {state:<12} {job.text}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from oneos.errors import OneOSError
 from oneos.limits import SCRIPT_BYTES_MAX, STREAM_BUFFER_BYTES
 from oneos.local.client import Client
+from oneos.local.console import FROM_HOST, Console
 from oneos.shell import directories, jobs, signals
 from oneos.shell.context import program_context
 from oneos.shell.control import Control, Exit, Interrupted, Return, ShellError
@@ -21,9 +22,6 @@ from oneos.shell.execute import INTERRUPTED_STATUS, Interpreter
 from oneos.shell.parse import Parser
 from oneos.shell.sources import read_script
 from oneos.shell.state import SHELL_NUMBER_BASE, Session, Shell, Variable, decode
-
-_FROM_HOST = ("TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-"""What of the host's environment a session gets: how to talk to the terminal, no more."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,14 @@ def run(
             shell.parameters = list(source.arguments)
             if login:
                 signals.install(shell)
+            if login and Console.available():
+                told = {name: shell.get(name) or "" for name in FROM_HOST}
+                shell.console = Console(shell.client, shell.complain, told)
             try:
                 status = run_source(shell, source)
             finally:
+                if shell.console is not None:
+                    shell.console.close()
                 shell.close()
             return status
     finally:
@@ -97,7 +100,7 @@ def new_shell(login: Client, parser: Parser, user: str) -> Shell:
     if context is None:
         shell.pwd = decode(answer["home"])
         shell.cwd = directories.real(login, shell.pwd)
-        told = {name: os.environ[name] for name in _FROM_HOST if os.environ.get(name)}
+        told = {name: os.environ[name] for name in FROM_HOST if os.environ.get(name)}
         told |= {"HOME": shell.pwd, "HOST": session.host} | answer["env"]
         shell.variables = {name: Variable(value, exported=True) for name, value in told.items()}
     else:

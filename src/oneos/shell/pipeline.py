@@ -10,10 +10,12 @@ import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from oneos.errors import FileError, OneOSError
 from oneos.limits import LOCAL_FDS_MAX
-from oneos.shell import expand, nodes
+from oneos.local.console import FORGET, KEEP, SAVE, Console, Job
+from oneos.shell import expand, jobs, nodes, show
 from oneos.shell.control import ShellError
 from oneos.shell.descriptors import Descriptor, pipe
 from oneos.shell.redirect import End, Ends, PipeEnd
@@ -48,6 +50,7 @@ kind of machine it is (as uname -m has it)."""
 
 
 INTERRUPTED = 128 + signal.SIGINT
+STOPPED = 128 + signal.SIGTSTP
 
 
 def split_on(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -74,8 +77,14 @@ def split_on(arguments: list[str]) -> tuple[list[str], list[str]]:
     return constraints, arguments[at:]
 
 
-def start(shell: Shell, programs: Sequence[Program]) -> list[Started]:
+def start(
+    shell: Shell, programs: Sequence[Program], job: Job | None, *, foreground: bool
+) -> list[Started]:
     """Start programs together; says on their standard error why one could not start.
+
+    Args:
+        job: at the terminal, the one that they belong to.
+        foreground: whether it is to have the terminal's keys.
 
     Raises:
         ShellError: they need more descriptors than one request carries.
@@ -96,8 +105,12 @@ def start(shell: Shell, programs: Sequence[Program]) -> list[Started]:
         raise ShellError(
             f"a pipeline with {len(fds)} descriptors of the shell: at most {LOCAL_FDS_MAX}", 1
         )
-    request = {"sid": shell.session.sid, "stages": stages}
+    request: dict[str, Any] = {"sid": shell.session.sid, "stages": stages}
+    if shell.console is not None and job is not None:
+        request["job"] = shell.console.wire(job, foreground=foreground)
     entries = shell.client.call("spawn", request, fds=fds)
+    if shell.console is not None and job is not None:
+        shell.console.join(job, entries)
     started = []
     for program, entry in zip(programs, entries, strict=True):
         if "pid" in entry:
@@ -125,14 +138,20 @@ def wait_for(shell: Shell, started: Sequence[Started]) -> list[int]:
     return [each.status if each.pid is None else next(ended) for each in started]
 
 
-def run_programs(shell: Shell, programs: Sequence[Program]) -> list[int]:
-    """Start programs in the foreground and wait for them; their statuses."""
+def run_programs(shell: Shell, programs: Sequence[Program], node: nodes.Node | None) -> list[int]:
+    """Start programs in the foreground and wait for them; their statuses.
+
+    Args:
+        node: what they are all of, as a job that can be stopped; None where they are not.
+    """
+    console = shell.console
+    job = console.new_job(foreground=True) if console is not None else None
     foreground = shell.foreground
     with foreground.lock:
         foreground.deferred += 1
     pids: set[int] = set()
     try:
-        started = start(shell, programs)
+        started = start(shell, programs, job, foreground=True)
         pids = {each.pid for each in started if each.pid is not None}
     finally:
         with foreground.lock:
@@ -146,17 +165,68 @@ def run_programs(shell: Shell, programs: Sequence[Program]) -> list[int]:
             forward_interrupt(shell.client, pids)
         for program in programs:
             program.ends.release()
-        return wait_for(shell, started)
+        if console is None or job is None or not job.pids:
+            return wait_for(shell, started)
+        console.enter(job)
+        ended = at_terminal(shell, console, job, show.command(node) if node else None)
+        return [each.status if each.pid is None else ended[each.pid] for each in started]
     finally:
         with foreground.lock:
             foreground.pids -= pids
 
 
+def at_terminal(shell: Shell, console: Console, job: Job, text: str | None) -> dict[int, int]:
+    """Wait for a job that has the terminal, and take it back.
+
+    Args:
+        text: the command, for one that can be stopped.
+
+    Returns:
+        The statuses by PID; those of programs that were stopped as sh has it.
+    """
+    modes = FORGET
+    try:
+        while True:
+            found = console.wait(shell.client, job)
+            ended = {pid: status for pid, status in found.items() if status is not None}
+            if len(ended) == len(found) and min(ended.values()) >= 0:
+                if INTERRUPTED in ended.values():
+                    _interrupted(shell)
+                modes = FORGET if any(ended.values()) else KEEP
+                return ended
+            if not shell.interactive and not shell.subshell:
+                # A script is one job of the shell that started it, which learns of this.
+                console.suspend(shell.client, job)
+            elif text is None or shell.subshell:
+                # Nobody could have the rest of it go on.
+                shell.complain("a job that is in part this shell's own goes on")
+                console.go_on(shell.client, job, foreground=True)
+            else:
+                modes = SAVE
+                jobs.stopped(shell, job, text)
+                statuses = {pid: ended.get(pid, -signal.SIGTSTP) for pid in found}
+                return {pid: 128 - x if x < 0 else x for pid, x in statuses.items()}
+    finally:
+        console.leave(job, modes)
+        if modes == SAVE:
+            jobs.report(shell, shell.jobs[-1])
+
+
+def _interrupted(shell: Shell) -> None:
+    """Ctrl-C ended a program: it was meant for the script, too."""
+    action = shell.traps.get("INT")
+    if action:
+        shell.pending_signals.append("INT")
+    elif action is None:
+        shell.foreground.interrupted = True
+
+
 # --- pipelines of several stages ---------------------------------------------------------------
 
 
-def run(shell: Shell, stages: Sequence[nodes.Node], tested: bool) -> int:
+def run(shell: Shell, whole: nodes.Pipeline, tested: bool) -> int:
     """Run a pipeline in the foreground; its status is the last stage's (see pipefail)."""
+    stages = whole.stages
     planned = [plan(shell, stage, index, len(stages)) for index, stage in enumerate(stages)]
     threads: list[_StageThread] = []
     opened: list[Descriptor] = []
@@ -182,7 +252,9 @@ def run(shell: Shell, stages: Sequence[nodes.Node], tested: bool) -> int:
             thread.start()
         # Ends of the pipes that only this function still holds would keep them from ending.
         if programs:
-            statuses = _run_beside(shell, programs, opened)
+            # The programs' own copies of the pipes were made when the request was sent.
+            programs[0].ends.hold(opened)
+            statuses = run_programs(shell, programs, None if threads else whole)
         else:
             shell.release(opened)
             statuses = []
@@ -205,12 +277,6 @@ def run(shell: Shell, stages: Sequence[nodes.Node], tested: bool) -> int:
     if "P" in shell.options:
         return next((status for status in reversed(ordered) if status), 0)
     return ordered[-1]
-
-
-def _run_beside(shell: Shell, programs: list[Program], opened: list[Descriptor]) -> list[int]:
-    # The programs' own copies of the pipes were made when the request was sent.
-    programs[0].ends.hold(opened)
-    return run_programs(shell, programs)
 
 
 def plan(shell: Shell, stage: nodes.Node, index: int, count: int) -> Program | None:

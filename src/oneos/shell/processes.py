@@ -1,4 +1,4 @@
-"""The builtins about what runs: `jobs`, `wait`, `kill`, `trap`.
+"""The builtins about what runs: `jobs`, `fg`, `bg`, `wait`, `kill`, `trap`.
 
 Programs are known by PIDs of the network; jobs that are threads of this shell by numbers that
 no program has (see SHELL_NUMBER_BASE). What a signal does to the shell itself is in signals.py.
@@ -8,7 +8,8 @@ import errno
 import signal
 
 from oneos.errors import FileError
-from oneos.shell import jobs
+from oneos.local.console import Console
+from oneos.shell import jobs, pipeline
 from oneos.shell.control import ShellError
 from oneos.shell.signals import TRAPPABLE, kill_job, trap
 from oneos.shell.state import SHELL_NUMBER_BASE, Shell, plain
@@ -21,9 +22,49 @@ def list_jobs(shell: Shell, arguments: list[str]) -> int:
         if arguments[:1] == ["-p"]:
             shell.write(1, f"{job.number}\n")
         else:
-            shell.write(1, jobs.describe(job) + "\n")
+            shell.write(1, jobs.describe(shell, job) + "\n")
     shell.jobs[:] = [job for job in shell.jobs if job.status is None]
     return 0
+
+
+def foreground(shell: Shell, arguments: list[str]) -> int:
+    """Have a job go on in the foreground; its status."""
+    job, console = _of_terminal(shell, "fg", arguments)
+    assert job.at_terminal is not None
+    shell.write(1, job.text + "\n")
+    job.stopped = False
+    console.resume(shell.client, job.at_terminal)
+    ended = pipeline.at_terminal(shell, console, job.at_terminal, job.text)
+    if job.stopped:
+        return pipeline.STOPPED
+    shell.jobs.remove(job)
+    status = job.failed if job.failed is not None else ended[job.pids[-1]]
+    job.finish(shell, status)
+    return status
+
+
+def background(shell: Shell, arguments: list[str]) -> int:
+    """Have jobs that were stopped go on in the background."""
+    for argument in arguments or ["%+"]:
+        job, console = _of_terminal(shell, "bg", [argument])
+        assert job.at_terminal is not None
+        job.stopped = False
+        shell.write(1, f"[{job.index}] {job.text}\n")
+        console.go_on(shell.client, job.at_terminal, foreground=False)
+    return 0
+
+
+def _of_terminal(shell: Shell, name: str, arguments: list[str]) -> tuple[jobs.Job, Console]:
+    jobs.poll(shell)
+    wanted = arguments[0] if arguments else "%+"
+    job = jobs.find(shell, wanted if wanted.startswith("%") else f"%{wanted}")
+    if shell.console is None or not shell.interactive:
+        raise ShellError(f"{name}: there is no job control without a terminal and a prompt", 1)
+    if job is None or job.status is not None:
+        raise ShellError(f"{name}: {wanted}: no such job", 1)
+    if job.at_terminal is None:
+        raise ShellError(f"{name}: {wanted} is a part of this shell; see wait", 1)
+    return job, shell.console
 
 
 def wait(shell: Shell, arguments: list[str]) -> int:
@@ -70,6 +111,10 @@ def kill(shell: Shell, arguments: list[str]) -> int:
         target = jobs.find(shell, argument)
         if target is not None:
             kill_job(shell, target, number)
+            held_up = target.stopped and number in (signal.SIGTERM, signal.SIGHUP)
+            if held_up and target.at_terminal and shell.console:
+                # It could not end before it goes on.
+                shell.console.go_on(shell.client, target.at_terminal, foreground=False)
             continue
         if not argument.isdigit():
             shell.complain(f"kill: {argument}: no such job, and no PID")

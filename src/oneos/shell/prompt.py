@@ -6,17 +6,21 @@ this user alone (`~/.local/state/oneos/history`).
 """
 
 import os
+import signal
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input.typeahead import store_typeahead
+from prompt_toolkit.input.vt100_parser import Vt100Parser
+from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from oneos.errors import OneOSError
 from oneos.shell import jobs
 from oneos.shell.complete import TreeCompleter
-from oneos.shell.control import Break, Continue, Interrupted, Return, ShellError
+from oneos.shell.control import Break, Continue, Exit, Interrupted, Return, ShellError
 from oneos.shell.execute import INTERRUPTED_STATUS
 from oneos.shell.state import Shell, explain
 
@@ -36,8 +40,12 @@ def interact(shell: Shell) -> int:
         complete_style=CompleteStyle.READLINE_LIKE,
         editing_mode=EditingMode.EMACS,
     )
+    warned = False
+    # Ctrl-Z is for what the shell runs.
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     while True:
         _report_jobs(shell)
+        _feed(session, shell)
         try:
             text = session.prompt(ANSI(_prompt(shell)))
             while _unfinished(shell, text):
@@ -46,9 +54,37 @@ def interact(shell: Shell) -> int:
             shell.status = INTERRUPTED_STATUS
             continue
         except EOFError:
+            if _stays(shell, warned):
+                warned = True
+                continue
             completer.close()
             return shell.status
-        run_line(shell, text)
+        try:
+            run_line(shell, text)
+        except Exit:
+            if not _stays(shell, warned):
+                raise
+            warned = True
+        else:
+            warned = False
+
+
+def _stays(shell: Shell, warned: bool) -> bool:
+    """Whether the shell does not end yet: once, where jobs that are stopped would end with it."""
+    if warned or not any(job.stopped and job.status is None for job in shell.jobs):
+        return False
+    shell.complain("jobs are stopped: see jobs, fg; once more ends them")
+    return True
+
+
+def _feed(session: PromptSession[str], shell: Shell) -> None:
+    """Give the line editor what was typed at programs that did not read it."""
+    typed = shell.console.take_typed() if shell.console is not None else b""
+    if typed:
+        keys: list[KeyPress] = []
+        parser = Vt100Parser(keys.append)
+        parser.feed_and_flush(typed.decode("utf-8", "replace"))
+        store_typeahead(session.app.input, keys)
 
 
 def run_line(shell: Shell, text: str) -> None:
@@ -98,7 +134,7 @@ def _report_jobs(shell: Shell) -> None:
         return  # The next command will say it.
     for job in shell.jobs:
         if job.status is not None:
-            shell.complain_plain(jobs.describe(job))
+            shell.complain_plain(jobs.describe(shell, job))
     shell.jobs[:] = [job for job in shell.jobs if job.status is None]
 
 

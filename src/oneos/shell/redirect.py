@@ -31,6 +31,7 @@ _FLAGS = {
 _OWN = re.compile(r"/dev/(?:fd/(\d+)|(stdin|stdout|stderr))")
 _OWN_NUMBER = {"stdin": 0, "stdout": 1, "stderr": 2}
 _NULL = b"/dev/null"
+_TERMINAL = b"/dev/tty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +262,8 @@ class Ends:
             end = self._table.get(fd)
             if end is None:
                 described[fd] = ["null"]
+            elif self._at_terminal(end):
+                described[fd] = ["tty"]
             elif isinstance(end, Descriptor):
                 if end.fd not in fds:
                     fds.append(end.fd)
@@ -276,6 +279,15 @@ class Ends:
                 described[fd] = ["file", end.path, end.flags, end.mode]
                 first_of[id(end)] = fd
         return described
+
+    def _at_terminal(self, end: End) -> bool:
+        """Whether it is the person's terminal, of which each host has its own side."""
+        console = self._shell.console
+        if console is None:
+            return False
+        if isinstance(end, FileEnd):
+            return end.path == _TERMINAL
+        return isinstance(end, Descriptor) and console.is_terminal(end.fd)
 
     def complain(self, message: str) -> None:
         """One line to what the program's standard error would have been, as sh does."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from oneos.errors import OneOSError
 from oneos.local.client import Client
+from oneos.local.console import Console
 from oneos.shell import nodes
 from oneos.shell.control import ShellError
 from oneos.shell.descriptors import Descriptor, write_all
@@ -121,6 +122,8 @@ class Shell:
     owns_client: bool = True
     """Whether its end is the end of the client's connection."""
     foreground: Foreground = field(default_factory=Foreground)
+    console: Console | None = None
+    """The person's terminal, where the shell has it."""
     locals_stack: list[dict[str, Variable | None]] = field(default_factory=list)
     option_index: int = 0
     """Where `getopts` is within a word of several options."""
@@ -156,6 +159,7 @@ class Shell:
             threaded=self.threaded or client is not None,
             owns_client=client is not None,
             foreground=Foreground() if background else self.foreground,
+            console=self.console,
             locals_stack=list(self.locals_stack),
         )
 
@@ -220,7 +224,8 @@ class Shell:
         held = self.descriptors.get(fd)
         if held is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        write_all(held.fd, encode(text))
+        data = encode(text)
+        write_all(held.fd, data if self.console is None else self.console.shown(held.fd, data))
 
     def complain(self, message: str) -> None:
         """One line on standard error, as sh writes it. Nowhere to write to is no error."""

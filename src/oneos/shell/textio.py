@@ -7,7 +7,9 @@ follows the line belongs to the next command.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
 
 from oneos.limits import LINE_BYTES_MAX
 from oneos.shell.control import ShellError
@@ -235,21 +237,29 @@ def read(shell: Shell, arguments: list[str]) -> int:
     held = shell.descriptors.get(0)
     if held is None:
         raise ShellError("read: 0: bad file descriptor", 1)
-    with shell.foreground.blocked():
-        characters, complete = _line(held.fd, raw)
+    console = shell.console
+    with shell.foreground.blocked(), console.reading(held.fd) if console else nullcontext():
+        characters, complete = _line(_reader(shell, held.fd), raw)
     for name, value in _assigned(arguments, characters, shell.separators()):
         shell.set(name, value)
     return 0 if complete else 1
 
 
-def _line(fd: int, raw: bool) -> tuple[list[tuple[str, bool]], bool]:
+def _reader(shell: Shell, fd: int) -> Callable[[], bytes]:
+    """Reads a byte at a time: what follows the line is for others."""
+    if shell.console is None:
+        return lambda: os.read(fd, 1)
+    return partial(shell.console.read, fd)
+
+
+def _line(read_byte: Callable[[], bytes], raw: bool) -> tuple[list[tuple[str, bool]], bool]:
     """One line as characters with a mark for those a backslash made literal, and whether the
     newline came."""
     data = bytearray()
     escaped: set[int] = set()
     after_backslash = False
     complete = False
-    while byte := os.read(fd, 1):
+    while byte := read_byte():
         if after_backslash:
             after_backslash = False
             if byte != b"\n":

@@ -21,6 +21,7 @@ from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.terminals import Terminals
 from oneos.state import control_types as t
 from tests.support.descriptors import open_ends
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
@@ -44,12 +45,14 @@ class Bench:
         self.network = network
         self.control, self._world = hub.control, world
         self.tree = Tree(hub.files, {})
-        self.ends = Ends(HUB, self.tree, Plumbing(hub.streams))
+        plumbing = Plumbing(hub.streams)
+        self.ends = Ends(HUB, self.tree, plumbing)
         self.records = directory / "records"
         self.stage = directory / "stage"
         self.stage.mkdir()
         interpreters = Interpreters(["/bin/sh"], "", "auto")
         self.environments = Environments(HUB, str(directory / "envs"), self.tree, interpreters)
+        self.terminals = Terminals(HUB, hub.links, plumbing, interpreters)
         self.agents = Agents(
             HUB,
             lambda: hub.incarnation,
@@ -58,6 +61,7 @@ class Bench:
             interpreters,
             self.environments,
             NameSpace(HUB, str(directory), str(directory / "socket"), list, "auto", str),
+            self.terminals,
             RunRecords(self.records),
             str(self.stage),
             str(directory / "socket"),

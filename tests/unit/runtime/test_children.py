@@ -124,3 +124,22 @@ async def test_what_nobody_asks_for_is_bounded(
     here, _ = programs
     await here.start(8)
     assert len(here.children._statuses) == 3
+
+
+async def test_wait_returns_when_one_is_stopped_and_again_when_it_has_ended(
+    programs: tuple[Programs, ControlLog],
+) -> None:
+    here, lab = programs
+    one, other = await here.start(2)
+    waiting = asyncio.create_task(here.children.wait_or_stop([one, other]))
+    await asyncio.sleep(0)
+    here.children.stopped(one, 20)
+    assert await waiting == [-20, None]
+    assert (here.children.state(one), here.children.state(other)) == (-20, None)
+    here.children.stopped(one, 0)
+    waiting = asyncio.create_task(here.children.wait_or_stop([one, other]))
+    await here.end(lab, [one, other], 3)
+    assert await waiting == [3, 3]
+    # What comes late, of one that has ended, is no news.
+    here.children.stopped(one, 20)
+    assert here.children.state(one) == 3

@@ -111,6 +111,8 @@ PROCESS = [
     "getpgrp",
     "getsid",
     "setpgid",
+    "tcgetpgrp",
+    "tcsetpgrp",
     "pidfd_open",
     "getuid",
     "geteuid",

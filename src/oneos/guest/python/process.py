@@ -98,6 +98,14 @@ class Process:
         real["setpgid"](kernel_pid, self.family.group(pgrp) if pgrp > 0 else pgrp)
 
     @seamless
+    def tcgetpgrp(self, fd: int, /) -> int:
+        return self.family.named(real["tcgetpgrp"](fd))
+
+    @seamless
+    def tcsetpgrp(self, fd: int, pgid: int, /) -> None:
+        real["tcsetpgrp"](fd, self.family.group(pgid))
+
+    @seamless
     def pidfd_open(self, pid: int, flags: int = 0) -> int:
         if pid <= 0:
             return real["pidfd_open"](pid, flags)  # type: ignore[no-any-return]

@@ -3,7 +3,7 @@
 File actions name paths; those of the tree are opened here before, for only this process can.
 """
 
-import _signal  # type: ignore[import-not-found]
+import _signal
 import posix
 import sys
 from _operator import index

@@ -24,7 +24,7 @@ def main() -> None:
     if sys.argv[1] == "Z":
         from .zygote import serve
 
-        sys.orig_argv, packages = serve(int(sys.argv[2]))  # Returns in each child.
+        sys.orig_argv, packages = serve(*map(int, sys.argv[2:]))  # Returns in each child.
         sys.argv = sys.orig_argv[2:]
     else:
         from .context import Context

@@ -1,14 +1,16 @@
 """A warm interpreter: the context and what every program imports are loaded; it forks on demand.
 
-Started by the Runtime as `python -S boot.py Z FD`, with FD one end of a socket whose other end only
-the Runtime has. It answers one request after the other and keeps nothing of a program: who a child
-is (arguments, environment, token) goes through a socket of its own to the child alone, so no later
-one can find it in its memory. It imports nothing that a program would not have loaded, has no
-thread, sets no signal handler, and ends when its socket does. It does not `gc.freeze`: a program
-could tell, for the collector would not show it what came before it. The requests are in
+Started by the Runtime as `python -S boot.py Z FD [TERMINAL]`, with FD one end of a socket whose
+other end only the Runtime has; with a terminal it leads the session there (`leader.py`). It answers
+one request after the other and keeps nothing of a program: who a child is (arguments, environment,
+token) goes through a socket of its own to the child alone, so no later one can find it in its
+memory. It imports nothing that a program would not have loaded, has no thread, without a terminal
+sets no signal handler, and ends when its socket does. It does not `gc.freeze`: a program could
+tell, for the collector would not show it what came before it. The requests are in
 docs/guest-protocol.md; the Runtime's side is `runtime/zygote.py`.
 """
 
+import _signal
 import _socket
 import posix
 import sys
@@ -30,18 +32,19 @@ In the C locale the interpreter itself changes them as it starts, which a child 
 IDENTITY_BYTES_MAX = 256 * 1024
 """More than the Runtime sends: it starts programs with more to say in the cold."""
 
-REQUEST_BYTES = 64
+REQUEST_BYTES = 256
 NOT_STARTED = 126
 WORD = 4
 
 Socket = _socket.socket  # The program's own is replaced as the context is made.
 
 
-def serve(fd: int) -> tuple[list[str], str | None]:
+def serve(fd: int, terminal: int = -1) -> tuple[list[str], str | None]:
     """Answer requests until the socket ends.
 
     Args:
         fd: the socket to the Runtime.
+        terminal: that of the session which this process leads, if it leads one.
 
     Returns:
         In each child, with its context in place: what `sys.orig_argv` is after a cold start, and
@@ -54,6 +57,11 @@ def serve(fd: int) -> tuple[list[str], str | None]:
     import site  # noqa: F401
 
     runtime = Socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
+    leader = None
+    if terminal >= 0:
+        from .leader import Leader
+
+        leader = Leader(terminal, runtime)
     runtime.send(b"+")
     while True:
         request, received = receive(runtime)
@@ -63,18 +71,32 @@ def serve(fd: int) -> tuple[list[str], str | None]:
             pid = int.from_bytes(request[1:], "little")
             runtime.send(b"R" + reaped(pid))
             continue
+        if leader is not None and request[:1] != b"F":
+            answer, marker = leader.answer(request)
+            runtime.send(request[:1] + answer)
+            # After the answer: the terminal may be slow.
+            leader.mark(marker)
+            continue
         try:
             pid = real["fork"]()
         except OSError as error:
             pid = -(error.errno or 1)
         if pid == 0:
             runtime.close()
+            if leader is None:
+                lead(0)
+            else:
+                leader.child()
             return become(context, received)
         for descriptor in received:
             real["close"](descriptor)
-        if pid > 0:
+        group = pid
+        if pid > 0 and leader is not None:
+            group = leader.place(pid, request[1:])
+        elif pid > 0:
             lead(pid)
-        runtime.send(b"F" + pid.to_bytes(WORD, "little", signed=True))
+        both = [number.to_bytes(WORD, "little", signed=True) for number in (pid, group)]
+        runtime.send(b"F" + b"".join(both))
 
 
 def receive(sock: Socket) -> tuple[bytes, list[int]]:
@@ -119,7 +141,6 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     Where the Runtime does not name one, it has given this start up: nothing was done, and this
     process ends.
     """
-    lead(0)
     *standard, private = received
     # Until all three are in place, none may lie where another belongs.
     standard = [aside(fd) for fd in standard]
@@ -134,7 +155,9 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     own.close()
     if not raw:
         leave(NOT_STARTED)
-    argv, environment = codec.decode(raw)
+    argv, environment, *foreign = codec.decode(raw)
+    if foreign:
+        execute(argv, environment)
     take_environment(environment)
     time.tzset()
     make_streams()
@@ -143,6 +166,18 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     package = sys.modules["_oneos"]
     del sys.modules["_oneos.zygote"], package.zygote
     return [word.decode(ENCODING, ERRORS) for word in argv], packages
+
+
+def execute(argv: list[bytes], environment: "list[list[bytes]]") -> "NoReturn":
+    """Become a program that cannot be a fork of this one: the kernel starts it."""
+    for number in (_signal.SIGPIPE, getattr(_signal, "SIGXFSZ", None)):
+        if number is not None:
+            _signal.signal(number, _signal.SIG_DFL)
+    try:
+        real["execve"](argv[0], argv, dict(environment))
+    except OSError as error:
+        real["write"](2, b"oneos: %s: %s\n" % (argv[0], str(error.strerror).encode()))
+    leave(NOT_STARTED)
 
 
 def aside(fd: int) -> int:

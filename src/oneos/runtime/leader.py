@@ -1,0 +1,95 @@
+"""The leader of a terminal's session, as the Runtime has it: a warm interpreter with a terminal.
+
+All programs of the terminal are started through it, Python ones as forks of it where they may be,
+others by exec in a child of it. It puts jobs into the foreground and takes the terminal back, and
+says which program was stopped. What it does is decided in `guest/python/leader.py`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from oneos.guest import launch_python
+from oneos.limits import TERMINAL_ANSWER_S, ZYGOTE_REQUEST_BYTES_MAX
+from oneos.runtime.warmth import Kind, Warm, start_by
+from oneos.runtime.zygote import Zygote
+
+_STOPPED = b"Z"
+_WORDS = struct.Struct("<ii")
+
+
+class Leader(Zygote):
+    """See the module.
+
+    Args:
+        kind: the interpreter, and for which programs it stands.
+        environment: with which it is executed.
+        lost: called once when it has ended or was ended.
+        terminal: the terminal; stays open here.
+        stopped: told the host's PID of a program that was stopped, and the signal; 0: it goes on.
+
+    Raises:
+        OSError: it could not be started.
+    """
+
+    answer_s = TERMINAL_ANSWER_S
+
+    def __init__(
+        self,
+        kind: Kind,
+        environment: Mapping[bytes, bytes],
+        lost: Callable[[Zygote], None],
+        terminal: int,
+        stopped: Callable[[int, int], None],
+    ) -> None:
+        self.kind = kind
+        self._stopped = stopped
+        super().__init__(kind.interpreter, environment, lost, terminal)
+
+    async def start(
+        self,
+        argv: Sequence[bytes],
+        own: Mapping[bytes, bytes] | None,
+        kind: Kind | None,
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+        job: tuple[int, bool],
+        note: Callable[[int], None],
+    ) -> Warm | None:
+        """Start a program of the terminal.
+
+        Args:
+            argv, environment: what is executed in a cold start.
+            own: of a Python program, the environment that it is to see.
+            kind: what a warm interpreter for it has to stand for.
+            fds: its standard descriptors.
+            job: its number, and whether it is in the foreground.
+            note: told its PID on this host before it runs; it runs only if that returns.
+
+        Returns:
+            None where its arguments do not fit: it can be no program of this session then.
+
+        Raises:
+            OSError: it could not be started.
+            OneOSError: from `note`.
+        """
+        who = [list(argv), list(environment.items())]
+        if own is None or kind != self.kind or not launch_python.may_be_warm(argv, own):
+            who.append(True)
+        identity = msgspec.msgpack.encode(who)
+        if len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
+            return None
+        return await start_by(self, identity, fds, note, _WORDS.pack(*job))
+
+    async def ask(self, request: bytes) -> bytes:
+        """Have it do something with the terminal; its answer. Raises OSError: it has ended."""
+        return await self._answer(self._ask(request, request[:1]), self.answer_s)
+
+    def _heard(self, data: bytes) -> bool:
+        if data[:1] != _STOPPED:
+            return False
+        self._stopped(*_WORDS.unpack(data[1:]))
+        return True

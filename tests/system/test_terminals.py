@@ -1,0 +1,189 @@
+"""The session's terminal on any host: job control, full-screen programs, and old modes at the end.
+
+What a program sees of it, by each way of its context, is in test_context_contract.py.
+"""
+
+import os
+import re
+import signal
+import termios
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.terminal import Person, person
+from tests.system.support import HOME, ONEOS, USER, Cluster, wait_until
+
+SOON_S = 15.0
+PROMPT = f"{HOME}$"
+ENTERED = "\x1b[?2004l"
+"""What the line editor shows last of a line: what follows is the command's."""
+
+ASK = "python3 -c 'print(input(str(6 * 7)) * 2)'"
+CURSES = """
+import curses
+
+def main(screen):
+    screen.addstr(2, 3, "size %d %d" % screen.getmaxyx())
+    screen.refresh()
+    for _ in range(2):
+        key = curses.keyname(screen.getch()).decode()
+        screen.addstr(4, 3, "key %s %d" % (key, screen.getmaxyx()[0]))
+        screen.refresh()
+
+curses.wrapper(main)
+print("drawn")
+"""
+
+PAGER = """
+import sys, tty
+
+print(sys.stdin.read())
+keys = open("/dev/tty", "rb", 0)
+tty.setcbreak(keys)
+print("left by", keys.read(1).decode())
+"""
+
+HOSTS = pytest.mark.parametrize("on", ["", "on host:host2 "], ids=["here", "elsewhere"])
+
+
+class AtPrompt:
+    """Somebody at a prompt of a shell on host1."""
+
+    def __init__(self, cluster: Cluster, somebody: Person) -> None:
+        self.cluster = cluster
+        self.person = somebody
+
+    def line(self, text: str) -> None:
+        """Type a command."""
+        self.person.type(text + "\r")
+        self.person.see(ENTERED)
+
+    def prompt(self) -> str:
+        """Wait for the prompt; what showed before it."""
+        return self.person.see(PROMPT)
+
+    def status(self) -> int:
+        """That of the command before."""
+        self.line("echo status-$?")
+        shown = self.prompt()
+        found = re.search(r"status-(\d+)", shown)
+        assert found, shown
+        return int(found[1])
+
+
+@pytest.fixture
+def at_prompt(shared: Cluster) -> Iterator[AtPrompt]:
+    command = [*ONEOS, "sh", "--user", USER]
+    with person(command, {**os.environ, **shared[1].env}) as somebody:
+        somebody.see(PROMPT)
+        yield AtPrompt(shared, somebody)
+
+
+@HOSTS
+def test_ctrl_c_ends_a_program_that_asks(at_prompt: AtPrompt, on: str) -> None:
+    at_prompt.line(on + ASK)
+    at_prompt.person.see("42")
+    at_prompt.person.press("\x03", "KeyboardInterrupt")
+    at_prompt.prompt()
+    assert at_prompt.status() == 130
+
+
+@HOSTS
+def test_ctrl_z_stops_a_job_that_fg_and_bg_have_go_on(at_prompt: AtPrompt, on: str) -> None:
+    at_prompt.line(on + ASK)
+    at_prompt.person.see("42")
+    at_prompt.person.press("\x1a", "[1]+  Stopped")
+    at_prompt.prompt()
+    assert at_prompt.status() == 148
+    # In the background it is stopped again, for it reads.
+    at_prompt.line("bg")
+    at_prompt.person.press("\r", "[1]+  Stopped")
+    at_prompt.prompt()
+    at_prompt.line("fg")
+    at_prompt.person.press("ab\r", "abab")
+    at_prompt.prompt()
+    at_prompt.line("jobs")
+    assert "Stopped" not in at_prompt.prompt()
+
+
+@HOSTS
+def test_curses_draws_reads_keys_and_follows_the_window(at_prompt: AtPrompt, on: str) -> None:
+    at_prompt.cluster[1].put(f"{HOME}/curses_.py", CURSES.encode())
+    at_prompt.line(f"{on}python3 curses_.py")
+    at_prompt.person.see("size 33 97")
+    at_prompt.person.type("\x1bOA")
+    at_prompt.person.see("key KEY_UP 33")
+    at_prompt.person.resize(20, 60)
+    at_prompt.person.see("drawn\r\n")
+    at_prompt.prompt()
+
+
+@HOSTS
+def test_the_modes_are_the_old_ones_after_a_kill(at_prompt: AtPrompt, on: str) -> None:
+    raw = "import os, time, tty; tty.setraw(0); print('pid', os.getpid(), 'x', flush=True)"
+    at_prompt.line(f'{on}python3 -c "{raw}; time.sleep(99)"')
+    at_prompt.person.see("pid ")
+    pid = at_prompt.person.see(" x")
+    at_prompt.cluster[3].run("kill", "-s", "KILL", pid).ok()
+    at_prompt.prompt()
+    assert at_prompt.status() == 137
+    # The next program starts with the session's modes, and not with those that it left.
+    at_prompt.line(on + ASK)
+    at_prompt.person.see("42")
+    at_prompt.person.press("y\x7fz\r", "zz")
+    at_prompt.prompt()
+
+
+@HOSTS
+def test_a_shell_that_is_ended_gives_its_terminal_back(at_prompt: AtPrompt, on: str) -> None:
+    somebody = at_prompt.person
+    at_prompt.line(f"{on}python3 -c 'import time; print(6 * 7, flush=True); time.sleep(99)'")
+    somebody.see("42")
+    wait_until(lambda: not somebody.modes()[3] & termios.ICANON, SOON_S, "it is raw")
+    somebody.process.send_signal(signal.SIGTERM)
+    assert somebody.wait() == -signal.SIGTERM
+    assert somebody.modes() == somebody.before
+    # Its programs are hung up.
+    wait_until(lambda: not at_prompt.cluster[1].running("python3 -c import time"), SOON_S, "gone")
+
+
+def test_keys_reach_a_pager_behind_a_program_of_another_host(at_prompt: AtPrompt) -> None:
+    at_prompt.cluster[1].put(f"{HOME}/pager.py", PAGER.encode())
+    at_prompt.line("echo first | on host:host2 python3 pager.py")
+    at_prompt.person.see("first")
+    at_prompt.person.press("q", "left by q")
+    at_prompt.prompt()
+
+
+def test_what_is_typed_ahead_is_for_the_prompt(at_prompt: AtPrompt) -> None:
+    at_prompt.line("on host:host2 python3 -c 'import time; print(42, flush=True); time.sleep(1)'")
+    at_prompt.person.see("42")
+    at_prompt.person.type("echo typed''-ahead\r")
+    at_prompt.person.see("typed-ahead\r\n")
+    at_prompt.prompt()
+
+
+def test_a_script_that_is_stopped_stops_whole(at_prompt: AtPrompt) -> None:
+    at_prompt.cluster[1].put(f"{HOME}/asks.sh", f"{ASK}\necho behind\n".encode())
+    at_prompt.line("sh asks.sh")
+    at_prompt.person.see("42")
+    at_prompt.person.press("\x1a", "Stopped")
+    at_prompt.prompt()
+    at_prompt.line("fg")
+    at_prompt.person.press("ab\r", "abab\r\nbehind\r\n")
+    at_prompt.prompt()
+
+
+def test_a_lost_host_gives_the_terminal_back(make_cluster: Callable[[int], Cluster]) -> None:
+    cluster = make_cluster(2)
+    command = [*ONEOS, "sh", "--user", USER]
+    with person(command, {**os.environ, **cluster[1].env}) as somebody:
+        at = AtPrompt(cluster, somebody)
+        at.prompt()
+        at.line("on host:host2 python3 -c 'import time; print(6 * 7, flush=True); time.sleep(99)'")
+        somebody.see("42")
+        cluster[2].kill()
+        somebody.see("sh: the terminal at host2 is gone\r\n")
+        at.prompt()
+        assert at.status() == 137
