@@ -1,4 +1,5 @@
-"""/proc: the network's process table, as far as this host has read the log.
+"""/proc: the network's process table, as far as this host has read the log; and what native
+programs have started, which their hosts are asked for.
 
 A process's own descriptors are at /proc/PID/fd/0, 1 and 2: opening one opens it at the agent's
 host, as the kernel's own /proc does, and brings it here.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from oneos.files.handles import Caller, Handle
 from oneos.files.virtual import Dir, File, Node, Parts
@@ -18,23 +20,41 @@ from oneos.state import control_types as t
 OpenDescriptor = Callable[[t.Process, int, int], Awaitable[Handle]]
 """Opens descriptor N of a process with flags, wherever the process runs."""
 
+
+class Others(Protocol):
+    """Processes that are not in the table."""
+
+    async def all(self) -> list[t.Process]:
+        """All of them, of hosts that answer in time."""
+        ...
+
+    async def find(self, pid: int) -> t.Process | None:
+        """One of them."""
+        ...
+
+
 _FILES = (b"cmdline", b"context", b"host", b"stat", b"status")
 
 
 class Proc:
     """See the module."""
 
-    def __init__(self, control: ControlLog, open_descriptor: OpenDescriptor) -> None:
+    def __init__(
+        self, control: ControlLog, others: Others, open_descriptor: OpenDescriptor
+    ) -> None:
         self._control = control
+        self._others = others
         self._open = open_descriptor
 
     async def find(self, place: Parts, caller: Caller) -> Dir | File | Node | None:
         processes = self._control.state.processes
         if not place:
-            names = {b"%d" % pid: stat.S_IFDIR for pid in processes}
+            others = [process.pid for process in await self._others.all()]
+            names = {b"%d" % pid: stat.S_IFDIR for pid in (*processes, *others)}
             return Dir(names | ({b"self": stat.S_IFDIR} if caller.pid else {}))
         first = b"%d" % caller.pid if place[0] == b"self" and caller.pid else place[0]
-        process = processes.get(int(first)) if first.isdigit() else None
+        pid = int(first) if first.isdigit() else 0
+        process = processes.get(pid) or await self._others.find(pid)
         if process is None:
             return None
         if len(place) == 1:

@@ -269,6 +269,12 @@ class Signal(Struct, frozen=True, array_like=True):
     group: bool = False
 
 
+class Descendants(Struct, frozen=True, array_like=True):
+    """agent.descendants: what the native programs of the receiver have started; or one of them."""
+
+    pid: int = 0
+
+
 # --- between Runtimes: voter.* --------------------------------------------------------------
 class PrepareVoter(Struct, frozen=True):
     """voter.prepare: start an empty server of a generation that is about to begin."""

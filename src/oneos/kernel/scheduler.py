@@ -84,6 +84,7 @@ class Scheduler(Actor):
                     message.user,
                     programs,
                     now_ns(),
+                    bounded=True,
                 )
             )
         return [

@@ -49,6 +49,7 @@ from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
 from oneos.runtime.commands import nowhere
+from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends
 from oneos.runtime.environments import Environments
 from oneos.runtime.facts import facts_of
@@ -67,6 +68,7 @@ from oneos.runtime.remote_files import RemoteFiles
 from oneos.runtime.system import System
 from oneos.runtime.voters import Voters, own_pin
 from oneos.state import control_types as t
+from oneos.state import pids
 from oneos.storage.backing import BackingStore
 from oneos.storage.chunks import ChunkStore
 
@@ -139,6 +141,7 @@ class Node:
             self.agents,
             self.beats,
             self.copies,
+            self.descendants,
             self.home_calls,
             self.name_server,
             self.namespace,
@@ -155,11 +158,16 @@ class Node:
 
     def _wire_programs(self) -> None:
         socket_path = self.directory / "run" / "local.sock"
+        self.descendants = Descendants(
+            self.host, self.control, self.links, lambda: self.namespace.proc()
+        )
         self.tree = Tree(
             self.regular,
             {
                 b"dev": DeviceFiles(self.control, lambda *a: self.remote.open_device(*a)),
-                b"proc": Proc(self.control, lambda *a: self.remote.open_descriptor(*a)),
+                b"proc": Proc(
+                    self.control, self.descendants, lambda *a: self.remote.open_descriptor(*a)
+                ),
                 b"runtime": Runtimes(self.control, self.beats.load),
                 b"topic": TopicFiles(lambda: self.attached.topics, self._topic_names),
             },
@@ -172,6 +180,7 @@ class Node:
             self.interpreters.prefixes,
             self.config.context,
             lambda: self.environments.directory,
+            self._block,
         )
         self.environments = Environments(
             self.host, os.fspath(self.directory / "envs"), self.tree, self.interpreters
@@ -184,6 +193,7 @@ class Node:
             self.interpreters,
             self.environments,
             self.namespace,
+            self.descendants,
             self.records,
             os.fspath(self.directory / "stage"),
             os.fspath(socket_path),
@@ -220,6 +230,7 @@ class Node:
             self.services,
             self.links,
             self.agents,
+            self.descendants,
             self.beats,
             self.name_server,
             lambda: self.supervisor.states(),
@@ -267,6 +278,11 @@ class Node:
         await self.attached.found(self._manifest(), self.facts)
         await self._arrive()
 
+    def _block(self) -> int:
+        """Which numbers this host's kernel gives."""
+        own = self.control.state.members.get(self.host)
+        return own.block if own is not None else pids.NO_BLOCK
+
     def _manifest(self) -> Manifest:
         path = self.directory / "manifest.toml"
         if path.exists():
@@ -275,7 +291,7 @@ class Node:
 
     async def _arrive(self) -> None:
         self.incarnation = Incarnation(
-            await self.control.submit(t.Arrive(self.host, self.facts, now_ns()))
+            await self.control.submit(t.Arrive(self.host, self.facts, now_ns(), numbers=True))
         )
         await self.backing.drop_leftovers()
         self._closers.append(self.homes.stop)
