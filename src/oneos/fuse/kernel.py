@@ -26,6 +26,7 @@ MNT_DETACH = 2
 
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAP_SYS_ADMIN, _CAP_CHECKPOINT_RESTORE = 21, 40
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 
 # pivot_root(2) has no wrapper in every libc. The numbers are those of the kernel's tables.
@@ -69,6 +70,11 @@ def setns(path: str) -> None:
         _check(_libc.setns(fd, 0), path)
     finally:
         os.close(fd)
+
+
+def adopt_orphans() -> None:
+    """Be the parent of what descends from this process and has lost its own."""
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "orphans")
 
 
 def keep_capabilities() -> None:

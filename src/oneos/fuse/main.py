@@ -19,6 +19,7 @@ import threading
 
 import msgspec
 
+from oneos.fuse import kernel
 from oneos.fuse.namespace import KINDS, Start, build, limit_of_files
 from oneos.fuse.server import FuseServer
 from oneos.fuse.view import View, view_of
@@ -59,6 +60,8 @@ def main() -> int:
         tree = [os.fsdecode(name) for name, *_ in client.call("list", b"/")]
     view = view_of(given.interpreter, tree, given.packages)
     ours, theirs = socket.socketpair()
+    # Its child starts the programs, and shall be found below the Runtime, as they.
+    kernel.adopt_orphans()
     child = os.fork()
     if child == 0:
         _build_in_child(view, given.mountpoint, given.hostname, start, theirs)

@@ -41,6 +41,9 @@ _STREAMS = {
     b"/dev/stderr": b"/proc/self/fd/2",
 }
 
+_OF_NETWORK = frozenset((b"cmdline", b"context", b"host", b"stat", b"status"))
+"""Of /proc/PID; of what a program here has open the network knows the standard streams only."""
+
 _STANDING = frozenset((b"/", b"/bin", b"/dev", b"/etc", b"/home", b"/proc", b"/tmp", b"/var"))
 """Directories of the tree itself: what is laid below them does not change what they are."""
 
@@ -108,14 +111,14 @@ class View:
             self.missing[b"/proc"] = [Missing(self._proc, HOST_ROOT.encode() + b"/proc")]
 
     def of_kernel(self, path: bytes) -> bytes:
-        """What a name in /proc/PID leads to, if that is a program here and the kernel has the name.
+        """What a name in /proc/PID leads to, if that is a program here and only the kernel has it.
 
-        The kernel's own is what programs know how to read; what it lacks is the network's.
+        What both have is the network's, which knows who started a program from where.
         """
         if not self._proc or not path.startswith(b"/proc/"):
             return b""
         _, _, pid, *names = path.split(b"/")
-        if len(names) != 1 or not pid.isdigit():
+        if len(names) != 1 or not pid.isdigit() or names[0] in _OF_NETWORK:
             return b""
         if not os.path.lexists(os.path.join(os.fsencode(self._proc), pid, names[0])):
             return b""
