@@ -116,9 +116,7 @@ class First:
 
     def _answer(self) -> bool:
         try:
-            request, fds, _, _ = socket.recv_fds(
-                self._runtime, REQUEST_BYTES, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-            )
+            request, fds = receive(self._runtime)
         except OSError:
             return False
         if not request:
@@ -160,6 +158,15 @@ class First:
             pass  # Its end shows as the next request.
 
 
+def receive(sock: socket.socket) -> "tuple[bytes, list[int]]":
+    """One request and its descriptors, which no program inherits: `recv_fds` forgets to say so."""
+    space = socket.CMSG_SPACE(DESCRIPTORS * WORD)
+    request, ancillary, _, _ = sock.recvmsg(REQUEST_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+    raw = b"".join(data for _, _, data in ancillary)
+    fds = [raw[at : at + WORD] for at in range(0, len(raw), WORD)]
+    return request, [int.from_bytes(fd, sys.byteorder) for fd in fds]
+
+
 def lead(pid: int) -> None:
     """Make a process the leader of a group of its own."""
     try:
@@ -195,6 +202,7 @@ def main() -> None:
     """See the module. Over the socket first goes `+`, with /proc, or `!` and what failed."""
     calls.default_signals()
     runtime = socket.socket(fileno=int(sys.argv[1]))
+    runtime.set_inheritable(False)
     nofile, hard = int(sys.argv[2]), resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, hard))
     numbers = None

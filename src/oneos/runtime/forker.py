@@ -25,6 +25,23 @@ WORD = 4
 _ANSWER_BYTES = 16
 
 
+def receive(sock: socket.socket, size: int, fds_max: int) -> tuple[bytes, list[int]]:
+    """A message and the descriptors with it, which no program that is executed inherits.
+
+    `socket.recv_fds` does not pass that flag on, in Python 3.11.
+
+    Raises:
+        OSError: as recvmsg(2) fails.
+    """
+    fds = array.array("i")
+    flags = socket.MSG_CMSG_CLOEXEC
+    data, ancillary, _, _ = sock.recvmsg(size, socket.CMSG_LEN(fds_max * fds.itemsize), flags)
+    for level, kind, raw in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(raw[: len(raw) - len(raw) % fds.itemsize])
+    return data, list(fds)
+
+
 class Forker:
     """See the module.
 
@@ -136,7 +153,7 @@ class Forker:
 
     def _readable(self) -> None:
         try:
-            data, fds, _, _ = socket.recv_fds(self._sock, _ANSWER_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
+            data, fds = receive(self._sock, _ANSWER_BYTES, 1)
         except BlockingIOError:
             return
         except OSError:

@@ -26,7 +26,7 @@ from oneos.errors import UserError
 from oneos.kernel import messages as m
 from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S, PID_BLOCK
 from oneos.net.routes import Peer, Routes
-from oneos.runtime.forker import Forked
+from oneos.runtime.forker import Forked, receive
 from oneos.runtime.starter import Starter
 from oneos.state import pids
 
@@ -218,7 +218,7 @@ class NameSpace:
         theirs.close()
         ours.settimeout(NAMESPACE_START_S)
         try:
-            data, fds, _, _ = socket.recv_fds(ours, 1024, _KINDS_MAX, socket.MSG_CMSG_CLOEXEC)
+            data, fds = receive(ours, 1024, _KINDS_MAX)
         except TimeoutError:
             data, fds = b"!the file process does not answer", []
         if data.startswith(b"n "):
