@@ -86,7 +86,7 @@ def main() -> int:
     if server is None or not data.startswith(b"n "):
         runtime.sendall(f"!{failure}".encode())
         return 1
-    kept = dict(zip(data.decode().split()[1:], fds, strict=True))
+    kept = dict(zip(data.decode().partition("\n")[0].split()[1:], fds, strict=True))
     view.have_proc(kept.get("proc", -1))
     socket.send_fds(runtime, [data], fds)
     for kind, fd in kept.items():

@@ -9,7 +9,6 @@ host's numbers, and the log says why.
 
 from __future__ import annotations
 
-import logging
 import os
 import resource
 import socket
@@ -30,8 +29,6 @@ KINDS = ("starter", "first", "proc", "user", "mnt", "uts", "pid")
 
 _FIRST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "first.py")
 _ANSWER_BYTES = 1024
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,8 @@ def build(view: View, mountpoint: str, hostname: str, start: Start, to: socket.s
     """Make the name space around this process.
 
     First /dev/fuse is sent to `to`: from then on the other side must serve the mount. Then, when
-    all is in place, the names of those of KINDS that there are, with their descriptors.
+    all is in place, the names of those of KINDS that there are, with their descriptors; on a
+    second line, why there are no numbers of its own.
 
     Args:
         view: what is shown beside the tree.
@@ -94,15 +92,23 @@ def build(view: View, mountpoint: str, hostname: str, start: Start, to: socket.s
     for path, target in view.root_links.items():
         os.symlink(target, mountpoint + path)
     _own_file_systems(mountpoint)
-    kept = _start_first(f"{mountpoint}{HOST_ROOT}/proc", start, own_user)
+    kept, why = start_first(f"{mountpoint}{HOST_ROOT}/proc", start, own_user)
     for kind in ("user", "mnt", "uts")[not own_user :]:
         kept[kind] = os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
     _become_root(mountpoint)
-    socket.send_fds(to, [" ".join(["n", *kept]).encode()], list(kept.values()))
+    said = " ".join(["n", *kept]) + "\n" + why
+    socket.send_fds(to, [said.encode()], list(kept.values()))
 
 
-def _start_first(proc: str, start: Start, own_user: bool) -> dict[str, int]:
-    """Start the process that starts programs, with /proc as they are to see it."""
+def start_first(proc: str, start: Start, own_user: bool) -> tuple[dict[str, int], str]:
+    """Start the process that starts programs, with /proc as they are to see it.
+
+    Returns:
+        What of KINDS there is then; and why programs have the host's numbers, if they do.
+
+    Raises:
+        OSError: it cannot be started.
+    """
     why = "this host has no numbers of its own"
     if start.count:
         try:
@@ -114,14 +120,13 @@ def _start_first(proc: str, start: Start, own_user: bool) -> dict[str, int]:
             if found:
                 # It is there only since a process is in it.
                 inside = os.open("/proc/self/ns/pid_for_children", os.O_RDONLY | os.O_CLOEXEC)
-                return found | {"pid": inside}
+                return found | {"pid": inside}, ""
             kernel.setns("/proc/self/ns/pid")
-    log.warning("native programs have the host's PIDs, and no children in ps: %s", why)
     kernel.mount("/proc", proc, "", kernel.MS_BIND | kernel.MS_REC)
-    found, why = _execute_first("-", start, own_user)
+    found, failure = _execute_first("-", start, own_user)
     if not found:
-        raise OSError(0, why)
-    return found
+        raise OSError(0, failure)
+    return found, why
 
 
 def _execute_first(proc: str, start: Start, own_user: bool) -> tuple[dict[str, int], str]:

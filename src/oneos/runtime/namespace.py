@@ -222,7 +222,10 @@ class NameSpace:
         except TimeoutError:
             data, fds = b"!the file process does not answer", []
         if data.startswith(b"n "):
-            return process, ours, dict(zip(data.decode().split()[1:], fds, strict=True))
+            kinds, _, why = data.decode().partition("\n")
+            if why:
+                log.warning("native programs have the host's PIDs, and no children in ps: %s", why)
+            return process, ours, dict(zip(kinds.split()[1:], fds, strict=True))
         ours.close()
         process.kill()
         process.wait()

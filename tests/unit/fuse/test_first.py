@@ -25,13 +25,14 @@ import os, socket, sys
 to = socket.socket(fileno=int(sys.argv[1]))
 to.set_inheritable(False)
 from oneos.fuse import kernel
-from oneos.fuse.namespace import Start, _map_ids, _start_first
+from oneos.fuse.namespace import Start, _map_ids, start_first
 own_user, uid, gid = os.getuid() != 0, os.getuid(), os.getgid()
 kernel.unshare(kernel.CLONE_NEWNS | (kernel.CLONE_NEWUSER if own_user else 0))
 if own_user:
     _map_ids(uid, gid)
 kernel.mount("", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
-kept = _start_first(sys.argv[2], Start(int(sys.argv[3]), int(sys.argv[4]), 256), own_user)
+kept, why = start_first(sys.argv[2], Start(int(sys.argv[3]), int(sys.argv[4]), 256), own_user)
+assert bool(why) != ("pid" in kept)
 socket.send_fds(to, [" ".join(kept).encode()], list(kept.values()))
 """
 
