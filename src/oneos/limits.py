@@ -224,6 +224,27 @@ FUSE_DROP_RETRY_S = 0.001
 AGENTS_PER_CORE = 8
 """Agents a core of one's own host takes before programs go to other hosts."""
 
+PID_FIRST = 2
+"""The first number the log gives: 1 is in every name space the process that starts the others."""
+
+PID_LOGGED_END = 1 << 20
+"""One more than the last number the log gives. More than all hosts may run (MEMBERS_MAX times
+AGENTS_MAX is a quarter of it) and keep; the rest, up to the kernel's own 2^22, is the hosts'."""
+
+PID_BLOCKS = 512
+"""As many as MEMBERS_MAX."""
+
+PID_BLOCK = 6144
+"""Numbers of one host for what its programs start: 3 * 2^20 over PID_BLOCKS. Twice AGENTS_MAX with
+five children each; a number is given again after half of them at the earliest."""
+
+LISTING_S = 1.0
+"""For a host to tell which processes its programs started: milliseconds. A list of all programs is
+there to find out what is wrong, and does without a host that does not answer."""
+
+DESCENDANTS_MAX = PID_BLOCK
+"""Processes in one answer; there are no more numbers."""
+
 AGENTS_MAX = 512
 """Agents on one host; each is an OS process."""
 
@@ -604,6 +625,10 @@ a terminal that somebody looks back on, until that goes on."""
 
 TERMINALS_MAX = 256
 """Sessions' terminals of one host: each is a process of 10 MiB and two descriptors."""
+
+STARTER_ANSWER_S = 20.0
+"""For the process that starts programs in a name space to fork: 1 ms. Beyond this it hangs and is
+ended, and with it all programs there: so as long as the name space itself has to start."""
 
 ZYGOTE_STARTS_AFTER_S = 0.1
 """After a program had to start cold: its own start, some 30 ms, is not to be slowed down."""

@@ -178,3 +178,21 @@ console.log(word(fs.existsSync(made)), word(made.startsWith('/tmp/')));
 fs.rmdirSync(made);
 """,
 }
+
+FAMILY = {
+    "py": """
+import os, subprocess
+print(os.getpid(), flush=True)
+child = subprocess.Popen(["sleep", "60"])
+print(child.pid, flush=True)
+print(-child.wait())
+""",
+    "js": """
+const { spawn } = require('child_process');
+const { signals } = require('os').constants;
+console.log(process.pid);
+const child = spawn('sleep', ['60'], { stdio: 'inherit' });
+console.log(child.pid);
+child.on('exit', (code, signal) => console.log(signals[signal]));
+""",
+}

@@ -11,7 +11,15 @@ from oneos.runtime.namespace import NameSpace
 from tests.support.terminal import person
 from tests.system.conftest import DEVICES
 from tests.system.support import HOME, ONEOS, USER, Cluster, read_line, wait_until
-from tests.system.support_context import FILES, FILES_SEEN, HIDDEN, SELF, STREAMS, TERMINAL
+from tests.system.support_context import (
+    FAMILY,
+    FILES,
+    FILES_SEEN,
+    HIDDEN,
+    SELF,
+    STREAMS,
+    TERMINAL,
+)
 
 SOON_S = 15.0
 HOSTS = {"instrumented": "host1", "namespace": "host2"}
@@ -86,6 +94,33 @@ def test_of_its_host_it_sees_no_more_than_it_needs(
     secrets = (str(tmp_path / "secret"), str(both.directory), "/etc/shadow")
     line = run(both, carrier, language, HIDDEN[language], *secrets)
     assert both[1].sh(line).ok() == "[]\nFalse\nFalse\nFalse\nTrue True\n"
+
+
+def test_it_and_its_children_have_the_numbers_that_ps_shows_and_obey_any_host(
+    both: Cluster, carrier: str, language: str
+) -> None:
+    with both[1].shell(run(both, carrier, language, FAMILY[language])) as process:
+        own, child = (int(read_line(process.stdout)) for _ in range(2))
+
+        def shown() -> dict[int, tuple[int, str, str, str]]:
+            rows = {p["pid"]: p for p in both[1].processes() if p["state"] == "running"}
+            return {
+                pid: tuple(rows[pid][key] for key in ("ppid", "host", "user", "command"))
+                for pid in (own, child)
+                if pid in rows and "sleep" in rows[child]["command"]
+            }
+
+        found = wait_until(lambda: len(shown()) == 2 and shown(), SOON_S, "ps shows both")
+        assert found[own][1] == found[child][1] == HOSTS[carrier]
+        assert found[child][0] == own and found[child][2] == found[own][2]
+        for host in both.hosts:
+            assert f"PPid:\t{own}\n" in host.get(f"/proc/{child}/status").decode()
+            assert host.get(f"/proc/{child}/context") == f"{carrier}\n".encode()
+            host.sh(f"kill -0 {child} && kill -s CONT {child}").ok()
+        other = next(host for host in both.hosts if host.name != HOSTS[carrier])
+        other.sh(f"kill -TERM {child}").ok()
+        assert read_line(process.stdout) == b"15\n"
+        assert process.wait(SOON_S) == 0
 
 
 def test_it_is_in_the_table_and_ends_by_a_signal_from_any_host(

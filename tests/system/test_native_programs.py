@@ -1,6 +1,6 @@
 """Native programs in the name space: the tree is their root, and nothing of it is only theirs.
 
-They need /dev/fuse and nsenter, which a host may not have: then all of this is skipped.
+They need /dev/fuse, which a host may not have: then all of this is skipped.
 """
 
 import os
@@ -11,11 +11,16 @@ import psutil
 import pytest
 
 from oneos.runtime.namespace import NameSpace
-from tests.system.support import HOME, Cluster, Host, one_line_error, read_line, wait_until
+from tests.system.support import HOME, USER, Cluster, Host, one_line_error, read_line, wait_until
 
 pytestmark = pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
 
 SOON_S = 15.0
+
+
+def pids(host: Host) -> set[int]:
+    """The numbers that `ps` shows, of what runs."""
+    return {p["pid"] for p in host.processes() if p["state"] == "running"}
 
 
 def file_process(host: Host) -> psutil.Process | None:
@@ -115,6 +120,72 @@ def test_table_says_how_each_program_sees_the_tree(shared: Cluster) -> None:
         (other,) = shared[1].running("sleep")
         assert shared[2].get(f"/proc/{native['pid']}/context") == b"namespace\n"
         assert shared[2].get(f"/proc/{other['pid']}/context") == b"instrumented\n"
+
+
+def test_what_a_native_program_starts_shows_with_its_parent_and_ends_from_any_host(
+    shared: Cluster,
+) -> None:
+    line = "sleep 61 & echo $$ $!; wait $!; echo $?"
+    with shared[1].shell(f"on host:host2 /usr/bin/sh -c '{line}'") as process:
+        parent, child = map(int, read_line(process.stdout).split())
+        found = wait_until(
+            lambda: [
+                p for p in shared[3].running("") if p["pid"] == child and "sl" in p["command"]
+            ],
+            SOON_S,
+            "ps of a third host shows it",
+        )[0]
+        assert (found["ppid"], found["host"], found["user"]) == (parent, "host2", USER)
+        assert f"{parent}" in shared[3].sh(f"ps -o ppid,command -p {child}").ok()
+        shared[3].sh(f"kill {child}").ok()
+        assert read_line(process.stdout) == b"143\n"
+    assert one_line_error(shared[3].sh(f"kill {child}"))
+
+
+def test_children_outlive_their_parent_but_not_the_group_that_is_killed(shared: Cluster) -> None:
+    line = "sleep 62 > /dev/null 2>&1 & echo $!"
+    orphan = int(shared[1].sh(f"on host:host2 /usr/bin/sh -c '{line}'").ok())
+    (found,) = (p for p in shared[3].processes() if p["pid"] == orphan)
+    assert (found["ppid"], found["state"]) == (1, "running")
+    shared[3].sh(f"kill -KILL {orphan}").ok()
+    wait_until(lambda: orphan not in pids(shared[3]), SOON_S, "the orphan is reaped")
+
+    with shared[1].shell(f"on host:host2 /usr/bin/sh -c 'echo $$; {line}; wait'") as process:
+        parent, child = (int(read_line(process.stdout)) for _ in range(2))
+        shared[3].ask("kill", -parent, signal.SIGTERM)
+        assert process.wait(SOON_S) == 128 + signal.SIGTERM
+    wait_until(lambda: child not in pids(shared[3]), SOON_S, "its child ended with it")
+
+
+def test_a_thousand_forks_leave_nothing_and_the_next_program_starts(shared: Cluster) -> None:
+    text = (
+        "import os\nfor n in range(1000):\n if not os.fork(): os._exit(0)\n if n % 2: os.wait()\n"
+    )
+    shared[1].put(f"{HOME}/forks.py", text.encode())
+    shared[1].sh("on host:host2 /usr/bin/env python3 forks.py").ok()
+    assert shared[1].sh("on host:host2 /usr/bin/echo next").ok() == "next\n"
+    wait_until(
+        lambda: not [p for p in shared[1].processes() if p["host"] == "host2" and p["ppid"] == 1],
+        SOON_S,
+        "none is left",
+    )
+
+
+def test_stopped_and_killed_child_of_an_instrumented_program_is_so_for_both(
+    shared: Cluster,
+) -> None:
+    text = """\
+import os, signal, subprocess
+child = subprocess.Popen(["/usr/bin/sh", "-c", "echo $$; kill -STOP $$; exec /usr/bin/sleep 60"])
+print(child.pid, flush=True)
+print(os.WSTOPSIG(os.waitpid(child.pid, os.WUNTRACED)[1]), flush=True)
+os.kill(child.pid, signal.SIGCONT)
+child.kill()
+print(child.wait())
+"""
+    shared[1].put(f"{HOME}/stops.py", text.encode())
+    lines = shared[1].sh("on host:host2 python3 stops.py").ok().split()
+    assert lines[0] == lines[1] and lines[2:] == [str(int(signal.SIGSTOP)), "-9"]
 
 
 def test_host_is_seen_read_only_and_only_where_it_must(shared: Cluster) -> None:

@@ -1,4 +1,5 @@
-"""/proc: the network's process table, as far as this host has read the log.
+"""/proc: the network's process table, as far as this host has read the log; and what native
+programs have started, which their hosts are asked for.
 
 A process's own descriptors are at /proc/PID/fd/0, 1 and 2: opening one opens it at the agent's
 host, as the kernel's own /proc does, and brings it here.
@@ -6,9 +7,11 @@ host, as the kernel's own /proc does, and brings it here.
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from oneos.files.handles import Caller, Handle
 from oneos.files.virtual import Dir, File, Node, Parts
@@ -18,30 +21,48 @@ from oneos.state import control_types as t
 OpenDescriptor = Callable[[t.Process, int, int], Awaitable[Handle]]
 """Opens descriptor N of a process with flags, wherever the process runs."""
 
+
+class Others(Protocol):
+    """Processes that are not in the table."""
+
+    async def all(self) -> list[t.Process]:
+        """All of them, of hosts that answer in time."""
+        ...
+
+    async def find(self, pid: int) -> t.Process | None:
+        """One of them."""
+        ...
+
+
 _FILES = (b"cmdline", b"context", b"host", b"stat", b"status")
 
 
 class Proc:
     """See the module."""
 
-    def __init__(self, control: ControlLog, open_descriptor: OpenDescriptor) -> None:
+    def __init__(
+        self, control: ControlLog, others: Others, open_descriptor: OpenDescriptor
+    ) -> None:
         self._control = control
+        self._others = others
         self._open = open_descriptor
 
     async def find(self, place: Parts, caller: Caller) -> Dir | File | Node | None:
         processes = self._control.state.processes
         if not place:
-            names = {b"%d" % pid: stat.S_IFDIR for pid in processes}
+            others = [process.pid for process in await self._others.all()]
+            names = {b"%d" % pid: stat.S_IFDIR for pid in (*processes, *others)}
             return Dir(names | ({b"self": stat.S_IFDIR} if caller.pid else {}))
         first = b"%d" % caller.pid if place[0] == b"self" and caller.pid else place[0]
-        process = processes.get(int(first)) if first.isdigit() else None
+        pid = int(first) if first.isdigit() else 0
+        process = processes.get(pid) or await self._others.find(pid)
         if process is None:
             return None
         if len(place) == 1:
             names = dict.fromkeys(_FILES, stat.S_IFREG)
             return Dir(names | ({b"fd": stat.S_IFDIR} if process.state == "running" else {}))
         if len(place) == 2 and place[1] in _FILES:
-            text = _TEXTS[place[1]](process)
+            text = _TEXTS[place[1]](process, caller)
             return File(lambda: text)
         if place[1] == b"fd" and process.state == "running":
             if len(place) == 2:
@@ -57,13 +78,17 @@ def state_letter(process: t.Process) -> str:
     return "R" if process.state == "running" else "Z"
 
 
-def _status(process: t.Process) -> bytes:
+def _status(process: t.Process, caller: Caller) -> bytes:
     word = "running" if process.state == "running" else "zombie"
     rows = [
         ("Name", _text(process.argv[0].rsplit(b"/", 1)[-1])),
         ("State", f"{state_letter(process)} ({word})"),
         ("Pid", str(process.pid)),
         ("PPid", str(process.ppid)),
+        # All programs of a Runtime are its user's: real, effective, saved, and for files.
+        ("Uid", "\t".join([str(caller.uid)] * 4)),
+        ("Gid", "\t".join([str(caller.gid)] * 4)),
+        ("Threads", "1"),
         ("Host", process.host),
         ("User", process.user),
         ("Session", str(process.sid)),
@@ -77,19 +102,28 @@ def _status(process: t.Process) -> bytes:
     return "".join(f"{key}:\t{value}\n" for key, value in rows).encode()
 
 
-def _stat(process: t.Process) -> bytes:
+def _stat(process: t.Process, caller: Caller) -> bytes:
+    """As proc_pid_stat(5) has it, with 0 for what only its host's kernel knows."""
     name = _text(process.argv[0].rsplit(b"/", 1)[-1])
-    status = "" if process.status is None else str(process.status)
-    return (
-        f"{process.pid} ({name}) {state_letter(process)} {process.ppid} {process.sid} "
-        f"{process.started_ns} {status}\n"
-    ).encode()
+    fields = ["0"] * 49
+    fields[0:4] = [str(process.ppid), str(process.pid), str(process.sid), "0"]
+    fields[16] = "1"
+    # In ticks since the reader's host was started, which is what its other clocks go by.
+    booted_ns = time.time_ns() - time.clock_gettime_ns(_SINCE_BOOT)
+    fields[18] = str(max(0, process.started_ns - booted_ns) * _TICKS // 10**9)
+    status = process.status or 0
+    fields[48] = str(status << 8 if status < 128 else status - 128)
+    words = " ".join(fields)
+    return f"{process.pid} ({name}) {state_letter(process)} {words}\n".encode()
 
 
-_TEXTS: dict[bytes, Callable[[t.Process], bytes]] = {
-    b"cmdline": lambda p: b"".join(word + b"\0" for word in p.argv),
-    b"context": lambda p: p.context.encode() + b"\n",
-    b"host": lambda p: p.host.encode() + b"\n",
+_TICKS = os.sysconf("SC_CLK_TCK")
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+_TEXTS: dict[bytes, Callable[[t.Process, Caller], bytes]] = {
+    b"cmdline": lambda p, caller: b"".join(word + b"\0" for word in p.argv),
+    b"context": lambda p, caller: p.context.encode() + b"\n",
+    b"host": lambda p, caller: p.host.encode() + b"\n",
     b"stat": _stat,
     b"status": _status,
 }

@@ -18,10 +18,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
+
+_CAPABILITY_VERSION_3 = 0x20080522
+_CAP_SYS_ADMIN, _CAP_CHECKPOINT_RESTORE = 21, 40
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 
 # pivot_root(2) has no wrapper in every libc. The numbers are those of the kernel's tables.
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "armv7l": 218, "armv6l": 218, "riscv64": 41}
@@ -55,6 +61,38 @@ def unmount(target: str) -> None:
 def unshare(flags: int) -> None:
     """Enter new name spaces."""
     _check(_libc.unshare(flags), "")
+
+
+def setns(path: str) -> None:
+    """Enter the name space that a link of /proc names."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check(_libc.setns(fd, 0), path)
+    finally:
+        os.close(fd)
+
+
+def adopt_orphans() -> None:
+    """Be the parent of what descends from this process and has lost its own."""
+    _check(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "orphans")
+
+
+def keep_capabilities() -> None:
+    """Let the program that this process executes keep what this one may do; see capabilities(7).
+
+    In a user name space of its own a process may do everything in it until it executes something,
+    unless it is user 0 there.
+    """
+    head = struct.pack("<Ii", _CAPABILITY_VERSION_3, 0)
+    sets = ctypes.create_string_buffer(24)
+    _check(_libc.capget(head, sets), "capabilities")
+    low, permitted_low, _, high, permitted_high, _ = struct.unpack("<6I", sets.raw)
+    # What it may do, a program that it executes inherits.
+    given = (low, permitted_low, permitted_low, high, permitted_high, permitted_high)
+    _check(_libc.capset(head, struct.pack("<6I", *given)), "capabilities")
+    for number in (_CAP_SYS_ADMIN, _CAP_CHECKPOINT_RESTORE):
+        ambient = (_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, number, 0, 0)
+        _check(_libc.prctl(*ambient), "capabilities")
 
 
 def set_hostname(name: str) -> None:

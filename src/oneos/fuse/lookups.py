@@ -96,6 +96,8 @@ class Lookups:
             made_up = _made_up(path, self._view.kind(path), len(target))
             # It stays as it is as long as the mount.
             return Kept(made_up, CACHE_VALID_S, CACHE_VALID_S)
+        if target := self._view.of_kernel(path):
+            return Kept(_made_up(path, stat.S_IFLNK, len(target)), 0, 0)
         try:
             look = self._cache.look(self._client(), path)
         except FileError as error:
@@ -147,8 +149,8 @@ class Lookups:
 
     def readlink(self, node_id: int, body: memoryview) -> bytes:
         path = self._nodes.path(self._nodes.get(node_id))
-        target = self._view.links.get(path)
-        if target is None:
+        target = self._view.links.get(path) or self._view.of_kernel(path)
+        if not target:
             try:
                 return bytes(self._client().call("readlink", path))
             except FileError:

@@ -19,7 +19,8 @@ import threading
 
 import msgspec
 
-from oneos.fuse.namespace import KINDS, build
+from oneos.fuse import kernel
+from oneos.fuse.namespace import KINDS, Start, build, limit_of_files
 from oneos.fuse.server import FuseServer
 from oneos.fuse.view import View, view_of
 from oneos.local.client import Client
@@ -36,10 +37,12 @@ def main() -> int:
     options.add_argument("--hostname", required=True)
     options.add_argument("--interpreter", action="append", default=[])
     options.add_argument("--packages", required=True)
+    options.add_argument("--numbers", type=int, nargs=2, default=(0, 0), metavar=("FIRST", "COUNT"))
     given = options.parse_args()
     logging.basicConfig(format="file process: %(levelname)s %(message)s", level=logging.INFO)
     # A Ctrl-C at the Runtime's terminal is the Runtime's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    start = Start(given.numbers[0], given.numbers[1], limit_of_files())
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     runtime = socket.socket(fileno=os.dup(0))
@@ -48,9 +51,11 @@ def main() -> int:
         tree = [os.fsdecode(name) for name, *_ in client.call("list", b"/")]
     view = view_of(given.interpreter, tree, given.packages)
     ours, theirs = socket.socketpair()
+    # Its child starts the programs, and shall be found below the Runtime, as they.
+    kernel.adopt_orphans()
     child = os.fork()
     if child == 0:
-        _build_in_child(view, given.mountpoint, given.hostname, theirs)
+        _build_in_child(view, given.mountpoint, given.hostname, start, theirs)
     theirs.close()
     server, failure = None, "the kernel refuses a name space"
     while True:
@@ -63,28 +68,33 @@ def main() -> int:
                 os.path.dirname(given.socket),
             )
             server.start()
-        elif data == b"n":
+        elif data.startswith(b"n "):
             break
         else:
             failure = data.decode("utf-8", "replace") or failure
             break
     os.waitpid(child, 0)
-    if server is None or data != b"n":
+    if server is None or not data.startswith(b"n "):
         runtime.sendall(f"!{failure}".encode())
         return 1
-    socket.send_fds(runtime, [b"n"], fds)
-    for fd in fds:
-        os.close(fd)
+    kept = dict(zip(data.decode().partition("\n")[0].split()[1:], fds, strict=True))
+    view.have_proc(kept.get("proc", -1))
+    socket.send_fds(runtime, [data], fds)
+    for kind, fd in kept.items():
+        if kind != "proc":
+            os.close(fd)
     # Whichever ends first: the Runtime, or the mount with the last program in it.
     threading.Thread(target=_watch, args=(runtime, server), daemon=True).start()
     server.over.wait()
     return 0
 
 
-def _build_in_child(view: View, mountpoint: str, hostname: str, to: socket.socket) -> None:
+def _build_in_child(
+    view: View, mountpoint: str, hostname: str, start: Start, to: socket.socket
+) -> None:
     status = 1
     try:
-        build(view, mountpoint, hostname, to)
+        build(view, mountpoint, hostname, start, to)
         status = 0
     except OSError as error:
         where = f" at {error.filename}" if error.filename else ""

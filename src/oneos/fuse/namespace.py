@@ -1,15 +1,21 @@
 """Building the name space in which native programs run.
 
 Done once, by a child of the file process that ends when it has handed over what keeps the name
-space alive: descriptors. Programs enter it by them. Where the Runtime is not root the name space
-gets a user name space of its own, in which it may mount (user_namespaces(7)).
+space alive: descriptors, and the socket of the process that starts programs in it (`first.py`).
+Where the Runtime is not root the name space gets a user name space of its own, in which it may
+mount (user_namespaces(7)). Where the kernel has no name space of PIDs for us, programs keep the
+host's numbers, and the log says why.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import stat
+import sys
+from dataclasses import dataclass
+from typing import NoReturn
 
 from oneos.fuse import kernel
 from oneos.fuse.view import HOST_ROOT, Bind, View
@@ -17,8 +23,27 @@ from oneos.fuse.view import HOST_ROOT, Bind, View
 TREE = f"{HOST_ROOT}/tree"
 """Where the whole tree is mounted; its directories are shown at the root one by one."""
 
-KINDS = ("mnt", "uts", "user")
-"""What `build` sends: descriptors of these name spaces, the last only where it was made."""
+KINDS = ("starter", "first", "proc", "user", "mnt", "uts", "pid")
+"""What `build` may send: the socket to the process that starts programs, a pidfd of that, its
+/proc, and the name spaces in the order in which they are entered."""
+
+_FIRST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "first.py")
+_ANSWER_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the process is told that starts programs.
+
+    Attributes:
+        first, count: the numbers that its kernel gives; 0 of them where the host has none.
+        files: how many descriptors a program may have.
+    """
+
+    first: int
+    count: int
+    files: int
+
 
 _ROOT_OPTIONS = "mode=755,size=1m"
 _KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048
@@ -26,16 +51,18 @@ _KEPT_FLAGS = 2 | 4 | 8 | 1024 | 2048
 taken over into a user name space may not lose them."""
 
 
-def build(view: View, mountpoint: str, hostname: str, to: socket.socket) -> None:
+def build(view: View, mountpoint: str, hostname: str, start: Start, to: socket.socket) -> None:
     """Make the name space around this process.
 
     First /dev/fuse is sent to `to`: from then on the other side must serve the mount. Then, when
-    all is in place, the descriptors of the name spaces.
+    all is in place, the names of those of KINDS that there are, with their descriptors; on a
+    second line, why there are no numbers of its own.
 
     Args:
         view: what is shown beside the tree.
         mountpoint: an empty directory of the host.
         hostname: what programs see as the host's name.
+        start: for the process that starts programs.
         to: a unix socket.
 
     Raises:
@@ -65,10 +92,73 @@ def build(view: View, mountpoint: str, hostname: str, to: socket.socket) -> None
     for path, target in view.root_links.items():
         os.symlink(target, mountpoint + path)
     _own_file_systems(mountpoint)
-    kinds = KINDS if own_user else KINDS[:2]
-    kept = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds]
+    kept, why = start_first(f"{mountpoint}{HOST_ROOT}/proc", start, own_user)
+    for kind in ("user", "mnt", "uts")[not own_user :]:
+        kept[kind] = os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
     _become_root(mountpoint)
-    socket.send_fds(to, [b"n"], kept)
+    said = " ".join(["n", *kept]) + "\n" + why
+    socket.send_fds(to, [said.encode()], list(kept.values()))
+
+
+def start_first(proc: str, start: Start, own_user: bool) -> tuple[dict[str, int], str]:
+    """Start the process that starts programs, with /proc as they are to see it.
+
+    Returns:
+        What of KINDS there is then; and why programs have the host's numbers, if they do.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    why = "this host has no numbers of its own"
+    if start.count:
+        try:
+            kernel.unshare(kernel.CLONE_NEWPID)
+        except OSError as error:
+            why = str(error)
+        else:
+            found, why = _execute_first(proc, start, own_user)
+            if found:
+                # It is there only since a process is in it.
+                inside = os.open("/proc/self/ns/pid_for_children", os.O_RDONLY | os.O_CLOEXEC)
+                return found | {"pid": inside}, ""
+            kernel.setns("/proc/self/ns/pid")
+    kernel.mount("/proc", proc, "", kernel.MS_BIND | kernel.MS_REC)
+    found, failure = _execute_first("-", start, own_user)
+    if not found:
+        raise OSError(0, failure)
+    return found, why
+
+
+def _execute_first(proc: str, start: Start, own_user: bool) -> tuple[dict[str, int], str]:
+    """It, as soon as it is ready: what of KINDS comes from it. Or nothing, and what failed."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        _become_first(theirs, proc, start, own_user)
+    theirs.close()
+    answer, fds, _, _ = socket.recv_fds(ours, _ANSWER_BYTES, 2)
+    if answer == b"+":
+        return dict(zip(KINDS, [ours.detach(), *fds], strict=False)), ""
+    ours.close()
+    os.wait()
+    return {}, answer[1:].decode("utf-8", "replace") or "it ended as it began"
+
+
+def _become_first(sock: socket.socket, proc: str, start: Start, own_user: bool) -> NoReturn:
+    try:
+        if own_user:
+            kernel.keep_capabilities()
+        # The file process's end shows by its standard input, which nobody else may hold.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sock.set_inheritable(True)
+        words = [sock.fileno(), start.files, proc, start.first, start.count]
+        os.execv(sys.executable, [sys.executable, "-S", "-I", _FIRST, *map(str, words)])
+    finally:
+        os._exit(1)
+
+
+def limit_of_files() -> int:
+    """How many descriptors this process may have: a program's limit, before ours is raised."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _map_ids(uid: int, gid: int) -> None:
@@ -128,8 +218,6 @@ def _own_file_systems(mountpoint: str) -> None:
     os.symlink("pts/ptmx", f"{host}/dev/ptmx")
     safe = kernel.MS_NOSUID | kernel.MS_NODEV
     kernel.mount("shm", f"{host}/dev/shm", "tmpfs", safe, "mode=1777")
-    # Not one of its own: that takes a PID name space, and programs are found by the host's PIDs.
-    kernel.mount("/proc", f"{host}/proc", "", kernel.MS_BIND | kernel.MS_REC)
 
 
 def _become_root(mountpoint: str) -> None:

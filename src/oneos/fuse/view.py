@@ -41,6 +41,9 @@ _STREAMS = {
     b"/dev/stderr": b"/proc/self/fd/2",
 }
 
+_OF_NETWORK = frozenset((b"cmdline", b"context", b"host", b"stat", b"status"))
+"""Of /proc/PID; of what a program here has open the network knows the standard streams only."""
+
 _STANDING = frozenset((b"/", b"/bin", b"/dev", b"/etc", b"/home", b"/proc", b"/tmp", b"/var"))
 """Directories of the tree itself: what is laid below them does not change what they are."""
 
@@ -76,6 +79,7 @@ class View:
     links: dict[bytes, bytes] = field(default_factory=dict)
     directories: set[bytes] = field(default_factory=set)
     missing: dict[bytes, list[Missing]] = field(default_factory=dict)
+    _proc: str = ""
     _children: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
 
     def kind(self, path: bytes) -> int:
@@ -96,6 +100,29 @@ class View:
             if os.path.lexists(os.path.join(os.fsencode(there.source), name)):
                 return there.target + b"/" + name
         return b""
+
+    def have_proc(self, fd: int) -> None:
+        """The kernel's /proc of the programs here is open at `fd`, where their PIDs are their own.
+
+        -1: they have the host's PIDs, and its /proc.
+        """
+        if fd >= 0:
+            self._proc = f"/proc/self/fd/{fd}"
+            self.missing[b"/proc"] = [Missing(self._proc, HOST_ROOT.encode() + b"/proc")]
+
+    def of_kernel(self, path: bytes) -> bytes:
+        """What a name in /proc/PID leads to, if that is a program here and only the kernel has it.
+
+        What both have is the network's, which knows who started a program from where.
+        """
+        if not self._proc or not path.startswith(b"/proc/"):
+            return b""
+        _, _, pid, *names = path.split(b"/")
+        if len(names) != 1 or not pid.isdigit() or names[0] in _OF_NETWORK:
+            return b""
+        if not os.path.lexists(os.path.join(os.fsencode(self._proc), pid, names[0])):
+            return b""
+        return HOST_ROOT.encode() + path
 
     def lay(self, path: bytes, target: bytes) -> None:
         """Show a symbolic link in a directory of the tree, with the directories above it."""

@@ -272,6 +272,12 @@ class Signal(Struct, frozen=True, array_like=True):
     group: bool = False
 
 
+class Descendants(Struct, frozen=True, array_like=True):
+    """agent.descendants: what the native programs of the receiver have started; or one of them."""
+
+    pid: int = 0
+
+
 # --- between Runtimes: terminal.* -----------------------------------------------------------
 class TerminalModes(Struct, frozen=True):
     """How a terminal is set up: struct winsize, the four flags of termios, its characters.

@@ -84,6 +84,7 @@ class Scheduler(Actor):
                     message.user,
                     programs,
                     now_ns(),
+                    bounded=True,
                 )
             )
         return [
@@ -120,7 +121,7 @@ def choose(
             raise UserError(
                 f"native programs cannot run on {where}",
                 errno=errno.ENOEXEC,
-                hint="they take Linux, /dev/fuse and nsenter there; docs/context.md says more",
+                hint="they take Linux and /dev/fuse there; docs/context.md says more",
             )
         raise UserError(
             f"there is no {wish.interpreter} on {where}",

@@ -32,8 +32,9 @@ class Agent:
     program or a warm interpreter started; `inherited` are the handles it has from its parent. While
     its packages are installed it is `preparing`. What it is sent before it has an OS process is
     `pending`, each signal once, as the kernel keeps them. One that was `seen` and has neither
-    `process` nor `watched` ended before it could be watched. One at a `terminal` belongs to a `job` there (its
-    number, and whether it starts in the foreground), whose programs are one process `group`.
+    `process` nor `watched` ended before it could be watched. One at a `terminal` belongs to a `job`
+    there (its number, and whether it starts in the foreground), whose programs are one process
+    `group`.
     """
 
     start: m.Start

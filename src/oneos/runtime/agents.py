@@ -31,16 +31,19 @@ from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, CHILD_APPEAR_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.agent import Agent
+from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends, Pipes, Standard
 from oneos.runtime.environments import Environment, Environments, searched
+from oneos.runtime.forker import Forked
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
 from oneos.runtime.terminals import Terminal, Terminals
-from oneos.runtime.warmth import Warm, Warmth, kind_of
+from oneos.runtime.warmth import Warmth, kind_of
 from oneos.state import control_types as t
+from oneos.state.pids import NO_BLOCK, block_of
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Agents:
         environments: the packages that programs ask for.
         namespace: where native programs are started.
         terminals: those of sessions.
+        descendants: what those start.
         records: which OS processes they are, for the next run.
         directory: for each agent's private staging directory.
         socket_path: where programs reach this Runtime.
@@ -78,6 +82,7 @@ class Agents:
         environments: Environments,
         namespace: NameSpace,
         terminals: Terminals,
+        descendants: Descendants,
         records: RunRecords,
         directory: str,
         socket_path: str,
@@ -90,6 +95,7 @@ class Agents:
         self.environments = environments
         self._namespace = namespace
         self._terminals = terminals
+        self._descendants = descendants
         self._records = records
         self._directory = directory
         self._socket_path = socket_path
@@ -245,14 +251,11 @@ class Agents:
             OneOSError: it cannot be executed here.
         """
         start = agent.start
+        packages = _packages(agent)
         inside = self._interpreters.inside(start.interpreter, start.arguments)
-        packages = agent.environment
-        if packages is not None and packages.kind != start.interpreter:
-            packages = None
         if inside is not None:
-            argv = self._namespace.command(start.cwd, inside)
-            environment = self._namespace.environment(start.env)
-            return argv, environment | (self._searched(packages, start.env) if packages else {})
+            argv = self._namespace.command(start.pid, start.cwd, inside)
+            return argv, self._environment_inside(agent)
         argv = self._interpreters.command(start.interpreter, start.arguments)
         environment = self._interpreters.environment(start.interpreter, start.env)
         environment |= {
@@ -273,16 +276,24 @@ class Agents:
             environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(packages.path)
         return argv, environment
 
+    def _environment_inside(self, agent: Agent) -> dict[bytes, bytes]:
+        packages, env = _packages(agent), agent.start.env
+        environment = self._namespace.environment(env)
+        return environment | (self._searched(packages, env) if packages is not None else {})
+
     async def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
-        argv, given = self.command(agent)
-        environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath)), **given}
+        start = agent.start
         # A complaint about output that could not be committed goes where its errors go.
         agent.complaints = os.dup(fds[2])
-        start = agent.start
-        warm = start.interpreter == "python" and (
-            self._interpreters.inside(start.interpreter, start.arguments) is None
-        )
+        inside = self._interpreters.inside(start.interpreter, start.arguments)
+        if inside is not None and agent.terminal is None:
+            await self._spawn_inside(agent, inside, fds)
+            return
+        argv, given = self.command(agent)
+        environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath)), **given}
+        warm = start.interpreter == "python" and inside is None
         if agent.terminal is not None:
+            # Of the name space too: it has to be one of the session that the terminal belongs to.
             if await self._spawn_at(agent.terminal, agent, argv, environment, fds, warm):
                 return
             self.admit()
@@ -291,6 +302,20 @@ class Agents:
                 return
             self.admit()
         self._execute(agent, argv, environment, fds)
+
+    async def _spawn_inside(
+        self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
+    ) -> None:
+        start = agent.start
+        environment = self._environment_inside(agent)
+        standard = [fds[0], fds[1], fds[2]]
+        forked = await self._namespace.start(start.pid, start.cwd, arguments, environment, standard)
+        agent.watched = forked.watched
+        if self._closing:
+            forked.watched.kill()
+        if agent.os_pid:
+            self.note(agent, agent.os_pid)
+        self.start_task(self._watch_forked(agent, forked), f"agent {start.pid}")
 
     async def _spawn_warm(
         self,
@@ -310,7 +335,7 @@ class Agents:
         if warm is None:
             return False
         agent.watched = warm.watched
-        self.start_task(self._watch_warm(agent, warm), f"agent {agent.start.pid}")
+        self.start_task(self._watch_forked(agent, warm), f"agent {agent.start.pid}")
         return True
 
     async def _spawn_at(
@@ -340,7 +365,7 @@ class Agents:
         if started is None:
             return False
         agent.watched, agent.group = started.watched, started.group
-        self.start_task(self._watch_warm(agent, started), f"agent {agent.start.pid}")
+        self.start_task(self._watch_forked(agent, started), f"agent {agent.start.pid}")
         return True
 
     def _execute(
@@ -400,13 +425,13 @@ class Agents:
         code = agent.process.wait()
         await self.finish(agent, code if code >= 0 else 128 - code)
 
-    async def _watch_warm(self, agent: Agent, warm: Warm) -> None:
-        await warm.ended()
+    async def _watch_forked(self, agent: Agent, forked: Forked) -> None:
+        await forked.ended()
         # From here on its number may be another process's.
         agent.over = True
         if agent.terminal is not None:
-            agent.terminal.agents.pop(warm.watched.os_pid, None)
-        await self.finish(agent, await warm.status())
+            agent.terminal.agents.pop(forked.watched.os_pid, None)
+        await self.finish(agent, await forked.status())
 
     async def finish(self, agent: Agent, status: int) -> None:
         """Close what an agent that has ended left open, then write its end down.
@@ -489,6 +514,9 @@ class Agents:
         self.signal(pid, number, group)
 
     def _is_placed(self, pid: int) -> bool:
+        if block_of(pid) != NO_BLOCK:
+            # Its kernel alone knows it.
+            return False
         state = self._control.state
         process = state.processes.get(pid)
         if process is None:
@@ -497,14 +525,17 @@ class Agents:
         return process.state == "running" and process.host == self.host
 
     def signal(self, pid: int, number: int, group: bool = False) -> None:
-        """Send a signal to an agent here, or to the process group that it leads; at a terminal,
-        to that of its job.
+        """Send a signal to an agent here, or to what one started; or to the process group that it
+        leads, at a terminal to that of its job.
 
         One that has no OS process yet gets it when it has.
 
         Raises:
             FileError: ESRCH, it does not run here, or leads no group.
         """
+        if block_of(pid) != NO_BLOCK:
+            self._descendants.signal(pid, number, group)
+            return
         agent = self._agents.get(pid)
         if agent is not None and agent.preparing is not None:
             # It has no process yet: it ends as that would by default, and is never stopped.
@@ -547,12 +578,23 @@ class Agents:
         except (FileError, ProcessLookupError):
             pass
 
-    def os_pid(self, pid: int) -> int:
-        """The host's PID of an agent here. Raises FileError(ESRCH)."""
+    def directory(self, pid: int) -> str:
+        """What the kernel says of an agent here or of what one started: a directory of /proc.
+
+        Raises:
+            FileError: ESRCH.
+        """
         agent = self._agents.get(pid)
+        if agent is None and block_of(pid) == NO_BLOCK:
+            raise FileError(errno.ESRCH)
+        # In the name space before outside: there only what stands for it may be seen.
+        if self._namespace.proc() >= 0:
+            inside = f"/proc/self/fd/{self._namespace.proc()}/{pid}"
+            if os.path.exists(inside):
+                return inside
         if agent is None or not agent.os_pid:
             raise FileError(errno.ESRCH)
-        return agent.os_pid
+        return f"/proc/{agent.os_pid}"
 
     async def close(self) -> None:
         """End all agents: SIGTERM, then SIGKILL after a grace; what they wrote is committed."""
@@ -594,6 +636,12 @@ async def _exited(process: subprocess.Popen[bytes]) -> None:
     finally:
         loop.remove_reader(fd)
         os.close(fd)
+
+
+def _packages(agent: Agent) -> Environment | None:
+    """What was installed for it, if it is a program of that kind."""
+    packages = agent.environment
+    return packages if packages and packages.kind == agent.start.interpreter else None
 
 
 def _failure(error: Exception) -> OneOSError:

@@ -165,8 +165,9 @@ class Launcher:
                     "status": NOT_EXECUTABLE,
                 }
         # The record was applied where the Scheduler runs; whoever waits for a program reads here.
-        newest = max(stage.pid for stage in able)
-        await self._control.wait_for(lambda: self._control.state.next_pid > newest)
+        await self._control.wait_for(
+            lambda: self._control.state.processes.keys() >= {x.pid for x in able if x.pid}
+        )
         self.children.add([stage.pid for stage in able if stage.pid])
 
     async def _give_terminals(self, spec: SpawnSpec, job: Job, stages: list[_Stage]) -> None:

@@ -14,7 +14,8 @@ import msgspec
 
 from oneos.guest import launch_python
 from oneos.limits import TERMINAL_ANSWER_S, ZYGOTE_REQUEST_BYTES_MAX
-from oneos.runtime.warmth import Kind, Warm, start_by
+from oneos.runtime.forker import Forked
+from oneos.runtime.warmth import Kind, start_by
 from oneos.runtime.zygote import Zygote
 
 _STOPPED = b"Z"
@@ -58,7 +59,7 @@ class Leader(Zygote):
         fds: Sequence[int],
         job: tuple[int, bool],
         note: Callable[[int], None],
-    ) -> Warm | None:
+    ) -> Forked | None:
         """Start a program of the terminal.
 
         Args:
@@ -82,11 +83,11 @@ class Leader(Zygote):
         identity = msgspec.msgpack.encode(who)
         if len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None
-        return await start_by(self, identity, fds, note, _WORDS.pack(*job))
+        return await start_by(self, identity, fds, note, *job)
 
     async def ask(self, request: bytes) -> bytes:
         """Have it do something with the terminal; its answer. Raises OSError: it has ended."""
-        return await self._answer(self._ask(request, request[:1]), self.answer_s)
+        return (await self._answer(self._ask(request, request[:1]), self.answer_s))[0]
 
     def _heard(self, data: bytes) -> bool:
         if data[:1] != _STOPPED:

@@ -1,9 +1,10 @@
 """The name space of this host: made when the first native program needs it, kept for the next.
 
 The file process that serves it is a child of the Runtime (`oneos.fuse.main`) and ends with it.
-Programs enter by descriptors that only the Runtime holds. When the file process ends, by a fault or
-by a kill, the kernel fails every call of the programs in its name space at once (ENOTCONN); the
-next program gets a new one.
+Programs are started in it by its first process (`starter.py`), which goes on until they have ended;
+what an instrumented program starts enters by descriptors that only the Runtime holds. When the file
+process ends, by a fault or by a kill, the kernel fails every call of the programs in its name space
+at once (ENOTCONN); the next program gets a new one.
 """
 
 from __future__ import annotations
@@ -16,31 +17,42 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from oneos.errors import UserError
 from oneos.kernel import messages as m
-from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S
+from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S, PID_BLOCK
 from oneos.local.file_process import PACKAGES, Drop, encode
+from oneos.runtime.forker import Forked, receive
+from oneos.runtime.starter import Starter
+from oneos.state import pids
 
 log = logging.getLogger(__name__)
 
-ENV = "/usr/bin/env"
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"
 """Where the host's own programs are found, after those of the tree's /bin."""
 
+_ENTER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "fuse", "enter.py")
+
 _SYSTEM = (b"/bin/", b"/lib/", b"/opt/", b"/sbin/", b"/usr/")
 """Where programs lie that a name space shows; see `oneos.fuse.view`."""
+
+
+_KINDS_MAX = 7
+"""Descriptors that the file process sends; see `oneos.fuse.namespace`."""
+
+_ENTERED = ("user", "mnt", "uts", "pid")
 
 
 @dataclass(slots=True)
 class _Made:
     process: subprocess.Popen[bytes]
     control: socket.socket
-    fds: list[int]
+    starter: Starter
+    fds: dict[str, int]
     last_recall: int = 0
     recalls: dict[int, asyncio.Future[None]] = field(default_factory=dict)
 
@@ -55,6 +67,7 @@ class NameSpace:
         interpreters: directories of the host that interpreters need.
         context: what the configuration says of it.
         packages: the directory with what programs asked to be installed.
+        block: which numbers this host's kernel gives; see `state/pids.py`.
     """
 
     def __init__(
@@ -65,6 +78,7 @@ class NameSpace:
         interpreters: Callable[[], Sequence[str]],
         context: str,
         packages: Callable[[], str],
+        block: Callable[[], int],
     ) -> None:
         self._host = host
         self._directory = directory
@@ -72,7 +86,8 @@ class NameSpace:
         self._interpreters = interpreters
         self._context = context
         self._packages = packages
-        self._enter = shutil.which("nsenter") or "nsenter"
+        self._block = block
+        self._starters: set[Starter] = set()
         self._made: _Made | None = None
         self._making = asyncio.Lock()
         self._settled = asyncio.Event()
@@ -93,8 +108,8 @@ class NameSpace:
             return "it takes Linux"
         if not os.access("/dev/fuse", os.R_OK | os.W_OK):
             return "this user may not use /dev/fuse"
-        if shutil.which("nsenter") is None or not os.path.exists(ENV):
-            return "it takes nsenter (Debian, Ubuntu: apt install util-linux)"
+        if not hasattr(os, "pidfd_open"):
+            return "its Python was built for an older kernel"
         if os.getuid() and _read("/proc/sys/user/max_user_namespaces") == "0":
             return "the kernel allows no user name spaces"
         return ""
@@ -167,38 +182,48 @@ class NameSpace:
         """
         async with self._making:
             if self._made is not None:
-                if self._made.process.poll() is None:
+                if self._made.process.poll() is None and not self._here().starter.over:
                     return
                 await self._drop()
             if why := self.why(self._context):
                 raise UserError(f"there is no name space on {self._host}: {why}", errno=8)
             self._settled.clear()
             try:
-                self._made = made = await asyncio.to_thread(self._make)
+                process, control, fds = await asyncio.to_thread(self._make)
+                sock = socket.socket(fileno=fds.pop("starter"))
+                starter = Starter(sock, fds.pop("first"), self._starters.discard)
+                self._starters.add(starter)
+                self._made = made = _Made(process, control, starter, fds)
             finally:
                 self._settled.set()
             made.control.setblocking(False)
             loop = asyncio.get_running_loop()
             loop.add_reader(made.control, self._heard, made, loop)
 
-    def _make(self) -> _Made:
+    def _make(self) -> tuple[subprocess.Popen[bytes], socket.socket, dict[str, int]]:
         mountpoint = os.path.join(self._directory, "run", "tree")
         os.makedirs(mountpoint, exist_ok=True)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "oneos.fuse.main", "--socket", self._socket_path]
         command += ["--mountpoint", mountpoint, "--hostname", self._host]
         command += ["--packages", self._packages()]
+        if self._block() != pids.NO_BLOCK:
+            first = pids.first_of(self._block())
+            command += ["--numbers", str(first), str(PID_BLOCK)]
         for path in self._interpreters():
             command += ["--interpreter", path]
         process = subprocess.Popen(command, stdin=theirs.fileno(), cwd="/", process_group=0)
         theirs.close()
         ours.settimeout(NAMESPACE_START_S)
         try:
-            data, fds, _, _ = socket.recv_fds(ours, 1024, 3)
+            data, fds = receive(ours, 1024, _KINDS_MAX)
         except TimeoutError:
             data, fds = b"!the file process does not answer", []
-        if data == b"n":
-            return _Made(process, ours, fds)
+        if data.startswith(b"n "):
+            kinds, _, why = data.decode().partition("\n")
+            if why:
+                log.warning("native programs have the host's PIDs, and no children in ps: %s", why)
+            return process, ours, dict(zip(kinds.split()[1:], fds, strict=True))
         ours.close()
         process.kill()
         process.wait()
@@ -228,31 +253,63 @@ class NameSpace:
                 done.set_result(None)
         if self._made is made:
             log.warning("the file process ended; programs of its name space get errors")
-            self._dropping = asyncio.ensure_future(self.close())
+            self._dropping = asyncio.ensure_future(self._gone(made))
 
     def inside(self, path: str) -> str:
         """Where a name space shows a directory below that of the packages."""
         return path.replace(self._packages(), PACKAGES, 1)
 
-    def command(self, cwd: bytes, arguments: Sequence[bytes]) -> list[str | bytes]:
-        """The host's command line for a program in the name space.
+    async def start(
+        self,
+        pid: int,
+        cwd: bytes,
+        arguments: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+    ) -> Forked:
+        """Start a program in the name space; see `Starter.start`.
 
         Raises:
             UserError: the name space is gone; `ready` makes a new one.
         """
+        return await self._here().starter.start(pid, cwd, arguments, environment, fds)
+
+    def command(self, pid: int, cwd: bytes, arguments: Sequence[bytes]) -> list[str | bytes]:
+        """The host's command line for a program in the name space that another program starts.
+
+        Raises:
+            UserError: the name space is gone; `ready` makes a new one.
+        """
+        fds = self._here().fds
+        kinds = [f"/proc/{os.getpid()}/fd/{fds[kind]}" for kind in _ENTERED if kind in fds]
+        number = str(pid) if "pid" in fds else "0"
+        return [sys.executable, "-S", "-I", _ENTER, number, ",".join(kinds), cwd, *arguments]
+
+    def _here(self) -> _Made:
         if self._made is None:
             raise UserError("the name space is gone", errno=8)
-        own = f"/proc/{os.getpid()}/fd"
-        mnt, uts, *user = self._made.fds
-        enter = [self._enter, f"--mount={own}/{mnt}", f"--uts={own}/{uts}"]
-        if user:
-            enter += [f"--user={own}/{user[0]}", "--preserve-credentials"]
-        return [*enter, "--", ENV, "-C", cwd, *arguments]
+        return self._made
+
+    def proc(self) -> int:
+        """The /proc of the name space's own PIDs; -1 where it has none."""
+        return self._made.fds.get("proc", -1) if self._made is not None else -1
 
     async def close(self) -> None:
-        """End the file process; what still runs in the name space gets errors."""
+        """End the name space, and all that runs in it."""
         async with self._making:
+            starters = list(self._starters)
+            for starter in starters:
+                starter.end()
+            # The file process comes last: what is killed may be waiting for its answer.
+            for starter in starters:
+                await starter.closed()
             await self._drop()
+
+    async def _gone(self, made: _Made) -> None:
+        """The file process has ended; what still runs in the name space gets errors."""
+        async with self._making:
+            if self._made is made:
+                await self._drop()
 
     async def _drop(self) -> None:
         made, self._made = self._made, None
@@ -260,8 +317,9 @@ class NameSpace:
             return
         asyncio.get_running_loop().remove_reader(made.control)
         made.control.close()
-        for fd in made.fds:
+        for fd in made.fds.values():
             os.close(fd)
+        made.starter.retire()
         try:
             await asyncio.to_thread(made.process.wait, NAMESPACE_START_S)
         except subprocess.TimeoutExpired:

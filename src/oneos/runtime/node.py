@@ -51,6 +51,7 @@ from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
 from oneos.runtime.commands import nowhere
+from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends
 from oneos.runtime.environments import Environments
 from oneos.runtime.facts import facts_of
@@ -71,6 +72,7 @@ from oneos.runtime.system import System
 from oneos.runtime.terminals import Terminals
 from oneos.runtime.voters import Voters, own_pin
 from oneos.state import control_types as t
+from oneos.state import pids
 from oneos.storage.backing import BackingStore
 from oneos.storage.chunks import ChunkStore
 
@@ -130,6 +132,7 @@ class Node:
             lambda: self.interpreters.prefixes(),
             config.context,
             lambda: self.environments.directory,
+            self._block,
         )
         self.recalls = Recalls(Generation(), self.namespace)
         self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
@@ -161,6 +164,7 @@ class Node:
             self.agents,
             self.beats,
             self.copies,
+            self.descendants,
             self.home_calls,
             self.name_server,
             self.recalls,
@@ -177,11 +181,14 @@ class Node:
             self.index.fetch_snapshot = snapshots.fetch
 
     def _wire_programs(self, socket_path: Path) -> None:
+        self.descendants = Descendants(self.host, self.control, self.links, self.namespace.proc)
         self.tree = Tree(
             self.regular,
             {
                 b"dev": DeviceFiles(self.control, lambda *a: self.remote.open_device(*a)),
-                b"proc": Proc(self.control, lambda *a: self.remote.open_descriptor(*a)),
+                b"proc": Proc(
+                    self.control, self.descendants, lambda *a: self.remote.open_descriptor(*a)
+                ),
                 b"runtime": Runtimes(self.control, self.beats.load),
                 b"topic": TopicFiles(lambda: self.attached.topics, self._topic_names),
             },
@@ -200,6 +207,7 @@ class Node:
             self.environments,
             self.namespace,
             self.terminals,
+            self.descendants,
             self.records,
             os.fspath(self.directory / "stage"),
             os.fspath(socket_path),
@@ -239,6 +247,7 @@ class Node:
             self.services,
             self.links,
             self.agents,
+            self.descendants,
             self.beats,
             self.name_server,
             lambda: self.supervisor.states(),
@@ -294,6 +303,11 @@ class Node:
         await self.attached.found(self._manifest(), self.facts)
         await self._arrive()
 
+    def _block(self) -> int:
+        """Which numbers this host's kernel gives."""
+        own = self.control.state.members.get(self.host)
+        return own.block if own is not None else pids.NO_BLOCK
+
     def _manifest(self) -> Manifest:
         path = self.directory / "manifest.toml"
         if path.exists():
@@ -302,7 +316,7 @@ class Node:
 
     async def _arrive(self) -> None:
         self.incarnation = Incarnation(
-            await self.control.submit(t.Arrive(self.host, self.facts, now_ns()))
+            await self.control.submit(t.Arrive(self.host, self.facts, now_ns(), numbers=True))
         )
         await self.backing.drop_leftovers()
         self._closers.append(self.homes.stop)

@@ -204,7 +204,7 @@ class Offspring:
             # A command that cannot be executed here must fail before anybody forks for it.
             self._agents.command(agent)
             # Its end is judged by the table, which has it once its record has been read here.
-            await self._control.wait_for(lambda: self._control.state.next_pid > placed.pid)
+            await self._control.wait_for(lambda: placed.pid in self._control.state.processes)
             if parent.over:
                 # It was killed meanwhile, and what it had open is closed.
                 raise FileError(errno.ESRCH)

@@ -390,7 +390,7 @@ class Operations:
         await self._system.kill(pid, number)
 
     async def _op_ps(self, who: Who, everything: bool = True) -> list[dict[str, Any]]:
-        return self._system.processes(everything)
+        return await self._system.processes(everything)
 
     async def _op_session(self, who: Who, wish: dict[str, Any]) -> dict[str, Any]:
         assert isinstance(who.owner, Client)

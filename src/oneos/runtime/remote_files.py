@@ -129,7 +129,7 @@ class RemoteFiles:
             task.add_done_callback(self._tasks.discard)
 
     def _own_descriptor(self, pid: int, number: int, flags: int) -> int:
-        path = f"/proc/{self._agents.os_pid(pid)}/fd/{number}"
+        path = f"{self._agents.directory(pid)}/fd/{number}"
         access = flags & os.O_ACCMODE
         # Without O_NONBLOCK the kernel would wait for the other end of a pipe, and we with it.
         fd = os.open(path, access | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -17,6 +17,7 @@ from oneos.limits import STATUS_TIMEOUT_S, TOKEN_LIFE_S
 from oneos.net.links import Links
 from oneos.runtime.agents import Agents
 from oneos.runtime.beats import Beats
+from oneos.runtime.descendants import Descendants
 from oneos.runtime.joining import NameServer
 from oneos.state import control_types as t
 
@@ -31,7 +32,7 @@ class System:
     Args:
         host: this host.
         version: of the package.
-        control, services, links, agents, beats, names: what the answers come from.
+        control, services, links, agents, descendants, beats, names: what the answers come from.
         states: the services of this host by name, with their states.
         grow_voters: changes the number of voters.
         ready: whether this Runtime has arrived in the network.
@@ -46,6 +47,7 @@ class System:
         services: Services,
         links: Links,
         agents: Agents,
+        descendants: Descendants,
         beats: Beats,
         names: NameServer,
         states: Callable[[], dict[str, str]],
@@ -59,6 +61,7 @@ class System:
         self._services = services
         self._links = links
         self._agents = agents
+        self._descendants = descendants
         self._beats = beats
         self._names = names
         self._states = states
@@ -138,8 +141,9 @@ class System:
             # A look at the network must not depend on the network being well.
             return None
 
-    def processes(self, everything: bool) -> list[dict[str, Any]]:
-        """The process table, as `oneos ps --json` prints it."""
+    async def processes(self, everything: bool) -> list[dict[str, Any]]:
+        """The process table with what its programs started, as `oneos ps --json` prints it."""
+        others = await self._descendants.all()
         return [
             {
                 "pid": p.pid,
@@ -153,7 +157,7 @@ class System:
                 "status": p.status,
                 "reason": p.reason,
             }
-            for p in sorted(self._control.state.processes.values(), key=lambda p: p.pid)
+            for p in sorted([*self._control.state.processes.values(), *others], key=_pid)
             if everything or p.state == "running"
         ]
 
@@ -173,18 +177,25 @@ class System:
         group, pid = pid < 0, abs(pid)
         process = self._control.state.processes.get(pid)
         if process is None:
-            raise FileError(errno.ESRCH)
+            host = self._descendants.host_of(pid)
+            if host is None:
+                raise FileError(errno.ESRCH)
+            await self._signal_at(host, pid, number, group)
+            return
         if process.state != "running":
             # As a zombie: a signal to it succeeds and changes nothing.
             return
-        if process.host == self.host:
+        await self._signal_at(process.host, pid, number, group)
+
+    async def _signal_at(self, host: HostName, pid: int, number: int, group: bool) -> None:
+        if host == self.host:
             try:
                 await self._agents.signal_placed(pid, number, group)
             except ProcessLookupError:
                 raise FileError(errno.ESRCH) from None
             return
         try:
-            await self._links.call(process.host, "agent.signal", m.Signal(pid, number, group), None)
+            await self._links.call(host, "agent.signal", m.Signal(pid, number, group), None)
         except NetworkError as error:
             raise FileError(errno.EHOSTUNREACH, hint=error.message) from error
 
@@ -236,3 +247,7 @@ class System:
         if not self.network:
             raise UserError("this Runtime is still starting", errno=errno.EAGAIN)
         self._stop()
+
+
+def _pid(process: t.Process) -> int:
+    return process.pid

@@ -26,7 +26,7 @@ from oneos.limits import (
     ZYGOTE_STARTS_MAX,
     ZYGOTE_STARTS_WINDOW_S,
 )
-from oneos.runtime.watched import UNKNOWN_STATUS, Watched, shell_status
+from oneos.runtime.forker import Forked
 from oneos.runtime.zygote import Zygote
 
 log = logging.getLogger(__name__)
@@ -39,29 +39,6 @@ class Kind:
     interpreter: bytes
     files: tuple[tuple[int, ...], ...]
     locale: tuple[tuple[bytes, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Warm:
-    """A program that was started warm."""
-
-    watched: Watched
-    zygote: Zygote
-    group: int
-
-    async def ended(self) -> None:
-        """Return when it has ended. Its number stays its own until `status`."""
-        await self.watched.ended()
-
-    async def status(self) -> int:
-        """How it ended, as sh has it: by the kernel, else by who waited for it."""
-        status = self.watched.status()
-        self.watched.close()
-        answer = self.zygote.reap(self.watched.os_pid)
-        if status is None:
-            raw = await self.zygote.reaped(answer)
-            status = shell_status(raw) if raw >= 0 else UNKNOWN_STATUS
-        return status
 
 
 class Warmth:
@@ -88,7 +65,7 @@ class Warmth:
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
         note: Callable[[int], None],
-    ) -> Warm | None:
+    ) -> Forked | None:
         """Start a Python program, if that can be done warm.
 
         Args:
@@ -177,8 +154,8 @@ async def start_by(
     identity: bytes,
     fds: Sequence[int],
     note: Callable[[int], None],
-    words: bytes = b"",
-) -> Warm:
+    *words: int,
+) -> Forked:
     """Start a program as a child of a warm interpreter.
 
     Args:
@@ -194,21 +171,21 @@ async def start_by(
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
         with theirs:
-            os_pid, group = await zygote.fork(fds, theirs.fileno(), words)
-        watched = None
+            child = await zygote.fork([*fds, theirs.fileno()], *words)
+        forked = None
         try:
-            watched = Watched(os_pid)
-            note(os_pid)
+            forked = child.watch()
+            note(child.number)
             ours.setblocking(False)
             ours.send(identity, socket.MSG_NOSIGNAL)
         except BaseException:
-            if watched is not None:
-                watched.close()
+            if forked is not None:
+                forked.watched.close()
             # It waits for what will not come, and so ends.
             ours.close()
-            zygote.reap(os_pid)
+            child.give_up()
             raise
-    return Warm(watched, zygote, group)
+    return forked
 
 
 async def _until_ready(zygote: Zygote) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import signal
 import struct
 from pathlib import Path
 
@@ -35,15 +36,16 @@ class Watched:
 
     Args:
         os_pid: its PID on this host.
+        pidfd: a pidfd of it, which is ours from now on; -1: one is opened.
 
     Raises:
         ProcessLookupError: there is none, it has ended and was waited for.
         OSError: out of descriptors.
     """
 
-    def __init__(self, os_pid: int) -> None:
+    def __init__(self, os_pid: int, pidfd: int = -1) -> None:
         self.os_pid = os_pid
-        self.pidfd = os.pidfd_open(os_pid)
+        self.pidfd = os.pidfd_open(os_pid) if pidfd < 0 else pidfd
         self.parent = _parent(os_pid)
 
     async def ended(self) -> None:
@@ -86,11 +88,25 @@ class Watched:
             return None
         return int(struct.unpack_from("=i", request, _EXIT_CODE_AT)[0])
 
+    def kill(self) -> None:
+        """End it at once; one that has ended is no error."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
     def close(self) -> None:
         """Give the descriptor back."""
         if self.pidfd >= 0:
             os.close(self.pidfd)
             self.pidfd = -1
+
+
+def os_pid_of(pidfd: int) -> int:
+    """The PID on this host of the process that a pidfd is of; 0 once it was waited for."""
+    text = Path(f"/proc/self/fdinfo/{pidfd}").read_text(encoding="ascii")
+    found = (int(line.split()[1]) for line in text.splitlines() if line.startswith("Pid:"))
+    return max(next(found), 0)
 
 
 def _stat(os_pid: int) -> list[str]:

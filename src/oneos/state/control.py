@@ -25,6 +25,7 @@ from oneos.limits import (
     TOKENS_MAX,
 )
 from oneos.state import control_types as t
+from oneos.state import pids
 
 LOST_STATUS = 128 + 9
 """Status of a program whose host died: as if it had been killed, since it was."""
@@ -170,7 +171,10 @@ class Control:
             self._end_host(c.host, member.incarnation, c.now_ns, f"{c.host} restarted")
         incarnation = Incarnation(s.next_incarnation)
         s.next_incarnation += 1
-        s.members[c.host] = t.Member(c.host, c.facts, incarnation, "alive", c.now_ns)
+        block = member.block
+        if c.numbers and block == pids.NO_BLOCK:
+            block = pids.free_block({x.block for x in s.members.values()})
+        s.members[c.host] = t.Member(c.host, c.facts, incarnation, "alive", c.now_ns, block)
         # What a service knew in memory is gone with the old incarnation: a new epoch says so.
         self._place_all(restarted=c.host)
         return t.Result(value=incarnation)
@@ -294,10 +298,10 @@ class Control:
                 or member.incarnation != program.incarnation
             ):
                 return _refuse(errno.ESTALE, f"{program.host} is no longer what it was")
-        pids: list[int] = []
+        given: list[int] = []
         for program in c.programs:
-            pid = Pid(s.next_pid)
-            s.next_pid += 1
+            pid = Pid(pids.next_free(s.next_pid, s.processes) if c.bounded else s.next_pid)
+            s.next_pid = pid + 1
             s.processes[pid] = t.Process(
                 pid,
                 c.ppid,
@@ -310,8 +314,8 @@ class Control:
                 c.now_ns,
                 context=program.context,
             )
-            pids.append(pid)
-        return t.Result(value=pids)
+            given.append(pid)
+        return t.Result(value=given)
 
     def _ended(self, c: t.Ended) -> t.Result:
         for pid, status in c.statuses:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from oneos.ids import Epoch, HostName, Incarnation, Pid, ServiceName, SessionId
+from oneos.state.pids import NO_BLOCK
 
 SERVICES = ("pubsub", "scheduler", "session", "filesystem", "storage")
 
@@ -40,13 +41,17 @@ class Facts(Struct, frozen=True):
 
 
 class Member(Struct, frozen=True):
-    """A host of the network. `state` is "admitted", "alive", "dead" or "left"."""
+    """A host of the network. `state` is "admitted", "alive", "dead" or "left".
+
+    `block` says which numbers its kernel gives; see `pids.py`.
+    """
 
     name: HostName
     facts: Facts
     incarnation: Incarnation
     state: str
     since_ns: int
+    block: int = NO_BLOCK
 
 
 class Placement(Struct, frozen=True):
@@ -164,11 +169,16 @@ class Admit(Struct, frozen=True, tag="admit"):
 
 
 class Arrive(Struct, frozen=True, tag="arrive"):
-    """A Runtime has started: a new incarnation of its host. Answers the incarnation."""
+    """A Runtime has started: a new incarnation of its host. Answers the incarnation.
+
+    `numbers`: it wants a block of numbers for what its programs start, and keeps it until it is
+    struck off. Records before there were blocks do not.
+    """
 
     host: HostName
     facts: Facts
     now_ns: int
+    numbers: bool = False
 
 
 class Depart(Struct, frozen=True, tag="depart"):
@@ -225,7 +235,11 @@ class NewProcess(Struct, frozen=True):
 
 
 class Spawn(Struct, frozen=True, tag="spawn"):
-    """Enter programs into the table. Fenced by the Scheduler's epoch. Answers their PIDs."""
+    """Enter programs into the table. Fenced by the Scheduler's epoch. Answers their PIDs.
+
+    `bounded`: the PIDs are free ones below a bound, as `pids.py` has it. Records before there was
+    one count on.
+    """
 
     epoch: Epoch
     sid: SessionId
@@ -233,6 +247,7 @@ class Spawn(Struct, frozen=True, tag="spawn"):
     user: str
     programs: list[NewProcess]
     now_ns: int
+    bounded: bool = False
 
 
 class Ended(Struct, frozen=True, tag="ended"):

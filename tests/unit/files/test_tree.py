@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Awaitable
 
+import msgspec
 import pytest
 
 from oneos.errors import FileError
@@ -32,14 +33,21 @@ class Bench:
     def __init__(self, network: Network, control: ControlLog) -> None:
         self.control = control
         self.asked: list[tuple[object, ...]] = []
+        self.others: list[t.Process] = []
         self.tree = Tree(
             network.hosts[0].files,
             {
                 b"dev": DeviceFiles(control, self._device),
-                b"proc": Proc(control, self._descriptor),
+                b"proc": Proc(control, self, self._descriptor),
                 b"runtime": Runtimes(control, {"hub": 0.5}.get),
             },
         )
+
+    async def all(self) -> list[t.Process]:
+        return self.others
+
+    async def find(self, pid: int) -> t.Process | None:
+        return next((process for process in self.others if process.pid == pid), None)
 
     async def _device(self, member: t.Member, name: str, flags: int) -> Handle:
         self.asked.append((member.name, name, flags))
@@ -170,6 +178,28 @@ async def test_process_shows_as_in_proc(bench: Bench, world: World) -> None:
     await bench.control.submit(ended)
     assert "ExitStatus:\t3\n" in await bench.text(place + b"/status")
     assert b"fd" not in await bench.names(place)
+
+
+async def test_statistics_are_where_readers_of_the_kernels_proc_look(
+    bench: Bench, world: World
+) -> None:
+    pid = await spawn(bench, world, HUB)
+    _, _, rest = (await bench.text(b"/proc/%d/stat" % pid)).rpartition(")")
+    fields = rest.split()
+    assert fields[0] == "R" and len(fields) == 50
+    ended = t.Ended(HUB, world.incarnations[HUB], [(Pid(pid), 3)], 10**18)
+    await bench.control.submit(ended)
+    last = (await bench.text(b"/proc/%d/stat" % pid)).split()[-1]
+    assert os.waitstatus_to_exitcode(int(last)) == 3
+
+
+async def test_what_programs_started_shows_beside_the_table(bench: Bench, world: World) -> None:
+    pid = await spawn(bench, world, HUB)
+    entry = bench.control.state.processes[pid]
+    bench.others = [msgspec.structs.replace(entry, pid=Pid(2_000_000), ppid=Pid(pid))]
+    assert {b"%d" % pid, b"2000000"} <= set(await bench.names(b"/proc"))
+    assert f"PPid:\t{pid}\n" in await bench.text(b"/proc/2000000/status")
+    assert await failure(bench.tree.stat(b"/proc/2000001", ROOT)) == "ENOENT"
 
 
 async def test_self_is_the_asking_process(bench: Bench, world: World) -> None:

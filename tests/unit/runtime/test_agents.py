@@ -15,6 +15,7 @@ from oneos.ids import Pid, SessionId
 from oneos.kernel import messages as m
 from oneos.runtime import agents as module
 from oneos.runtime.agents import Agents
+from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends
 from oneos.runtime.environments import Environments
 from oneos.runtime.interpreters import Interpreters
@@ -23,6 +24,7 @@ from oneos.runtime.orphans import RunRecords
 from oneos.runtime.plumbing import Plumbing
 from oneos.runtime.terminals import Terminals
 from oneos.state import control_types as t
+from oneos.state.pids import NO_BLOCK
 from tests.support.descriptors import open_ends
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
@@ -53,6 +55,9 @@ class Bench:
         interpreters = Interpreters(["/bin/sh"], "", "auto")
         self.environments = Environments(HUB, str(directory / "envs"), self.tree, interpreters)
         self.terminals = Terminals(HUB, hub.links, plumbing, interpreters)
+        namespace = NameSpace(
+            HUB, str(directory), str(directory / "socket"), list, "auto", str, lambda: NO_BLOCK
+        )
         self.agents = Agents(
             HUB,
             lambda: hub.incarnation,
@@ -60,8 +65,9 @@ class Bench:
             self.ends,
             interpreters,
             self.environments,
-            NameSpace(HUB, str(directory), str(directory / "socket"), list, "auto", str),
+            namespace,
             self.terminals,
+            Descendants(HUB, hub.control, hub.links, namespace.proc),
             RunRecords(self.records),
             str(self.stage),
             str(directory / "socket"),
@@ -202,7 +208,7 @@ async def test_file_opened_while_its_program_ends_is_not_kept(bench_: Bench) -> 
 async def test_signal_reaches_the_program_and_shows_in_its_status(bench_: Bench) -> None:
     [started] = await bench_.launch(("exec sleep 60", [NULL, NULL, NULL]))
     record = (bench_.records / str(started.pid)).read_text().split()[0]
-    assert int(record) == bench_.agents.os_pid(started.pid)
+    assert f"/proc/{record}" == bench_.agents.directory(started.pid)
     bench_.agents.signal(started.pid, signal.SIGTERM)
     assert await bench_.status(started.pid) == 128 + signal.SIGTERM
     with pytest.raises(FileError):

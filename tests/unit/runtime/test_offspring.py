@@ -116,7 +116,7 @@ async def test_child_is_in_the_table_and_its_end_is_read_from_the_kernel(family:
 
     os_pid = await family.forked()
     family.offspring.started(family.parent, entered["pid"], os_pid)
-    assert family.bench.agents.os_pid(entered["pid"]) == os_pid
+    assert family.bench.agents.directory(entered["pid"]) == f"/proc/{os_pid}"
     family.end()
     assert await family.status(entered["pid"]) == 7
 

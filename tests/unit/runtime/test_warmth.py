@@ -271,7 +271,7 @@ async def test_a_hanging_warm_interpreter_is_replaced_and_the_program_starts_col
     starts: Starts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zygote = await starts.ready()
-    monkeypatch.setattr("oneos.runtime.zygote.ZYGOTE_ANSWER_S", 0.2)
+    monkeypatch.setattr(starts.warmth.zygote, "_answer_s", 0.2)
     os.kill(zygote, signal.SIGSTOP)
     assert await starts.warm(["-c", "pass"]) is None
     monkeypatch.undo()
