@@ -250,6 +250,8 @@ class Agents:
             b"ONEOS_UID": b"%d" % agent.caller.uid,
             b"ONEOS_GID": b"%d" % agent.caller.gid,
         }
+        if agent.parent is None:
+            environment[b"ONEOS_LAUNCHED"] = b"1"
         if packages is not None:
             environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(packages.path)
         return argv, environment

@@ -58,7 +58,7 @@ class ControlState(Struct):
     processes: dict[int, t.Process] = field(default_factory=dict)
     sessions: dict[int, t.Session] = field(default_factory=dict)
     tokens: dict[str, t.JoinToken] = field(default_factory=dict)
-    next_pid: int = 1
+    next_pid: int = 2  # 1 is nobody: the parent of programs that no program started.
     next_sid: int = 1
     next_incarnation: int = 1
     recent: dict[str, t.Result] = field(default_factory=dict)

@@ -82,7 +82,7 @@ class Process:
 
     @seamless
     def getsid(self, pid: int, /) -> int:
-        return self.family.named(real["getsid"](self.family.kernel(pid) if pid else 0))
+        return self.family.session(real["getsid"](self.family.kernel(pid) if pid else 0))
 
     @seamless
     def setpgid(self, pid: int, pgrp: int, /) -> None:
