@@ -119,6 +119,8 @@ class Processes:
             "ONEOS_UID": str(os.getuid()),
             "ONEOS_GID": str(os.getgid()),
         }
+        if process.ppid:
+            del own["ONEOS_LAUNCHED"]
         env |= {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
         return [name + b"=" + value for name, value in env.items()]
 

@@ -163,6 +163,7 @@ class TreeServer(Processes):
             "ONEOS_STAGE": stage or os.path.dirname(self.socket_path),
             "ONEOS_UID": "1000",
             "ONEOS_GID": "1000",
+            "ONEOS_LAUNCHED": "1",
         }
 
     def count(self, op: str) -> int:

@@ -71,6 +71,28 @@ def test_a_failed_redirection_does_not_stop_the_rest(shared: Cluster) -> None:
 
 
 # --- exit statuses and signals ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "python3 -c 'import os; os.killpg(os.getppid(), 15)'",
+        "python3 -R -c 'import os; os.killpg(os.getppid(), 15)'",
+        "node -e 'process.kill(-process.ppid, 15)'",
+        "python3 -c 'import os; os.kill(os.getppid(), 15)'",
+    ],
+)
+def test_a_program_without_a_parent_signals_nobody_by_its_parents_number(
+    shared: Cluster, line: str
+) -> None:
+    outcome = shared[1].sh(line, timeout_s=SOON_S)
+
+    assert outcome.status == 1, outcome
+    assert "ProcessLookupError" in outcome.err or "ESRCH" in outcome.err
+    # Its parent in the kernel is the Runtime.
+    assert shared[1].sh("echo here").ok() == "here\n"
+
+
 @pytest.mark.parametrize("host", ["host1", "host2", "host3"])
 def test_exit_statuses_are_those_of_the_program(shared: Cluster, host: str) -> None:
     exits = f"on host:{host} python3 -c 'import sys; sys.exit(42)'"

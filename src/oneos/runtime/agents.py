@@ -272,6 +272,8 @@ class Agents:
         if start.interpreter == "node":
             # Cleared when a Runtime starts, like all that stands there.
             environment[b"ONEOS_CODE"] = os.fsencode(self._directory)
+        if agent.parent is None:
+            environment[b"ONEOS_LAUNCHED"] = b"1"
         if packages is not None:
             environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(packages.path)
         return argv, environment

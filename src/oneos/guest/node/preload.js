@@ -105,7 +105,7 @@ function settings() {
   const given = {
     socket: env.ONEOS_SOCK,
     pid: Number(env.ONEOS_PID),
-    ppid: Number(env.ONEOS_PPID),
+    ppid: Number(env.ONEOS_PPID) || 1,
     token: env.ONEOS_TOKEN,
     cwd: env.ONEOS_CWD || '/',
     hostname: env.ONEOS_HOSTNAME,

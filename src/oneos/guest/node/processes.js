@@ -121,7 +121,7 @@ function install(settings, channel, moved, isMainThread) {
   installOutput();
   installSignals(settings.pid, (request) => channel.call(request));
   constant('pid', settings.pid);
-  constant('ppid', settings.ppid);  // 0 where a client started the program.
+  constant('ppid', settings.ppid);
   installDirectory(settings.cwd, moved, isMainThread);
   installUser(settings.uid, settings.gid, () => channel.whoami());
   internalBinding('os').getHostname = () => settings.hostname;

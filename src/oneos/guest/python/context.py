@@ -136,7 +136,7 @@ ABOUT = {
 }
 """Functions about a process, and which of their arguments is its PID."""
 VARIABLES = ["SOCK", "PID", "PPID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
-OPTIONAL = ["ENVIRONMENT", "ALARM"]
+OPTIONAL = ["LAUNCHED", "ENVIRONMENT", "ALARM"]
 
 
 def take_variables() -> dict[str, str]:
@@ -202,11 +202,8 @@ class Context:
         # What the importer found out before this was about the host.
         sys.path_importer_cache.clear()
 
-    def assume(self, *, warm: bool = False) -> str | None:
+    def assume(self) -> str | None:
         """Become the program that the environment says this process is.
-
-        Args:
-            warm: it is a child of a warm interpreter, and of no process of the network.
 
         Returns:
             The directory of the packages that were installed for this program, if it has asked for
@@ -227,7 +224,8 @@ class Context:
         packages = given.get("ENVIRONMENT")
         if packages:
             self.paths.read_from_host(packages.encode(ENCODING, ERRORS))
-        self.family.assume(pid, int(given["PPID"]), warm)
+        launched = "LAUNCHED" in given
+        self.family.assume(pid, int(given["PPID"]), launched)
         self.process.hostname = given["HOSTNAME"]
         for part in (self.names, self.process, self.programs):
             part.uid, part.gid = int(given["UID"]), int(given["GID"])
@@ -236,7 +234,7 @@ class Context:
         user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)
         home = environment.get(b"HOME", b"/").decode(ENCODING, ERRORS)
         self.refusals.user, self.refusals.home = user, home
-        if self.family.parent != 1 and not warm:
+        if not launched:
             # So that the Runtime knows this process also where its parent could not name it.
             self.channel.open()
         if given.get("ALARM"):

@@ -49,18 +49,19 @@ class Family:
         self.starting: tuple[int, str] | None = None
         real["register_at_fork"](after_in_child=self._forked)
 
-    def assume(self, pid: int, parent: int, warm: bool = False) -> None:
+    def assume(self, pid: int, parent: int, launched: bool = False) -> None:
         """Be a process of the network.
 
         Args:
             pid: of this process.
             parent: the PID of its parent; 0 if a client started it.
-            warm: its parent in the kernel is a warm interpreter, which stands for nobody.
+            launched: its parent in the kernel is the Runtime or a warm interpreter: no process of
+                the network, and nobody whose process group a program may signal.
         """
         self.pid = pid
         self.kernel_pid: int = real["getpid"]()
         self.parent = parent or 1
-        self.kernel_parent: int = NOBODY if warm else real["getppid"]()
+        self.kernel_parent: int = NOBODY if launched else real["getppid"]()
 
     # --- starting ---------------------------------------------------------------------------
     def begin(self, pid: int, token: str, start: "Callable[[], Any]") -> "Any":
@@ -146,6 +147,12 @@ class Family:
             return self.parent
         found: int = self.names.get(number, number)
         return found
+
+    def session(self, number: int) -> int:
+        """The PID of a session's leader; 0 for one that is not known here, as the kernel has it
+        where the leader is in another PID name space."""
+        known = number in (self.kernel_pid, self.kernel_parent) or number in self.names
+        return self.named(number) if known else 0
 
     @seamless
     def getppid(self) -> int:

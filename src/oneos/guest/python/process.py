@@ -90,7 +90,7 @@ class Process:
 
     @seamless
     def getsid(self, pid: int, /) -> int:
-        return self.family.named(real["getsid"](self._relative(pid, False) if pid else 0))
+        return self.family.session(real["getsid"](self._relative(pid, False) if pid else 0))
 
     @seamless
     def setpgid(self, pid: int, pgrp: int, /) -> None:

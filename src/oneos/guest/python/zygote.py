@@ -161,7 +161,7 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     take_environment(environment)
     time.tzset()
     make_streams()
-    packages = context.assume(warm=True)
+    packages = context.assume()
     # A cold start has not loaded this.
     package = sys.modules["_oneos"]
     del sys.modules["_oneos.zygote"], package.zygote
