@@ -144,12 +144,16 @@ class Refusals:
             handle = table.get(pidfd)
             if handle is None:
                 return real(pidfd, signalnum, siginfo, flags)  # type: ignore[no-any-return]
+            if siginfo is not None:
+                raise TypeError("siginfo must be None")
             # A directory of /proc names a process too.
             above, _, pid = handle.path.rpartition(b"/")
             if handle.kind != "dir" or above != b"/proc" or not pid.isdigit():
                 raise os_error(errno.EBADF)
             return process.kill(int(pid), signalnum)
 
+        # `signal` shows it as its own, and programs can tell that it is no function of C.
+        pidfd_send_signal.__module__ = "signal"
         module.pidfd_send_signal = pidfd_send_signal
 
     def _sqlite3(self, module: "Any") -> None:
