@@ -38,7 +38,10 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
     (
         "start",
         starts.cases,
-        ("start.python", "start.node", "start.utility", "start.native", "start.command"),
+        (
+            *("start.python", "start.node", "start.hello.namespace", "start.hello.instrumented"),
+            *("start.utility", "start.native", "start.command"),
+        ),
     ),
     ("pipe", pipes.cases, ("pipe.roundtrip", "pipe.throughput")),
     (

@@ -7,7 +7,7 @@
 
 const { posix } = require('path');
 const { clearTimeout, setImmediate, setTimeout } = require('timers');
-const { Fail } = require('./errors');
+const { ERRNO, Fail } = require('./errors');
 const { internalBinding, internalRequire } = require('./internals');
 const limits = require('./limits');
 const names = require('./names');
@@ -102,6 +102,8 @@ function* changes(before, now) {
   }
 }
 
+const GONE = new Set([ERRNO.ENOENT, ERRNO.ENOTDIR]);
+
 // As FSEvent.prototype.start, of the handle `handle`: the poll, or a negative errno.
 function watch(handle, path, encoding) {
   const place = locate(path);
@@ -114,7 +116,8 @@ function watch(handle, path, encoding) {
   }
   const own = posix.basename(String(path));
   const poll = new Poll(limits.WATCH_PAUSE_MS, () => snapshot(place.path), (fail, now) => {
-    if (state === undefined) return;  // It is gone, and was told so.
+    // It is gone, and was told so; or nobody can tell just now.
+    if (state === undefined || (fail && !GONE.has(fail.errno))) return;
     const events = [...changes(state, now)];
     state = now;
     for (const [event, name] of events) {
@@ -154,7 +157,7 @@ function watchFile(handle, path, intervalMs) {
   const look = function* () { return names.statArray(yield* names.attr(place.path), big); };
   const poll = new Poll(intervalMs, look, (fail, now) => {
     if (fail) {
-      if (status === -fail.errno) return;
+      if (!(fail instanceof Fail) || status === -fail.errno) return;
       status = -fail.errno;
       tell(nothing(), last ?? nothing());
       last ??= nothing();
