@@ -273,7 +273,7 @@ class Looks:
         found = Listing(answer, number, now + KEPT_S)
         before = self._listings.pop(where, None)
         if before is not None:
-            self._names -= len(before.names)
+            self._names -= len(before.names) + 1
         if found.number == NOTHING or len(where) > PATH_BYTES_MAX:
             return found
         if self._names + len(found.names) > NAMES_MAX:
