@@ -118,6 +118,16 @@ def test_many_children_start_and_end_with_their_own_statuses(
     wait_until(lambda: not both[1].running("python3 program.py"), SOON_S, "none is left")
 
 
+READS_JS = """
+const fs = require('fs');
+fs.createReadStream('/dev/sensor/slow')
+  .on('data', () => console.log('read'))
+  .on('error', (error) => {
+    console.log(error.code);
+    try { fs.openSync('/dev/sensor/slow'); } catch (failed) { console.log(failed.code); }
+  });
+"""
+
 READS = """
 import errno, os
 try:
@@ -135,15 +145,21 @@ except OSError as error:
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_device_of_a_host_that_dies_is_an_error_to_its_reader(carrier: str) -> None:
+def test_device_of_a_host_that_dies_is_an_error_to_its_readers(carrier: str) -> None:
     cluster = Cluster(3, {"host1": f'context = "{carrier}"\n', "host3": DEVICES})
     try:
         cluster[1].put(f"{HOME}/reads.py", READS.encode())
-        with cluster[1].shell("on host:host1 python3 reads.py") as shell:
-            assert read_line(shell.stdout) == b"read\n"
+        cluster[1].put(f"{HOME}/reads.js", READS_JS.encode())
+        with (
+            cluster[1].shell("on host:host1 python3 reads.py") as python,
+            cluster[1].shell("on host:host1 node reads.js") as node,
+        ):
+            for shell in (python, node):
+                assert read_line(shell.stdout) == b"read\n"
             cluster[3].kill()
-            rest, _ = shell.communicate(timeout=60)
-        assert rest.split()[-2:] == [b"EIO", b"ENXIO"]
+            for shell in (python, node):
+                rest, _ = shell.communicate(timeout=60)
+                assert rest.split()[-2:] == [b"EIO", b"ENXIO"]
     finally:
         cluster.close()
 

@@ -19,7 +19,6 @@ from oneos.kernel import messages as m
 from oneos.limits import AGENT_HANDLES_MAX
 from oneos.runtime.ends import Standard
 from oneos.runtime.environments import Environment
-from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.terminals import Terminal
 from oneos.runtime.watched import Watched
 
@@ -90,8 +89,6 @@ class Agent:
             raise FileError(errno.EBADF)
         if len(self.handles) >= AGENT_HANDLES_MAX:
             raise FileError(errno.EMFILE)
-        if isinstance(handle, StreamFile):
-            handle.line.listen(self.dropped)
         self.last_handle += 1
         self.handles[self.last_handle] = handle
         return self.last_handle

@@ -35,6 +35,7 @@ from oneos.runtime.agent import Agent
 from oneos.runtime.agents import NOT_STARTED, Agents
 from oneos.runtime.commands import Command, OnHost, resolve_file
 from oneos.runtime.interpreters import Interpreters
+from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.watched import UNKNOWN_STATUS, Watched, shell_status
 from oneos.state import control_types as t
 
@@ -222,6 +223,9 @@ class Offspring:
             if number in parent.handles:
                 shared = share(parent.handles[number])
                 parent.handles[number] = agent.handles[number] = shared
+                if isinstance(shared.file, StreamFile):
+                    # It reads what it inherits as the kernel's, and cannot ask how it ended.
+                    shared.file.line.listen(agent.dropped)
                 agent.inherited.add(shared)
         agent.last_handle = parent.last_handle
         for at, stream in enumerate(parent.standard.streams):

@@ -315,6 +315,8 @@ class Operations:
         answer: dict[str, Any] = {"k": "fd", "h": number, "path": path_here}
         if isinstance(handle, Text):
             answer["text"] = True
+        if isinstance(handle, StreamFile):
+            answer["stream"] = True
         if flags & os.O_CREAT and isinstance(who.owner, Client) and isinstance(handle, LocalFile):
             answer["attr"] = (await handle.stat()).wire()
         if isinstance(handle, LocalFile) and handle.again is not None:

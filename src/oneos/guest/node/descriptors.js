@@ -43,6 +43,11 @@ function byDescriptor(name, argc, kinds, run, { syscall = name, moves = false } 
   });
 }
 
+// Files of this host are read by the native functions; but what ends may have broken off.
+function readStream(entry, name, args) {
+  return entry.stream ? files.readStream(entry, name, args) : undefined;
+}
+
 function* scatter(entry, views, position) {
   const data = Buffer.allocUnsafe(views.reduce((sum, view) => sum + view.byteLength, 0));
   const count = yield* files.read(entry, data, position);
@@ -78,10 +83,15 @@ function installFiles() {
     names.setattr(entry, { uid: names.id(uid), gid: names.id(gid) }));
   byDescriptor('futimes', 3, all, (entry, [fd, atime, mtime]) =>
     futimes(entry, fd, atime, mtime), { syscall: 'futime' });
-  byDescriptor('read', 5, far, (entry, [, view, offset, length, position]) =>
-    files.read(entry, bytesOf(view).subarray(offset, offset + length), position), moves);
-  byDescriptor('readBuffers', 3, far, (entry, [, views, position]) =>
-    scatter(entry, views, position), { moves: true, syscall: 'read' });
+  const reading = ['fd', 'remote'];
+  byDescriptor('read', 5, reading, (entry, args) => {
+    if (entry.kind === 'fd') return readStream(entry, 'read', args.slice(0, 5));
+    const [, view, offset, length, position] = args;
+    return files.read(entry, bytesOf(view).subarray(offset, offset + length), position);
+  }, moves);
+  byDescriptor('readBuffers', 3, reading, (entry, args) =>
+    (entry.kind === 'fd' ? readStream(entry, 'readBuffers', args.slice(0, 3)) :
+      scatter(entry, args[1], args[2])), { moves: true, syscall: 'read' });
   byDescriptor('writeBuffer', 5, far, (entry, [, view, offset, length, position]) =>
     files.write(entry, bytesOf(view).subarray(offset, offset + length), position),
     { moves: true, syscall: 'write' });
@@ -96,8 +106,11 @@ function installFiles() {
 // --- whole files in one call --------------------------------------------------------------
 function* readText(opened, flags) {
   return yield* files.withOpen(opened, 'read', function* (fd) {
-    return table.get(fd)?.kind === 'remote' ? (yield* files.readAll(fd)).toString() :
-      yield native('readFileUtf8', fd, flags);
+    const entry = table.get(fd);
+    if (entry?.kind === 'remote') return (yield* files.readAll(fd)).toString();
+    const text = yield native('readFileUtf8', fd, flags);
+    yield* files.ended(entry);
+    return text;
   });
 }
 
@@ -112,7 +125,8 @@ function installWholeFiles() {
   replace(binding, 'readFileUtf8', 2, (args) => {
     const [path, flags] = args;
     if (typeof path === 'number') {
-      if (table.get(path)?.kind !== 'remote') return undefined;
+      const entry = table.get(path);
+      if (entry?.kind !== 'remote' && !entry?.stream) return undefined;
       return { operation: (function* () { return (yield* files.readAll(path)).toString(); })(),
                syscall: 'read' };
     }

@@ -44,6 +44,7 @@ function* open(path, flags, mode, opener = 'open') {
   const { k: kind, h } = answer;
   if (kind === 'host') return yield* openNative(opener, answer.path, flags & ~DONE, 0);
   const entry = { kind, h, path, writes: writes(flags), append: false, position: 0, busy: null };
+  entry.stream = answer.stream === true;
   if (kind === 'fd') {
     let opened;
     try {
@@ -171,6 +172,18 @@ function* read(entry, view, position) {
   return done;
 }
 
+// A descriptor was read to its end: fails if that is a stream's, and broke off there.
+function* ended(entry) {
+  if (entry !== undefined && entry.stream) yield ['ended', entry.h];
+}
+
+// A native function that reads a stream.
+function* readStream(entry, name, args) {
+  const count = yield native(name, ...args);
+  if (count === 0) yield* ended(entry);
+  return count;
+}
+
 function* write(entry, data, position) {
   if (entry.kind === 'dir' || !entry.writes) throw new Fail(ERRNO.EBADF);
   const own = !given(position);
@@ -195,7 +208,10 @@ function* readAll(fd) {
     const chunk = Buffer.allocUnsafeSlow(chunks.length ? 512 * 1024 : 64 * 1024);
     const count = entry && entry.kind !== 'fd' ? yield* read(entry, chunk, -1) :
       yield native('read', fd, chunk, 0, chunk.length, -1);
-    if (count === 0) return Buffer.concat(chunks);
+    if (count === 0) {
+      yield* ended(entry);
+      return Buffer.concat(chunks);
+    }
     chunks.push(chunk.subarray(0, count));
   }
 }
@@ -238,6 +254,6 @@ function inTurn(entry, start, done) {
 }
 
 module.exports = {
-  O, close, commit, fstat, ftruncate, inTurn, open, openNative, read, readAll, release, sync, table,
-  withOpen, write, writeAll, writes,
+  O, close, commit, ended, fstat, ftruncate, inTurn, open, openNative, read, readAll, readStream,
+  release, sync, table, withOpen, write, writeAll, writes,
 };

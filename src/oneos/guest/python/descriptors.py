@@ -126,6 +126,7 @@ class Descriptors:
             descriptor = self.remote.placeholder()
         else:
             handle = Handle(result["h"], kind, where, flags)
+            handle.stream = "stream" in result
             if "again" in result:
                 self.looks.lend(where, begun, result["path"], result["again"])
             if descriptor < 0:
@@ -133,6 +134,12 @@ class Descriptors:
                 self.channel.call("opened", handle.h)
         self.table[descriptor] = handle
         return descriptor
+
+    def ended(self, fd: int) -> None:
+        """A descriptor was read to its end; raises OSError(EIO) if a stream broke off there."""
+        handle = self.table.get(fd)
+        if handle is not None and handle.stream:
+            self.channel.call("ended", handle.h)
 
     @seamless
     def close(self, fd: int) -> None:
@@ -267,7 +274,12 @@ class Descriptors:
     @seamless
     def read(self, fd: int, length: int, /) -> bytes:
         handle = self.far(fd)
-        return real["read"](fd, length) if handle is None else self.remote.read(handle, length)
+        if handle is not None:
+            return self.remote.read(handle, length)
+        data: bytes = real["read"](fd, length)
+        if not data and length:
+            self.ended(fd)
+        return data
 
     @seamless
     def write(self, fd: int, data: "Any", /) -> int:
@@ -299,7 +311,10 @@ class Descriptors:
     def readv(self, fd: int, buffers: "Any", /) -> int:
         handle = self.far(fd)
         if handle is None:
-            return real["readv"](fd, buffers)  # type: ignore[no-any-return]
+            count: int = real["readv"](fd, buffers)
+            if not count and total(buffers):
+                self.ended(fd)
+            return count
         return scatter(self.remote.read(handle, total(buffers)), buffers)
 
     @seamless

@@ -74,8 +74,10 @@ def make_file_io(descriptors: "Descriptors") -> "type[Any]":
                         descriptors.release(handle)
                 raise
             handle = table.get(self.fileno())
+            if handle is not None and handle.stream:
+                self.__class__ = made_class(type(self), StreamFileIO)
             if handle is not None and handle.kind == "remote":
-                self.__class__ = far_class(type(self))
+                self.__class__ = made_class(type(self), FarFileIO)
                 if "a" in mode:
                     remote.seek(handle, 0, 2)  # As C does natively, to no effect here.
 
@@ -163,19 +165,50 @@ def make_file_io(descriptors: "Descriptors") -> "type[Any]":
         __module__ = "_io"
         __qualname__ = "FileIO"
 
-    FarFileIO.__name__ = "FileIO"
-    FileIO._oneos_far = FarFileIO  # type: ignore[attr-defined]
+    class StreamFileIO(FileIO):
+        """A device at another host: an end of what came may be no end of what there was."""
 
-    def far_class(cls: type) -> type:
-        """The class for a remote file of `cls`, which may be a program's own subclass.
+        __module__ = "_io"
+        __qualname__ = "FileIO"
+
+        @seamless
+        def readinto(self, buffer: "Any") -> "int | None":
+            count = FileIO.readinto(self, buffer)
+            if count == 0 and memoryview(buffer).nbytes:
+                descriptors.ended(self.fileno())
+            return count
+
+        @seamless
+        def read(self, size: "int | None" = -1) -> "bytes | None":  # type: ignore[override]
+            if size is None or size < 0:
+                return self.readall()
+            data = FileIO.read(self, size)
+            if data == b"" and size:
+                descriptors.ended(self.fileno())
+            return data
+
+        @seamless
+        def readall(self) -> bytes:
+            data = FileIO.readall(self)
+            descriptors.ended(self.fileno())
+            return data
+
+    for kind in (FarFileIO, StreamFileIO):
+        kind.__name__ = "FileIO"
+    FileIO._oneos_kinds = {FarFileIO: FarFileIO, StreamFileIO: StreamFileIO}  # type: ignore[attr-defined]
+
+    def made_class(cls: type, kind: type) -> type:
+        """The class for a file of this kind of `cls`, which may be a program's own subclass.
 
         It is kept at the class and not in a table of ours, which would keep the program's module
         alive, and its open files unflushed, beyond the end of the program.
         """
-        if "_oneos_far" not in cls.__dict__:
-            made = type(cls)(cls.__name__, (cls, FarFileIO), {"__module__": cls.__module__})
-            cls._oneos_far = made  # type: ignore[attr-defined]
-        return cls.__dict__["_oneos_far"]  # type: ignore[no-any-return]
+        if "_oneos_kinds" not in cls.__dict__:
+            cls._oneos_kinds = {}  # type: ignore[attr-defined]
+        kinds: dict[type, type] = cls.__dict__["_oneos_kinds"]
+        if kind not in kinds:
+            kinds[kind] = type(cls)(cls.__name__, (cls, kind), {"__module__": cls.__module__})
+        return kinds[kind]
 
     def refuse_writing(file: "Any", mode: "Any") -> None:
         """The host's files are read only, but for its devices."""

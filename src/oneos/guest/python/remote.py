@@ -31,9 +31,12 @@ class Handle:
         written: it was opened for writing, so closing it commits.
         refs: descriptors that share it.
         shown: the attributes of a file that was opened again without asking.
+        stream: its other end is at another host, and may break off.
     """
 
-    __slots__ = ("append", "flags", "h", "kind", "lock", "offset", "path", "refs", "shown")
+    __slots__ = (
+        "append", "flags", "h", "kind", "lock", "offset", "path", "refs", "shown", "stream",
+    )  # fmt: skip
 
     def __init__(self, h: int, kind: str, path: bytes, flags: int, append: bool = False) -> None:
         self.h = h
@@ -43,6 +46,7 @@ class Handle:
         self.append = append
         self.refs = 1
         self.shown: list[int] | None = None
+        self.stream = False
         self.offset = 0
         # Held over requests; re-entrant because a signal handler may use the same file.
         self.lock = _thread.RLock()
