@@ -43,6 +43,7 @@ class Handlers:
         nodes, cache: what the kernel knows, and may keep.
         owner: user and group of the program whose request the calling thread serves, where these
             are not the Runtime's.
+        asker: the host's number of that program's thread.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Handlers:
         nodes: Nodes,
         cache: Cache,
         owner: Callable[[], Sequence[int]],
+        asker: Callable[[], int],
     ) -> None:
         self._client = client
         self._view = view
@@ -64,6 +66,7 @@ class Handlers:
         self.nodes = nodes
         self.cache = cache
         self._owner = owner
+        self._asker = asker
         self.open_files: dict[int, tuple[Node, OpenFile]] = {}
         self._listed: dict[int, list[tuple[bytes, int, int]]] = {}
         self._numbers = itertools.count(1)
@@ -93,7 +96,11 @@ class Handlers:
             made_up = _made_up(path, self._view.kind(path), len(target))
             # It stays as it is as long as the mount.
             return Kept(made_up, CACHE_VALID_S, CACHE_VALID_S)
-        if target := self._view.of_kernel(path):
+        target = self._view.of_kernel(path)
+        if not target and self._view.is_own(path, self._asker()):
+            # As /proc/self is: a program finds there all that its kernel knows of it.
+            target = self._stand_in(path)
+        if target:
             return Kept(_made_up(path, stat.S_IFLNK, len(target)), 0, 0)
         try:
             look = self.cache.look(self._client(), path)

@@ -68,6 +68,7 @@ class FuseServer:
             nodes,
             self.cache,
             self._owner,
+            lambda: self._local.asker,
         )
         self._table: dict[int, Handler] = {
             wire.LOOKUP: h.lookup,
@@ -145,8 +146,8 @@ class FuseServer:
             self._serve(view[:count])
 
     def _serve(self, request: memoryview) -> None:
-        _, code, unique, node_id, uid, gid, _, _, _ = wire.IN_HEADER.unpack_from(request)
-        self._local.owner = uid, gid
+        _, code, unique, node_id, uid, gid, asker, _, _ = wire.IN_HEADER.unpack_from(request)
+        self._local.owner, self._local.asker = (uid, gid), asker
         body = request[wire.IN_HEADER.size :]
         if code in (wire.FORGET, wire.BATCH_FORGET):
             self._forget(code, node_id, body)
