@@ -34,6 +34,7 @@ class Lookups:
         nodes, cache: what the kernel knows, and may keep.
         openings: what programs have open.
         ahead: what was looked at before it was asked for.
+        asker: the host's number of the thread whose request the calling thread serves.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Lookups:
         cache: Cache,
         openings: Openings,
         ahead: Ahead,
+        asker: Callable[[], int],
     ) -> None:
         self._client = client
         self._view = view
@@ -51,6 +53,7 @@ class Lookups:
         self._cache = cache
         self._openings = openings
         self._ahead = ahead
+        self._asker = asker
 
     def lookup_ahead(self, node_id: int, body: memoryview) -> bytes | None:
         """`lookup` of what was looked at already; None: it was not."""
@@ -96,7 +99,11 @@ class Lookups:
             made_up = _made_up(path, self._view.kind(path), len(target))
             # It stays as it is as long as the mount.
             return Kept(made_up, CACHE_VALID_S, CACHE_VALID_S)
-        if target := self._view.of_kernel(path):
+        target = self._view.of_kernel(path)
+        if not target and self._view.is_own(path, self._asker()):
+            # As /proc/self is: a program finds there all that its kernel knows of it.
+            target = self._stand_in(path)
+        if target:
             return Kept(_made_up(path, stat.S_IFLNK, len(target)), 0, 0)
         try:
             look = self._cache.look(self._client(), path)

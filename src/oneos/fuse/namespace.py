@@ -114,7 +114,7 @@ def start_first(proc: str, start: Start, own_user: bool) -> tuple[dict[str, int]
         try:
             kernel.unshare(kernel.CLONE_NEWPID)
         except OSError as error:
-            why = str(error)
+            why = f"the kernel refuses a name space of PIDs: {error.strerror}"
         else:
             found, why = _execute_first(proc, start, own_user)
             if found:

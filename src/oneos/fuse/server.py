@@ -68,7 +68,8 @@ class FuseServer:
         client, owner = self._client, self._owner
         openings, idle = Openings(), IdleFiles(backings)
         ahead = Ahead(cache)
-        lookups = Lookups(client, view, nodes, cache, openings, ahead)
+        asker: Callable[[], int] = lambda: self._local.asker
+        lookups = Lookups(client, view, nodes, cache, openings, ahead, asker)
         changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
         self.files = files = Files(
             client,
@@ -194,8 +195,8 @@ class FuseServer:
                 self._reply(unique, errno.ENOSYS, b"")
 
     def _serve(self, request: memoryview) -> None:
-        _, code, unique, node_id, uid, gid, _, _, _ = wire.IN_HEADER.unpack_from(request)
-        self._local.owner = uid, gid
+        _, code, unique, node_id, uid, gid, asker, _, _ = wire.IN_HEADER.unpack_from(request)
+        self._local.owner, self._local.asker = (uid, gid), asker
         body = request[wire.IN_HEADER.size :]
         move = self._moves.get(code)
         if move is not None:

@@ -124,6 +124,22 @@ class View:
             return b""
         return HOST_ROOT.encode() + path
 
+    def is_own(self, path: bytes, os_pid: int) -> bool:
+        """Whether a path is /proc/PID of the very program that asks.
+
+        Args:
+            os_pid: the host's number of the thread that asks.
+        """
+        if not self._proc or not path.startswith(b"/proc/") or not path[6:].isdigit():
+            return False
+        try:
+            with open(f"/proc/{os_pid}/status", "rb") as file:
+                lines = file.read().splitlines()
+        except OSError:
+            return False
+        # Its numbers from the outermost name space to its own.
+        return any(line.startswith(b"NStgid:") and line.split()[-1] == path[6:] for line in lines)
+
     def lay(self, path: bytes, target: bytes) -> None:
         """Show a symbolic link in a directory of the tree, with the directories above it."""
         self.links[path] = target

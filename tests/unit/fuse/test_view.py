@@ -70,3 +70,20 @@ def test_of_etc_neither_users_nor_passwords_are_shown() -> None:
     view = view_of([], TREE)
     assert "/.host/etc/shadow" not in targets(view) and "/.host/etc/passwd" not in targets(view)
     assert not view.stand_in(b"/etc", b"passwd")
+
+
+def test_of_a_program_here_the_kernel_shows_what_the_network_does_not_know() -> None:
+    view = view_of([], TREE)
+    own = b"/proc/%d" % os.getpid()
+    assert view.of_kernel(own + b"/exe") == b"" and not view.is_own(own, os.getpid())
+    fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        view.have_proc(fd)
+        assert view.of_kernel(own + b"/exe") == b"/.host" + own + b"/exe"
+        for known in (b"/stat", b"/status", b"/context", b"/no-such-name", b"/task/1", b""):
+            assert view.of_kernel(own + known) == b""
+        assert view.stand_in(b"/proc", b"self") == b"/.host/proc/self"
+        assert view.is_own(own, os.getpid())
+        assert not view.is_own(own, os.getppid()) and not view.is_own(own + b"/fd", os.getpid())
+    finally:
+        os.close(fd)
