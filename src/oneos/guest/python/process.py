@@ -86,6 +86,9 @@ class Process:
 
     @seamless
     def getpgid(self, pid: int) -> int:
+        if pid == 1:
+            # Nobody, whose group is nobody's: the parent of programs that no program started.
+            return 1
         return self.family.named(real["getpgid"](self._relative(pid, False) if pid else 0))
 
     @seamless
