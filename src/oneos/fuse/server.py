@@ -68,8 +68,7 @@ class FuseServer:
         client, owner = self._client, self._owner
         openings, idle = Openings(), IdleFiles(backings)
         ahead = Ahead(cache)
-        asker: Callable[[], int] = lambda: self._local.asker
-        lookups = Lookups(client, view, nodes, cache, openings, ahead, asker)
+        lookups = Lookups(client, view, nodes, cache, openings, ahead, self._asker)
         changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
         self.files = files = Files(
             client,
@@ -126,6 +125,10 @@ class FuseServer:
         if client is None:
             client = self._local.client = self._connect()
         return client
+
+    def _asker(self) -> int:
+        asker: int = self._local.asker
+        return asker
 
     def _owner(self) -> Sequence[int]:
         owner: tuple[int, int] = self._local.owner

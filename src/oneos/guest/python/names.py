@@ -107,8 +107,10 @@ class Names(Places):
             return real["scandir"](native)
         sys.audit("os.scandir", path)
         by_descriptor = isinstance(path, int)
-        prefix = "" if by_descriptor else shown("." if path is None else path)
+        prefix: Any = "" if by_descriptor else shown("." if path is None else path)
         slash: Any = b"/" if is_bytes(path) else "/"
+        if is_bytes(path):
+            prefix = bytes(prefix)
         if not by_descriptor and not prefix.endswith(slash):
             prefix += slash
         where = directory(where)
