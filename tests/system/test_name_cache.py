@@ -374,7 +374,7 @@ def test_suspended_host_does_not_show_others_what_it_kept(hosts: Cluster) -> Non
 def test_names_that_were_looked_ahead_at_show_what_was_changed_since(
     puppets: list[Puppet],
 ) -> None:
-    _, reader, writer = puppets
+    reader, writer = puppets[1], puppets[3]
     names = [f"l/{number}" for number in range(8)]
     writer(f"os.mkdir('l'), [os.mkdir(name) for name in {names!r}]")
     for changer in (writer, reader):

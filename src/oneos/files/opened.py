@@ -171,17 +171,7 @@ def inode_of(opened: Opened) -> Inode:
 
 def row(attr: Attr, known: bool) -> list[int]:
     """Attributes as a listing has them; not `known`: they may be others by now."""
-    shown = Attributes(
-        mode=attr.mode,
-        ino=attr.ino,
-        size=attr.size,
-        nlink=attr.nlink,
-        uid=attr.uid,
-        gid=attr.gid,
-        atime_ns=attr.atime_ns,
-        mtime_ns=attr.mtime_ns,
-        ctime_ns=attr.ctime_ns,
-    ).wire()
+    shown = attributes(attr, None).wire()
     if not known:
         shown[2] = 0
     return shown
