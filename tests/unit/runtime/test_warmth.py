@@ -290,6 +290,23 @@ async def test_a_changed_interpreter_is_noticed(starts: Starts, tmp_path: Path) 
     assert await starts.ready(after=zygote)
 
 
+async def test_pth_files_run_as_often_as_natively(starts: Starts, tmp_path: Path) -> None:
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages = tmp_path / "venv/lib" / version / "site-packages"
+    packages.mkdir(parents=True)
+    (tmp_path / "venv/bin").mkdir()
+    (tmp_path / "venv/bin/python3").symlink_to(PYTHON)
+    (tmp_path / "venv/pyvenv.cfg").write_text(f"home = {os.path.dirname(PYTHON)}\n")
+    (packages / "count.pth").write_text("import sys; sys.count = getattr(sys, 'count', 0) + 1\n")
+    starts.python = str(tmp_path / "venv/bin/python3")
+    await starts.ready()
+    program = ["-c", "import sys; print(sys.count)"]
+    natively = await asyncio.to_thread(subprocess.check_output, [starts.python, *program])
+
+    assert starts.cold(program) == (0, natively, b"")
+    assert await starts.warm(program) == (0, natively, b"")
+
+
 async def test_restarts_are_bounded(starts: Starts) -> None:
     for _ in range(ZYGOTE_STARTS_MAX):
         os.kill(await starts.ready(), signal.SIGKILL)

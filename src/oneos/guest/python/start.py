@@ -35,6 +35,9 @@ def main() -> None:
     sys.orig_argv = original_arguments(flags, len(arguments))
     sys.argv = arguments or [""]
     if "S" not in flags:
+        # While it still finds `-S`: else it would do its work here, and once more below.
+        import site  # noqa: F401
+
         sys.flags = flags_with_site()
     standard.install()
     module = sys.modules["__main__"]
