@@ -284,7 +284,9 @@ class Agents:
 
         words = [os.fsencode(word) for word in argv]
         standard = [fds[0], fds[1], fds[2]]
-        warm = await self.warmth.start(words, agent.start.env, environment, standard, note)
+        warm = await self.warmth.start(
+            words, agent.start.env, environment, standard, agent.start.umask, note
+        )
         if warm is None:
             return False
         agent.watched = warm.watched
@@ -305,6 +307,7 @@ class Agents:
             stderr=fds[2],
             env=environment,
             cwd="/",
+            umask=agent.start.umask,
             process_group=0,
             restore_signals=True,
         )

@@ -28,6 +28,7 @@ class StageSpec(Struct, frozen=True):
     io: dict[int, list[Any]]
     env: dict[bytes, bytes] = {}
     on: list[str] = []
+    umask: int = 0o022
 
 
 class SpawnSpec(Struct, frozen=True):
@@ -51,6 +52,8 @@ def check(spec: SpawnSpec, fds: int) -> None:
     for stage in spec.stages:
         if not stage.argv:
             raise UserError("a program without a name")
+        if not 0 <= stage.umask <= 0o777:
+            raise UserError(f"{stage.umask:#o} is no umask")
         for number, end in stage.io.items():
             _check_end(number, end, fds)
 

@@ -86,6 +86,7 @@ class Warmth:
         own: Mapping[bytes, bytes],
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
+        umask: int,
         note: Callable[[int], None],
     ) -> Warm | None:
         """Start a Python program, if that can be done warm.
@@ -95,6 +96,7 @@ class Warmth:
             own: the environment that it is to see.
             environment: the one for a cold start.
             fds: its standard descriptors.
+            umask: its file mode creation mask.
             note: told its PID on this host before it runs; it runs only if that returns.
 
         Returns:
@@ -105,7 +107,7 @@ class Warmth:
         """
         if not hasattr(os, "pidfd_open") or not launch_python.may_be_warm(argv, own):
             return None
-        identity = msgspec.msgpack.encode([list(argv), list(environment.items())])
+        identity = msgspec.msgpack.encode([list(argv), list(environment.items()), umask])
         kind = _kind(argv[0], own)
         if kind is None or len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None

@@ -88,6 +88,7 @@ def start(shell: Shell, programs: Sequence[Program]) -> list[Started]:
                 "argv": [encode(argument) for argument in program.arguments],
                 "env": program.environment,
                 "cwd": encode(program.cwd),
+                "umask": shell.umask,
                 "on": program.constraints,
                 "io": program.ends.wire(fds),
             }

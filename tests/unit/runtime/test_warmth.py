@@ -74,6 +74,7 @@ class Starts:
         stdin: bytes = b"",
         meanwhile: Callable[[int], None] = lambda os_pid: None,
         note: Callable[[int], None] | None = None,
+        umask: int = 0o022,
     ) -> tuple[int, bytes, bytes] | None:
         """The status and output of a warm start; None where it would have started cold."""
         pipes = [os.pipe() for _ in range(3)]
@@ -86,6 +87,7 @@ class Starts:
                     own,
                     self._environment(own),
                     theirs,
+                    umask,
                     note or self.noted.append,
                 )
             finally:
@@ -288,6 +290,14 @@ async def test_a_changed_interpreter_is_noticed(starts: Starts, tmp_path: Path) 
     os.utime(starts.python)
     assert await starts.warm(["-c", "print(1)"]) is None
     assert await starts.ready(after=zygote)
+
+
+async def test_a_program_has_the_umask_it_was_given_and_no_other(starts: Starts) -> None:
+    await starts.ready()
+    program = ["-c", "import os; print(oct(os.umask(0)))"]
+
+    assert await starts.warm(program, umask=0o77) == (0, b"0o77\n", b"")
+    assert await starts.warm(program) == (0, b"0o22\n", b"")
 
 
 async def test_pth_files_run_as_often_as_natively(starts: Starts, tmp_path: Path) -> None:

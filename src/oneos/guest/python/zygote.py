@@ -134,10 +134,11 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     own.close()
     if not raw:
         leave(NOT_STARTED)
-    argv, environment = codec.decode(raw)
+    argv, environment, umask = codec.decode(raw)
     take_environment(environment)
     time.tzset()
     make_streams()
+    context.descriptors.umask(umask)
     packages = context.assume()
     # A cold start has not loaded this.
     package = sys.modules["_oneos"]
