@@ -186,7 +186,7 @@ def run_script(name: str, space: "dict[str, Any]", skip_first_line: bool) -> Non
         with io.open_code(path) as file:
             source = file.read()
     except IsADirectoryError:
-        run_container(path)
+        run_container(os.getcwd() if name == "." else path)
         return
     except OSError as error:
         failed = error
