@@ -53,6 +53,8 @@ def serve(fd: int) -> tuple[list[str], str | None]:
     import os  # noqa: F401
     import site  # noqa: F401
 
+    # Every start looks for it beside the standard library; what is found there is remembered.
+    sys.modules["_frozen_importlib_external"].PathFinder.find_spec("sitecustomize")
     runtime = Socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
     runtime.send(b"+")
     while True:
