@@ -120,7 +120,7 @@ def choose(
             raise UserError(
                 f"native programs cannot run on {where}",
                 errno=errno.ENOEXEC,
-                hint="they take Linux, /dev/fuse and nsenter there; docs/context.md says more",
+                hint='they take Linux, /dev/fuse, nsenter, and no context = "instrumented" there',
             )
         raise UserError(
             f"there is no {wish.interpreter} on {where}",
