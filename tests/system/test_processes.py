@@ -70,6 +70,27 @@ def test_a_failed_redirection_does_not_stop_the_rest(shared: Cluster) -> None:
     assert "/no/such" in outcome.err and len(outcome.err.splitlines()) <= 2
 
 
+def test_the_shells_umask_is_that_of_its_programs_on_any_host(shared: Cluster) -> None:
+    prints = "import os; print(oct(os.umask(0)))"
+    shared[1].put(f"{HOME}/mask.py", prints.encode())
+    shared[1].put(f"{HOME}/mask.sh", b"umask; python3 mask.py")
+    lines = [
+        "umask 027",
+        "python3 mask.py",
+        "python3 -R mask.py",
+        "on host:host2 python3 mask.py",
+        "on host:host3 node -p 'process.umask()'",
+        "on host:host2 sh mask.sh",
+        "on host:host2 touch masked; ls -l masked",
+    ]
+
+    outcome = shared[1].sh("; ".join(lines)).ok().splitlines()
+
+    assert outcome[:3] == ["0o27"] * 3
+    assert outcome[3:6] == ["23", "0027", "0o27"]
+    assert outcome[-1].startswith("-rw-r-----")
+
+
 # --- exit statuses and signals ------------------------------------------------------------------
 
 

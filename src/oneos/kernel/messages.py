@@ -240,6 +240,7 @@ class Start(Struct, frozen=True):
     env: dict[bytes, bytes]
     cwd: Path
     ends: list[End]
+    umask: int = 0o022
 
 
 class Launch(Struct, frozen=True):

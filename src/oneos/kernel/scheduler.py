@@ -121,7 +121,7 @@ def choose(
             raise UserError(
                 f"native programs cannot run on {where}",
                 errno=errno.ENOEXEC,
-                hint="they take Linux and /dev/fuse there; docs/context.md says more",
+                hint='they take Linux and /dev/fuse there, and no context = "instrumented"',
             )
         raise UserError(
             f"there is no {wish.interpreter} on {where}",

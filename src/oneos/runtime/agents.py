@@ -311,7 +311,9 @@ class Agents:
         start = agent.start
         environment = self._environment_inside(agent)
         standard = [fds[0], fds[1], fds[2]]
-        forked = await self._namespace.start(start.pid, start.cwd, arguments, environment, standard)
+        forked = await self._namespace.start(
+            start.pid, start.cwd, start.umask, arguments, environment, standard
+        )
         agent.watched = forked.watched
         if self._closing:
             forked.watched.kill()
@@ -333,7 +335,9 @@ class Agents:
 
         words = [os.fsencode(word) for word in argv]
         standard = [fds[0], fds[1], fds[2]]
-        warm = await self.warmth.start(words, agent.start.env, environment, standard, note)
+        warm = await self.warmth.start(
+            words, agent.start.env, environment, standard, agent.start.umask, note
+        )
         if warm is None:
             return False
         agent.watched = warm.watched
@@ -363,7 +367,9 @@ class Agents:
         own = agent.start.env if warm else None
         kind = kind_of(words[0], agent.start.env) if warm else None
         standard = [fds[0], fds[1], fds[2]]
-        started = await leader.start(words, own, kind, environment, standard, agent.job, note)
+        started = await leader.start(
+            words, own, kind, environment, standard, agent.start.umask, agent.job, note
+        )
         if started is None:
             return False
         agent.watched, agent.group = started.watched, started.group
@@ -384,6 +390,7 @@ class Agents:
             stderr=fds[2],
             env=environment,
             cwd="/",
+            umask=agent.start.umask,
             process_group=0,
             restore_signals=True,
         )

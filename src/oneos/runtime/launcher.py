@@ -276,6 +276,7 @@ class Launcher:
                 x.spec.env,
                 x.spec.cwd,
                 x.ends,
+                x.spec.umask,
             )
             for x in stages
         ]

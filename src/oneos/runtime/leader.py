@@ -10,12 +10,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
 from oneos.guest import launch_python
 from oneos.limits import TERMINAL_ANSWER_S, ZYGOTE_REQUEST_BYTES_MAX
 from oneos.runtime.forker import Forked
-from oneos.runtime.warmth import Kind, start_by
+from oneos.runtime.warmth import Kind, identity_of, start_by
 from oneos.runtime.zygote import Zygote
 
 _STOPPED = b"Z"
@@ -57,6 +55,7 @@ class Leader(Zygote):
         kind: Kind | None,
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
+        umask: int,
         job: tuple[int, bool],
         note: Callable[[int], None],
     ) -> Forked | None:
@@ -67,6 +66,7 @@ class Leader(Zygote):
             own: of a Python program, the environment that it is to see.
             kind: what a warm interpreter for it has to stand for.
             fds: its standard descriptors.
+            umask: its mask for new files' modes.
             job: its number, and whether it is in the foreground.
             note: told its PID on this host before it runs; it runs only if that returns.
 
@@ -77,10 +77,8 @@ class Leader(Zygote):
             OSError: it could not be started.
             OneOSError: from `note`.
         """
-        who = [list(argv), list(environment.items())]
-        if own is None or kind != self.kind or not launch_python.may_be_warm(argv, own):
-            who.append(True)
-        identity = msgspec.msgpack.encode(who)
+        foreign = own is None or kind != self.kind or not launch_python.may_be_warm(argv, own)
+        identity = identity_of(argv, environment, umask, foreign)
         if len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None
         return await start_by(self, identity, fds, note, *job)

@@ -263,6 +263,7 @@ class NameSpace:
         self,
         pid: int,
         cwd: bytes,
+        umask: int,
         arguments: Sequence[bytes],
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
@@ -272,7 +273,7 @@ class NameSpace:
         Raises:
             UserError: the name space is gone; `ready` makes a new one.
         """
-        return await self._here().starter.start(pid, cwd, arguments, environment, fds)
+        return await self._here().starter.start(pid, cwd, umask, arguments, environment, fds)
 
     def command(self, pid: int, cwd: bytes, arguments: Sequence[bytes]) -> list[str | bytes]:
         """The host's command line for a program in the name space that another program starts.

@@ -33,6 +33,7 @@ class StageSpec(Struct, frozen=True):
     io: dict[int, list[Any]]
     env: dict[bytes, bytes] = {}
     on: list[str] = []
+    umask: int = 0o022
 
 
 class Job(Struct, frozen=True):
@@ -69,6 +70,8 @@ def check(spec: SpawnSpec, fds: int) -> None:
             raise UserError("a program without a name")
         if spec.job is None and ["tty"] in stage.io.values():
             raise UserError("there is no terminal without a job")
+        if not 0 <= stage.umask <= 0o777:
+            raise UserError(f"{stage.umask:#o} is no umask")
         for number, end in stage.io.items():
             _check_end(number, end, fds)
 

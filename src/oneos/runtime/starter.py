@@ -37,6 +37,7 @@ class Starter(Forker):
         self,
         pid: int,
         cwd: bytes,
+        umask: int,
         argv: Sequence[bytes],
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
@@ -46,6 +47,7 @@ class Starter(Forker):
         Args:
             pid: its number, where programs here have the network's.
             cwd: its directory, in the name space.
+            umask: its mask for new files' modes.
             argv: its command line; the first word is looked for along its PATH.
             environment: what it sees.
             fds: its standard descriptors.
@@ -55,7 +57,7 @@ class Starter(Forker):
             OSError: it could not be started. What cannot be executed ends as in sh instead.
         """
         variables = [name + b"=" + value for name, value in environment.items()]
-        words = [cwd, b"%d" % len(argv), *argv, *variables]
+        words = [cwd, b"%d" % umask, b"%d" % len(argv), *argv, *variables]
         if any(b"\0" in word for word in words):
             raise ValueError("embedded null byte")
         what = os.memfd_create("program", os.MFD_CLOEXEC)

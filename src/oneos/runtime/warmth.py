@@ -64,6 +64,7 @@ class Warmth:
         own: Mapping[bytes, bytes],
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
+        umask: int,
         note: Callable[[int], None],
     ) -> Forked | None:
         """Start a Python program, if that can be done warm.
@@ -73,6 +74,7 @@ class Warmth:
             own: the environment that it is to see.
             environment: the one for a cold start.
             fds: its standard descriptors.
+            umask: its file mode creation mask.
             note: told its PID on this host before it runs; it runs only if that returns.
 
         Returns:
@@ -83,7 +85,7 @@ class Warmth:
         """
         if not hasattr(os, "pidfd_open") or not launch_python.may_be_warm(argv, own):
             return None
-        identity = msgspec.msgpack.encode([list(argv), list(environment.items())])
+        identity = identity_of(argv, environment, umask)
         kind = kind_of(argv[0], own)
         if kind is None or len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None
@@ -147,6 +149,13 @@ class Warmth:
             await zygote.closed()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def identity_of(
+    argv: Sequence[bytes], environment: Mapping[bytes, bytes], umask: int, foreign: bool = False
+) -> bytes:
+    """Who a program is, as it is told; `foreign`: by exec, since it can be no fork."""
+    return msgspec.msgpack.encode([list(argv), list(environment.items()), umask, foreign])
 
 
 async def start_by(

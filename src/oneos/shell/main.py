@@ -109,6 +109,8 @@ def new_shell(login: Client, parser: Parser, user: str) -> Shell:
         shell.pwd = directories.inherited(shell, login)
         shell.variables["PPID"] = Variable(str(context.ppid))
         shell.interpreter.number = context.pid
+        shell.umask = os.umask(shell.umask)
+        os.umask(shell.umask)
     shell.set("PWD", shell.pwd, exported=True)
     shell.variables["OPTIND"] = Variable("1")
     for fd in (0, 1, 2):

@@ -97,6 +97,7 @@ def start(
                 "argv": [encode(argument) for argument in program.arguments],
                 "env": program.environment,
                 "cwd": encode(program.cwd),
+                "umask": shell.umask,
                 "on": program.constraints,
                 "io": program.ends.wire(fds),
             }

@@ -34,7 +34,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AskServe
 def oneos(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Outcome]:
-    monkeypatch.delenv("ONEOS_DEBUG", raising=False)
+    for name in ("ONEOS_DEBUG", "ONEOS_DIR", "ONEOS_CLUSTER_DIR"):
+        monkeypatch.delenv(name, raising=False)
 
     def call(*arguments: str) -> Outcome:
         status = run(arguments)

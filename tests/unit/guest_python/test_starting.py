@@ -84,6 +84,7 @@ def test_every_way_of_naming_a_program(world: World, python: str) -> None:
     world.write("p/m.py", ARGV + "\nprint(__file__)\n" + FAILS)
     world.write("d/__main__.py", ARGV + "\nimport beside\nprint(__file__, beside.x)")
     world.write("d/beside.py", "x = 1")
+    world.write("__main__.py", ARGV + "\nprint(__file__)")
     world.write("s.py", "#!/usr/bin/env python3\n" + ARGV + "\nprint(__file__, __loader__.path)")
     world.write("first.py", "this is not python\nprint('second line')\n1/0")
     world.write("empty.py", "")
@@ -99,7 +100,7 @@ def test_every_way_of_naming_a_program(world: World, python: str) -> None:
         ["s.py", "a", "-x"], ["./s.py"], ["../home/s.py"], [str(world.home / "s.py")],
         ["-m", "p"], ["-m", "p.m", "a"], ["-m", "nope"], ["-m", "p.nope"],
         ["-m", "json.tool", "--help"],
-        ["d", "a"], ["d/"], ["z.zip", "a"], ["no_main"], ["nope.py"], ["s.py/"],
+        ["d", "a"], ["d/"], ["."], ["./"], ["z.zip", "a"], ["no_main"], ["nope.py"], ["s.py/"],
         ["-c", ARGV, "a", "-c"], ["-x", "first.py"], ["empty.py"], ["bytes.py"],
         ["bad.py"], ["nul.py"], ["-u", "s.py"], ["-O", "-c", "assert 0; print(__debug__)"],
         ["-OO", "-c", "print(__debug__)"],

@@ -74,6 +74,7 @@ class Starts:
         stdin: bytes = b"",
         meanwhile: Callable[[int], None] = lambda os_pid: None,
         note: Callable[[int], None] | None = None,
+        umask: int = 0o022,
     ) -> tuple[int, bytes, bytes] | None:
         """The status and output of a warm start; None where it would have started cold."""
         pipes = [os.pipe() for _ in range(3)]
@@ -86,6 +87,7 @@ class Starts:
                     own,
                     self._environment(own),
                     theirs,
+                    umask,
                     note or self.noted.append,
                 )
             finally:
@@ -288,6 +290,31 @@ async def test_a_changed_interpreter_is_noticed(starts: Starts, tmp_path: Path) 
     os.utime(starts.python)
     assert await starts.warm(["-c", "print(1)"]) is None
     assert await starts.ready(after=zygote)
+
+
+async def test_a_program_has_the_umask_it_was_given_and_no_other(starts: Starts) -> None:
+    await starts.ready()
+    program = ["-c", "import os; print(oct(os.umask(0)))"]
+
+    assert await starts.warm(program, umask=0o77) == (0, b"0o77\n", b"")
+    assert await starts.warm(program) == (0, b"0o22\n", b"")
+
+
+async def test_pth_files_run_as_often_as_natively(starts: Starts, tmp_path: Path) -> None:
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages = tmp_path / "venv/lib" / version / "site-packages"
+    packages.mkdir(parents=True)
+    (tmp_path / "venv/bin").mkdir()
+    (tmp_path / "venv/bin/python3").symlink_to(PYTHON)
+    (tmp_path / "venv/pyvenv.cfg").write_text(f"home = {os.path.dirname(PYTHON)}\n")
+    (packages / "count.pth").write_text("import sys; sys.count = getattr(sys, 'count', 0) + 1\n")
+    starts.python = str(tmp_path / "venv/bin/python3")
+    await starts.ready()
+    program = ["-c", "import sys; print(sys.count)"]
+    natively = await asyncio.to_thread(subprocess.check_output, [starts.python, *program])
+
+    assert starts.cold(program) == (0, natively, b"")
+    assert await starts.warm(program) == (0, natively, b"")
 
 
 async def test_restarts_are_bounded(starts: Starts) -> None:

@@ -35,6 +35,9 @@ def main() -> None:
     sys.orig_argv = original_arguments(flags, len(arguments))
     sys.argv = arguments or [""]
     if "S" not in flags:
+        # While it still finds `-S`: else it would do its work here, and once more below.
+        import site  # noqa: F401
+
         sys.flags = flags_with_site()
     standard.install()
     module = sys.modules["__main__"]
@@ -183,7 +186,7 @@ def run_script(name: str, space: "dict[str, Any]", skip_first_line: bool) -> Non
         with io.open_code(path) as file:
             source = file.read()
     except IsADirectoryError:
-        run_container(path)
+        run_container(os.getcwd() if name == "." else path)
         return
     except OSError as error:
         failed = error

@@ -56,6 +56,8 @@ def serve(fd: int, terminal: int = -1) -> tuple[list[str], str | None]:
     import os  # noqa: F401
     import site  # noqa: F401
 
+    # Every start looks for it beside the standard library; what is found there is remembered.
+    sys.modules["_frozen_importlib_external"].PathFinder.find_spec("sitecustomize")
     runtime = Socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
     leader = None
     if terminal >= 0:
@@ -155,12 +157,14 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     own.close()
     if not raw:
         leave(NOT_STARTED)
-    argv, environment, *foreign = codec.decode(raw)
+    argv, environment, umask, foreign = codec.decode(raw)
     if foreign:
+        real["umask"](umask)
         execute(argv, environment)
     take_environment(environment)
     time.tzset()
     make_streams()
+    context.descriptors.umask(umask)
     packages = context.assume()
     # A cold start has not loaded this.
     package = sys.modules["_oneos"]
