@@ -6,6 +6,7 @@ import time
 import psutil
 import pytest
 
+from oneos.runtime.namespace import NameSpace
 from tests.system.support import HOME, Cluster, one_line_error, read_line, wait_until
 
 SOON_S = 15.0
@@ -85,6 +86,12 @@ def test_the_shells_umask_is_that_of_its_programs_on_any_host(shared: Cluster) -
     ]
 
     outcome = shared[1].sh("; ".join(lines)).ok().splitlines()
+    if not NameSpace.why():
+        native = (
+            "umask 027; on host:host2 /usr/bin/env sh -c umask; /usr/bin/touch here; ls -l here"
+        )
+        mask, listed = shared[1].sh(native).ok().splitlines()
+        assert (mask, listed[:10]) == ("0027", "-rw-r-----")
 
     assert outcome[:3] == ["0o27"] * 3
     assert outcome[3:6] == ["23", "0027", "0o27"]
