@@ -106,14 +106,17 @@ def sensor(network: Cluster) -> Iterator[Host]:
     yield join(network, "pi1", "--config", str(there / "pi1.toml"))
 
 
-@pytest.mark.parametrize("command", ["cat /dev/sensor/1", "cat < /dev/sensor/1"])
+@pytest.mark.parametrize(
+    ("command", "status"), [("cat /dev/sensor/1", 1), ("cat < /dev/sensor/1", HANGUP_STATUS)]
+)
 def test_a_reader_of_a_sensor_whose_host_dies_does_not_take_it_for_the_end(
-    network: Cluster, sensor: Host, command: str
+    network: Cluster, sensor: Host, command: str, status: int
 ) -> None:
+    """Who has opened it is told EIO; who was given it cannot be, and is sent SIGHUP."""
     with network[1].shell(command) as reader:
         assert reader.stdout is not None and reader.stdout.read(2) == b"0\n"
         sensor.kill()
-        assert reader.wait(timeout=30) == HANGUP_STATUS
+        assert reader.wait(timeout=30) == status
 
 
 def test_relative_paths_of_a_configuration_start_at_its_own_directory(
