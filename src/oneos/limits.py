@@ -202,6 +202,14 @@ hangs, and is ended; less than RECALL_TIMEOUT_S, so that the answer is known in 
 FUSE_MOVE_BYTES_MAX = 1 << 20
 """One READ or WRITE of a name space's kernel: the most it moves at a time (256 pages)."""
 
+FUSE_LOOKS_MAX = 100
+"""Looks at /dev/fuse before its thread sleeps: some 100 us, in which a program that reads one file
+after the other comes with its next request."""
+
+FUSE_SOON_S = 0.0002
+"""A request that comes within this time of the last is one of many: looking for it would have been
+cheaper than to sleep and be woken."""
+
 FUSE_WORKERS_MAX = 64
 """Requests of a name space in work at a time; beyond it the kernel queues. A request that waits out
 a fail-over takes seconds, and 64 programs in that state are more than a host of agents has."""

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from oneos.errors import OneOSError
 from oneos.fuse import wire
 from oneos.fuse.ahead import Ahead
+from oneos.fuse.arrivals import Arrivals
 from oneos.fuse.cache import Cache
 from oneos.fuse.changes import Changes
 from oneos.fuse.directories import Directories
@@ -61,6 +62,7 @@ class FuseServer:
         self._waiting = 0
         self._workers = 0
         self.over = threading.Event()
+        self._arrivals = Arrivals(fuse)
         self._streams = streams = Streams(self._reply, self._notify_poll)
         self._backings = backings = Backings(fuse, able=False)
         nodes = Nodes()
@@ -173,7 +175,7 @@ class FuseServer:
         unpack, size = wire.IN_HEADER.unpack_from, wire.IN_HEADER.size
         while True:
             try:
-                count = os.readv(self._fuse, buffers)
+                count = self._arrivals.read(buffers)
             except OSError as error:
                 if error.errno in (errno.EINTR, errno.ENOENT, errno.EAGAIN):
                     # ENOENT: the program was interrupted before its request was read.
