@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster, read_line, wait_until
 from tests.system.test_processes import SOON_S, os_processes
 
@@ -194,7 +194,7 @@ print(os.system("exit 9") >> 8)
     ]
 
 
-@pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
+@pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
 def test_native_children_of_instrumented_programs_work_on_the_same_tree(cluster: Cluster) -> None:
     text = """\
 import os, subprocess

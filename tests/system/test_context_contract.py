@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.support.terminal import person
 from tests.system.conftest import DEVICES
 from tests.system.support import HOME, ONEOS, USER, Cluster, read_line, wait_until
@@ -29,7 +29,7 @@ CARRIERS = [
     "instrumented",
     pytest.param(
         "namespace",
-        marks=pytest.mark.skipif(bool(NameSpace.why()), reason=f"none here: {NameSpace.why()}"),
+        marks=pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}"),
     ),
 ]
 

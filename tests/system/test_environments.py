@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.support.packages import npm_package, wheel
 from tests.system.support import HOME, Cluster, Host, wait_until
 
@@ -231,7 +231,7 @@ def test_an_environment_in_use_is_not_removed(host: Host, place: str, tmp_path: 
     assert environments(host) == []
 
 
-@pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
+@pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
 def test_packages_are_found_in_a_name_space_too(tmp_path: Path) -> None:
     cluster = Cluster(1, {"host1": 'context = "namespace"\n'})
     try:

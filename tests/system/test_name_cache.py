@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from oneos.errors import FileError
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster, Host, read_line, wait_until
 
-pytestmark = pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
+pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
 
 SETTINGS = {
     "host1": 'context = "namespace"\n',

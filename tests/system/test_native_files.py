@@ -8,10 +8,10 @@ import shutil
 
 import pytest
 
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster, Host, one_line_error
 
-pytestmark = pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
+pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
 
 
 def python(host: Host, body: str) -> str:

@@ -10,10 +10,10 @@ import signal
 import psutil
 import pytest
 
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, USER, Cluster, Host, one_line_error, read_line, wait_until
 
-pytestmark = pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
+pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
 
 SOON_S = 15.0
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from oneos.runtime.namespace import NameSpace
 from tests.conformance import node as conformance
+from tests.support.namespaces import no_name_space
 from tests.system.support import Cluster
 
 SUBJECTS = ["corners", "descriptors", "names", "watching"]
@@ -38,7 +38,7 @@ def natively() -> conformance.Results:
 def test_a_node_program_sees_what_the_documentation_says(
     cluster: Cluster, natively: conformance.Results, number: int, carrier: str
 ) -> None:
-    if carrier == "namespace" and (why := NameSpace.why()):
+    if carrier == "namespace" and (why := no_name_space()):
         pytest.skip(f"none here: {why}")
     host = cluster[number]
     here = conformance.run_in_context(host, host.name, SUBJECTS)

@@ -129,8 +129,11 @@ def test_no_name_of_the_tree_reaches_the_host(
     runtime = host.runtime()
     assert runtime is not None
     warm = [child.pid for child in runtime.children()]
-    with strace.traced([runtime.pid, *warm], tmp_path / "trace"):
-        host.sh(f"{command} {HOME}/program").ok()
+    try:
+        with strace.traced([runtime.pid, *warm], tmp_path / "trace"):
+            host.sh(f"{command} {HOME}/program").ok()
+    except PermissionError as error:
+        pytest.skip(f"nothing may be traced here: {error}")
     own = str(instrumented.directory)
     named = strace.names(tmp_path / "trace", warm)
     assert named

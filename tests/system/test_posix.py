@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from oneos.runtime.namespace import NameSpace
 from tests import conformance
+from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster
 
 CASES = Path(conformance.__file__).parent / "posix"
@@ -22,7 +22,7 @@ LONGER = pytest.mark.nightly
 CARRIERS = [
     pytest.param(
         "namespace",
-        marks=pytest.mark.skipif(bool(NameSpace.why()), reason=f"none here: {NameSpace.why()}"),
+        marks=pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}"),
     ),
     "instrumented",
 ]

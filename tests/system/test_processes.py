@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster, one_line_error, read_line, wait_until
 
 SOON_S = 15.0
@@ -86,7 +86,7 @@ def test_the_shells_umask_is_that_of_its_programs_on_any_host(shared: Cluster) -
     ]
 
     outcome = shared[1].sh("; ".join(lines)).ok().splitlines()
-    if not NameSpace.why():
+    if not no_name_space():
         native = (
             "umask 027; on host:host2 /usr/bin/env sh -c umask; /usr/bin/touch here; ls -l here"
         )

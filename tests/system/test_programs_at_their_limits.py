@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.system.conftest import DEVICES
 from tests.system.support import HOME, Cluster, Outcome, read_line, wait_until
 
@@ -19,7 +19,7 @@ CARRIERS = [
     "instrumented",
     pytest.param(
         "namespace",
-        marks=pytest.mark.skipif(bool(NameSpace.why()), reason=f"none here: {NameSpace.why()}"),
+        marks=pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}"),
     ),
 ]
 
@@ -77,13 +77,14 @@ class OnSmallDisk(Cluster):
     def up(self, *words: str) -> Outcome:
         disk = self.directory / "host3"
         disk.mkdir()
-        size = f"size={DISK_BYTES}"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", str(disk)], check=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", str(disk)]
+        if subprocess.run(command, check=False).returncode:
+            pytest.skip("no disk may be mounted here")
         return super().up(*words)
 
     def close(self) -> None:
         super().close()
-        subprocess.run(["umount", str(self.directory / "host3")], check=True)
+        subprocess.run(["umount", str(self.directory / "host3")], check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

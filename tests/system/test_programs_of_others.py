@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from oneos.runtime.namespace import NameSpace
+from tests.support.namespaces import no_name_space
 from tests.support.packages import wheel
 from tests.system.support import HOME, Cluster
 
-pytestmark = pytest.mark.skipif(bool(NameSpace.why()), reason=f"no name space: {NameSpace.why()}")
+pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
 
 TWO_WRITERS = """
 import sqlite3, subprocess, sys
