@@ -12,7 +12,7 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 
 from oneos.errors import FileError, OneOSError
 from oneos.files.handles import Plain
@@ -180,17 +180,3 @@ class StreamFile(Plain):
             result = None if self._pump.cancelled() else self._pump.result()
             if result is None or result.ended is Ended.BROKEN:
                 raise FileError(errno.EIO, hint="not all that was written has arrived")
-
-
-class DrainedFile(Plain):
-    """A device's descriptor here, with what has to be closed behind it."""
-
-    def __init__(self, fd: int, finish: Awaitable[None] | None) -> None:
-        super().__init__(fd)
-        self._finish = finish
-
-    async def close(self) -> None:
-        self.close_fd()
-        finish, self._finish = self._finish, None
-        if finish is not None:
-            await finish
