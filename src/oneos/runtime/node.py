@@ -139,7 +139,7 @@ class Node:
         self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.home_calls = HomeCalls(self.homes)
         self.meetings = Meetings(os.fspath(directory / "run" / "meet"))
-        native = not NameSpace.why(config.context)
+        self.native_kind = NameSpace.kind(config.context)
         self.regular = RegularFiles(
             self.host,
             lambda: self.incarnation,
@@ -147,14 +147,14 @@ class Node:
             self.homes,
             self.control,
             self.links,
-            None if native else self.meetings,
+            None if self.native_kind else self.meetings,
         )
         self.devices = Devices(config.devices, directory)
         self.index = (
             Index(os.fspath(directory / "index.sqlite"), self.host) if config.core else None
         )
         self.interpreters = Interpreters(
-            utilities.shell_command(directory), NameSpace.kind(config.context), config.context
+            utilities.shell_command(directory), self.native_kind, config.context
         )
         self.supervisor = Supervisor(lambda name, error: self.placed.gave_up(name, error))
         self._wire_programs(socket_path)
@@ -223,11 +223,11 @@ class Node:
             self.plumbing,
             self.agents,
             self.control,
-            NameSpace.finds if NameSpace.kind(self.config.context) else nowhere,
+            NameSpace.finds if self.native_kind else nowhere,
             self.terminals,
         )
         self.launcher.interpreters = self.interpreters.paths
-        if NameSpace.kind(self.config.context):
+        if self.native_kind:
             self.launcher.host_names = NameSpace.names
         self.offspring = Offspring(
             self.host,
