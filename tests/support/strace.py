@@ -21,6 +21,8 @@ _RESUMED = re.compile(r"^<\.\.\. (\w+) resumed>(.*)$")
 _RESULT = re.compile(r"\) += (-?\d+)")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _FORKS = {"clone", "clone3", "fork", "vfork"}
+_ONE_PATH = ("execve", "readlink", "getcwd")
+"""What follows the first string of these is no name: arguments and environment, an answer."""
 
 
 @contextmanager
@@ -75,14 +77,14 @@ def names(output: Path, warm: list[int]) -> list[tuple[str, str]]:
             continue
         name, rest = call[1], call[2]
         result = _RESULT.search(rest)
-        if name in _FORKS and pid in programs and result is not None and int(result[1]) > 0:
-            programs.add(int(result[1]))
-        elif name.startswith("execve"):
+        if name.startswith("execve"):
             programs.add(pid)
-            # What follows are arguments and environment, which name anything.
-            found += [(name, path) for path in _STRING.findall(rest)[:1]]
-        elif pid in programs and not name.startswith(("readlink", "getcwd")):
-            found += [(name, path) for path in _STRING.findall(rest)]
-        elif pid in programs:
-            found += [(name, path) for path in _STRING.findall(rest)[:1]]
+        if pid not in programs:
+            continue
+        if name in _FORKS and result is not None and int(result[1]) > 0:
+            programs.add(int(result[1]))
+        paths = _STRING.findall(rest)
+        if name.startswith(_ONE_PATH):
+            del paths[1:]
+        found += [(name, path) for path in paths]
     return found
