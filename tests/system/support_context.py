@@ -1,7 +1,34 @@
-"""Programs of the contract (docs/context.md), each in Python and JavaScript.
+"""Programs of the contract (docs/context.md), each in Python and JavaScript; and hosts to run them.
 
-Each prints what it sees, one fact a line, in a form that does not depend on the language.
+Each program prints what it sees, one fact a line, in a form that does not depend on the language.
 """
+
+import pytest
+
+from tests.support.namespaces import no_name_space
+from tests.system.support import Cluster
+
+CARRIERS = [
+    "instrumented",
+    pytest.param(
+        "namespace",
+        marks=pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}"),
+    ),
+]
+"""Both ways to keep the contract, for tests of each; one of them is not to be had everywhere."""
+
+
+def cluster_of_both(count: int, hosts: dict[str, str], extra: dict[str, str]) -> Cluster:
+    """A cluster with a host for each way.
+
+    Args:
+        count: of hosts.
+        hosts: the host of each way.
+        extra: further configuration, by host.
+    """
+    ways = {host: f'context = "{name}"\n' for name, host in hosts.items()}
+    return Cluster(count, {host: ways.get(host, "") + extra.get(host, "") for host in ways | extra})
+
 
 SELF = {
     "py": """

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.namespaces import no_name_space
 from tests.support.terminal import person
 from tests.system.conftest import DEVICES
 from tests.system.support import HOME, ONEOS, USER, Cluster, read_line, wait_until
 from tests.system.support_context import (
+    CARRIERS,
     FAMILY,
     FILES,
     FILES_SEEN,
@@ -19,19 +19,12 @@ from tests.system.support_context import (
     SELF,
     STREAMS,
     TERMINAL,
+    cluster_of_both,
 )
 
 SOON_S = 15.0
 HOSTS = {"instrumented": "host1", "namespace": "host2"}
 COMMANDS = {"py": "python3", "js": "node"}
-
-CARRIERS = [
-    "instrumented",
-    pytest.param(
-        "namespace",
-        marks=pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}"),
-    ),
-]
 
 pytestmark = [
     pytest.mark.parametrize("carrier", CARRIERS),
@@ -42,9 +35,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def both() -> Iterator[Cluster]:
     """A host for each way; host2 has the sensors too."""
-    settings = {host: f'context = "{name}"\n' for name, host in HOSTS.items()}
-    settings["host2"] += DEVICES
-    cluster = Cluster(2, settings)
+    cluster = cluster_of_both(2, HOSTS, {"host2": DEVICES})
     yield cluster
     cluster.close()
 

@@ -11,27 +11,20 @@ from pathlib import Path
 import pytest
 
 from tests import conformance
-from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster
+from tests.system.support_context import CARRIERS, cluster_of_both
 
 CASES = Path(conformance.__file__).parent / "posix"
 HOSTS = {"namespace": "host1", "instrumented": "host2"}
 USERS = ["users"] if os.getuid() == 0 else []
 
 LONGER = pytest.mark.nightly
-CARRIERS = [
-    pytest.param(
-        "namespace",
-        marks=pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}"),
-    ),
-    "instrumented",
-]
 
 
 @pytest.fixture(scope="module")
 def both() -> Iterator[Cluster]:
     """A host for each way."""
-    cluster = Cluster(2, {host: f'context = "{name}"\n' for name, host in HOSTS.items()})
+    cluster = cluster_of_both(2, HOSTS, {})
     yield cluster
     cluster.close()
 

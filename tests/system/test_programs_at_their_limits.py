@@ -7,21 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.namespaces import no_name_space
 from tests.system.conftest import DEVICES
 from tests.system.support import HOME, Cluster, Outcome, read_line, wait_until
+from tests.system.support_context import CARRIERS, cluster_of_both
 
 SOON_S = 15.0
 HOSTS = {"instrumented": "host1", "namespace": "host2"}
 DISK_BYTES = 160 * 1024 * 1024
-
-CARRIERS = [
-    "instrumented",
-    pytest.param(
-        "namespace",
-        marks=pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}"),
-    ),
-]
 
 DESCRIPTORS = """
 import errno, os, resource
@@ -91,8 +83,7 @@ class OnSmallDisk(Cluster):
 @pytest.fixture(scope="module")
 def both() -> Iterator[Cluster]:
     """A host for each way; host3 has the sensors."""
-    settings = {host: f'context = "{name}"\n' for name, host in HOSTS.items()}
-    cluster = Cluster(3, settings | {"host3": DEVICES})
+    cluster = cluster_of_both(3, HOSTS, {"host3": DEVICES})
     yield cluster
     cluster.close()
 
