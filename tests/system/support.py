@@ -26,7 +26,7 @@ from typing import IO, Any, TypeVar
 import psutil
 
 from oneos.errors import OneOSError
-from oneos.local.client import Client, OpenFd
+from oneos.local.client import Client, OpenFd, OpenRemote
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ONEOS = [sys.executable, "-m", "oneos.cli.main"]
@@ -210,9 +210,15 @@ class Host:
         """The content of a file of the tree."""
         with Client(self.socket) as client:
             opened = client.open(path.encode(), os.O_RDONLY)
-            assert isinstance(opened, OpenFd), opened
-            with open(opened.fd, "rb") as file:
-                content = file.read()
+            if isinstance(opened, OpenRemote):
+                # A program on another host has it open.
+                content = b""
+                while piece := client.call("pread", opened.handle, len(content), 1 << 20):
+                    content += piece
+            else:
+                assert isinstance(opened, OpenFd), opened
+                with open(opened.fd, "rb") as file:
+                    content = file.read()
             if opened.handle is not None:
                 client.close(opened.handle)
             return content

@@ -1,9 +1,10 @@
 """Programs that say what they need get it, once on each host where they run."""
 
 import json
-import os
 import re
+import select
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,22 +194,22 @@ def test_what_cannot_be_had_is_one_line_and_126(
     assert environments(host) == []
 
 
-def test_a_program_can_be_ended_while_its_packages_are_installed(
-    host: Host, place: str, tmp_path: Path
-) -> None:
-    # An index that never answers: a FIFO, whose reader waits for a writer.
-    links = tmp_path / "links.html"
-    os.mkfifo(links)
+@pytest.mark.parametrize("when", ["asked for", "awaited"])
+def test_a_program_can_be_ended_while_its_packages_are(host: Host, place: str, when: str) -> None:
     host.put(f"{place}/main.py", b"print('never')\n")
-    lines = f"--no-index\n--find-links {links}\ngreet\n"
-    host.put(f"{place}/requirements.txt", lines.encode())
-    with host.shell(f"python3 {place}/main.py; echo $?") as shell:
-        found = wait_until(
-            lambda: host.running(f"python3 {place}/main.py"), 10, "the program is in the table"
-        )
-        host.ask("kill", found[0]["pid"], 15)
-        assert shell.stdout is not None
-        assert shell.stdout.read() == b"143\n"
+    # An index that never answers.
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        lines = f"--index-url http://127.0.0.1:{index.getsockname()[1]}/\ngreet\n"
+        host.put(f"{place}/requirements.txt", lines.encode())
+        with host.shell(f"python3 {place}/main.py; echo $?") as shell:
+            found = wait_until(
+                lambda: host.running(f"python3 {place}/main.py"), 10, "the program is in the table"
+            )
+            if when == "awaited":
+                assert select.select([index], [], [], 10)[0]
+            host.ask("kill", found[0]["pid"], 15)
+            assert shell.stdout is not None
+            assert shell.stdout.read() == b"143\n"
     envs = host.directory / "envs"
     wait_until(lambda: not list(envs.iterdir()), 10, "nothing half made is left")
 

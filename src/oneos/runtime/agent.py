@@ -52,7 +52,7 @@ class Agent:
     terminal: Terminal | None = None
     job: tuple[int, bool] = (0, False)
     group: int = 0
-    preparing: asyncio.Task[None] | None = None
+    preparing: asyncio.Task[Environment] | None = None
     signalled: int = 0
     pending: set[int] = field(default_factory=set)
     seen: bool = False

@@ -185,16 +185,26 @@ class Agents:
     def _install_first(self, agent: Agent, wanted: Requirements, standard: Standard) -> None:
         """Install what a program needs, and start it then; its launcher does not wait for that."""
         fds, standard.fds = standard.fds, {}
-        work = self._installed_first(agent, wanted, fds)
-        agent.preparing = self.start_task(work, f"agent {agent.start.pid} prepares")
+        making = self.environments.make(wanted, lambda line: say(fds[2], line))
+        agent.preparing = asyncio.create_task(making)
+        for number in agent.pending - HARMLESS:
+            # It came while the program was asked what it needs.
+            self.signal(agent.start.pid, number)
+        work = self._installed_first(agent, agent.preparing, fds)
+        self.start_task(work, f"agent {agent.start.pid} prepares")
 
     async def _installed_first(
-        self, agent: Agent, wanted: Requirements, fds: dict[int, int]
+        self, agent: Agent, making: asyncio.Task[Environment], fds: dict[int, int]
     ) -> None:
         status = 0
         try:
-            agent.environment = await self.environments.make(wanted, lambda line: say(fds[2], line))
-            await self._run(agent, fds)
+            agent.environment = await making
+            if agent.signalled:
+                # Too late to cancel anything, and not too late to end.
+                status = 128 + agent.signalled
+            else:
+                agent.preparing = None
+                await self._run(agent, fds)
         except asyncio.CancelledError:
             status = 128 + (agent.signalled or signal.SIGTERM)
         except Exception as error:
@@ -209,8 +219,6 @@ class Agents:
 
     async def _run(self, agent: Agent, fds: dict[int, int]) -> None:
         await self.prepare(agent.start)
-        # From here on it has a process, or none: nothing waits.
-        agent.preparing = None
         os.makedirs(agent.stage, mode=0o700)
         await self._spawn(agent, fds)
 
