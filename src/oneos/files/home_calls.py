@@ -16,7 +16,8 @@ from collections import OrderedDict
 from typing import Any
 
 from oneos.errors import Fenced, FileError, OneOSError
-from oneos.files.homes import HomeHandle, Homes
+from oneos.files.home import HomeHandle
+from oneos.files.homes import Homes
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import HOME_CLOSES_KEPT_MAX, HOME_HANDLES_MAX, READ_BYTES_MAX
@@ -80,7 +81,7 @@ class HomeCalls:
         return await self._homes.give_up(file.ino, file.home_epoch)
 
     async def _on_orphaned(self, peer: Peer, file: m.Orphan) -> None:
-        await self._homes.orphaned(file.ino)
+        self._homes.orphaned(file.ino)
 
     async def _on_open(self, peer: Peer, request: m.HomeOpen) -> m.HomeOpened:
         assert peer.host is not None

@@ -10,31 +10,22 @@ committing, giving up) happens under the lock of its `Home`, one after the other
 
 from __future__ import annotations
 
-import asyncio
 import errno
-import itertools
 import logging
 import os
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.files.copies import Copies
 from oneos.files.handles import wants_to_write
+from oneos.files.home import Home, HomeHandle, as_shown, unknown
 from oneos.files.late_closes import LateCloses
+from oneos.files.unused import Unused
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
-from oneos.limits import (
-    BATCH_COMMANDS_MAX,
-    HOMES_IDLE_BYTES_MAX,
-    HOMES_IDLE_MAX,
-    ORPHANS_WAIT_S,
-    SERVICE_RETRY_S,
-)
 from oneos.state import names_commands as n
 from oneos.state.names_types import Attr, Inode, Result
 from oneos.storage.backing import BackingStore
@@ -46,36 +37,6 @@ _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 ChangeNames = Callable[[Callable[[tuple[str, int], int], n.AnyCommand]], Awaitable[Result]]
 """Sends a command, made from a request id and a time, to the File System."""
-
-
-@dataclass(slots=True)
-class Home:
-    """One file that is at home here. `inode` is the last committed or claimed record.
-
-    `lent`: programs of this host may have opened its backing file by themselves, to read it.
-    """
-
-    inode: Inode
-    opens: int = 0
-    writers: int = 0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    gone: bool = False
-    lent: bool = False
-
-
-@dataclass(slots=True)
-class HomeHandle:
-    """One opening of a file at its home."""
-
-    home: Home
-    flags: int
-    fd: int
-    owner: HostName
-
-    @property
-    def writing(self) -> bool:
-        """Whether it may change the content."""
-        return wants_to_write(self.flags)
 
 
 class Homes:
@@ -96,11 +57,8 @@ class Homes:
         self._copies = copies
         self._change = change
         self._homes: dict[int, Home] = {}
-        self._idle: OrderedDict[int, int] = OrderedDict()
         self._coming = 0
-        self._orphans: dict[int, int] = {}
-        self._reaper: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._unused = Unused(self.give_up, self._give_up_quietly)
         self._late = LateCloses[HomeHandle](self.close)
         self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
         self.take_back: Callable[[], None] | None = None
@@ -164,7 +122,7 @@ class Homes:
         home.gone = True
         if self._homes.get(home.inode.ino) is home:
             del self._homes[home.inode.ino]
-            self._idle.pop(home.inode.ino, None)
+            self._unused.in_use(home.inode.ino)
 
     async def _claim_writing(self, home: Home) -> None:
         """Say in the log that it is written, so that a stat elsewhere asks here from now on."""
@@ -291,7 +249,7 @@ class Homes:
             raise FileError(result.errno)
         assert isinstance(result.value, Attr)
         home.inode = replace(
-            _as_shown(home.inode, result.value),
+            as_shown(home.inode, result.value),
             size=size,
             mtime_ns=mtime_ns,
             version=result.value.version,
@@ -322,7 +280,7 @@ class Homes:
                 async with home.lock:
                     self._lose(home)
             # Something in the way of whoever opens it while it is given up.
-            home = self._homes[ino] = Home(_unknown(ino, home_epoch))
+            home = self._homes[ino] = Home(unknown(ino, home_epoch))
         async with home.lock:
             if home.opens:
                 return False
@@ -346,16 +304,10 @@ class Homes:
 
     def _rest_or_work(self, home: Home) -> None:
         """Note whether a file is in use; of those that are not, the oldest are given up."""
-        ino = home.inode.ino
-        self._idle.pop(ino, None)
-        if home.opens or self._homes.get(ino) is not home:
-            return
-        self._idle[ino] = home.inode.size
-        while len(self._idle) > HOMES_IDLE_MAX or sum(self._idle.values()) > HOMES_IDLE_BYTES_MAX:
-            oldest, _ = self._idle.popitem(last=False)
-            task = asyncio.create_task(self._give_up_quietly(oldest), name="idle home")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if home.opens or self._homes.get(home.inode.ino) is not home:
+            self._unused.in_use(home.inode.ino)
+        else:
+            self._unused.at_rest(home.inode.ino, home.inode.size)
 
     async def _give_up_quietly(self, ino: int) -> None:
         try:
@@ -364,38 +316,16 @@ class Homes:
                 return
             if home.lent and not home.opens:
                 # A program reads it, and tells nobody when it ends: asked about again in its turn.
-                self._idle[ino] = home.inode.size
+                self._unused.at_rest(ino, home.inode.size)
         except OneOSError as error:
             log.info("file %d keeps its home for now: %s", ino, error)
 
-    async def orphaned(self, ino: int) -> None:
+    def orphaned(self, ino: int) -> None:
         """The file has lost its last name: drop it soon, or when the last program closes it."""
         home = self._homes.get(ino)
         if home is not None:
             home.inode = replace(home.inode, nlink=0)
-            self._orphans[ino] = home.inode.home_epoch
-            if self._reaper is None:
-                self._reaper = asyncio.create_task(self._reap(), name="orphaned files")
-
-    async def _reap(self) -> None:
-        """Give up the orphans, many with one record: nobody waits for that."""
-        pause_s = ORPHANS_WAIT_S
-        while self._orphans:
-            await asyncio.sleep(pause_s)
-            some = list(itertools.islice(self._orphans.items(), BATCH_COMMANDS_MAX))
-            done = await asyncio.gather(
-                *(self.give_up(ino, epoch) for ino, epoch in some), return_exceptions=True
-            )
-            pause_s = ORPHANS_WAIT_S
-            for (ino, _), result in zip(some, done, strict=True):
-                if isinstance(result, OneOSError) and not isinstance(result, Fenced):
-                    log.warning("file %d has no name and is not dropped yet: %s", ino, result)
-                    pause_s = SERVICE_RETRY_S
-                    continue
-                if isinstance(result, BaseException) and not isinstance(result, Fenced):
-                    log.error("file %d has no name and is not dropped", ino, exc_info=result)
-                del self._orphans[ino]
-        self._reaper = None
+            self._unused.orphaned(ino, home.inode.home_epoch)
 
     async def settle(self) -> None:
         """Close what was to be closed later, while the File System can still be asked."""
@@ -403,9 +333,7 @@ class Homes:
 
     async def stop(self) -> None:
         """Stop dropping orphans; what is left goes at the next start, when its home is voided."""
-        if self._reaper is not None:
-            self._reaper.cancel()
-            await asyncio.wait((self._reaper,))
+        await self._unused.stop()
 
     # --- what the rest of the host asks ---------------------------------------------------------
     def current(self, ino: int, home_epoch: int) -> Inode:
@@ -461,7 +389,7 @@ class Homes:
             if home.gone:
                 return True
             if attr.ctime_ns >= home.inode.ctime_ns:
-                home.inode = _as_shown(home.inode, attr)
+                home.inode = as_shown(home.inode, attr)
             if mtime_ns is None:
                 return True
             try:
@@ -477,20 +405,3 @@ class Homes:
 
 async def _nothing_idle(ino: int) -> None:
     """For a host without a name space: what is open, somebody uses."""
-
-
-def _as_shown(inode: Inode, attr: Attr) -> Inode:
-    """An inode with what stat shows of it now; its content and home as they are."""
-    return replace(
-        inode,
-        mode=attr.mode,
-        nlink=attr.nlink,
-        uid=attr.uid,
-        gid=attr.gid,
-        atime_ns=attr.atime_ns,
-        ctime_ns=attr.ctime_ns,
-    )
-
-
-def _unknown(ino: int, home_epoch: int) -> Inode:
-    return Inode(Ino(ino), 0, 1, 0, 0, 0, 0, 0, 0, home_epoch=home_epoch)

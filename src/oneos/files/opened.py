@@ -11,7 +11,8 @@ from typing import Any
 
 from oneos.errors import FileError, NetworkError, Unknown
 from oneos.files.handles import Attributes, Plain
-from oneos.files.homes import HomeHandle, Homes
+from oneos.files.home import HomeHandle
+from oneos.files.homes import Homes
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S, READ_BYTES_MAX

@@ -179,7 +179,7 @@ class RegularFiles:
             return
         try:
             if victim.home == self.host:
-                await self.homes.orphaned(victim.ino)
+                self.homes.orphaned(victim.ino)
             else:
                 await self._links.call(victim.home, "home.orphaned", m.Orphan(victim.ino), None)
         except OneOSError:

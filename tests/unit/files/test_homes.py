@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from oneos.errors import Fenced, FileError, OneOSError, Unknown
-from oneos.files import homes as homes_module
 from oneos.files import late_closes
+from oneos.files import unused as unused_module
 from oneos.files.handles import Handle
 from oneos.files.opened import LocalFile, RemoteFile
 from oneos.ids import HostName
@@ -178,7 +178,7 @@ async def test_close_of_a_lost_home_touches_nothing_of_the_next_one(
 async def test_idle_homes_are_given_up_the_oldest_first(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(homes_module, "HOMES_IDLE_MAX", 3)
+    monkeypatch.setattr(unused_module, "HOMES_IDLE_MAX", 3)
     (hub,) = await network.start(HUB)
     for number in range(6):
         await write(hub, b"x", path=b"/d/%d" % number)

@@ -1,0 +1,60 @@
+"""What a host notes of one file that is at home there, and of one opening of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
+
+from oneos.files.handles import wants_to_write
+from oneos.ids import HostName, Ino
+from oneos.state.names_types import Attr, Inode
+
+
+@dataclass(slots=True)
+class Home:
+    """One file that is at home here. `inode` is the last committed or claimed record.
+
+    `lent`: programs of this host may have opened its backing file by themselves, to read it.
+    """
+
+    inode: Inode
+    opens: int = 0
+    writers: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    gone: bool = False
+    lent: bool = False
+
+
+@dataclass(slots=True)
+class HomeHandle:
+    """One opening of a file at its home."""
+
+    home: Home
+    flags: int
+    fd: int
+    owner: HostName
+
+    @property
+    def writing(self) -> bool:
+        """Whether it may change the content."""
+        return wants_to_write(self.flags)
+
+
+def as_shown(inode: Inode, attr: Attr) -> Inode:
+    """An inode with what stat shows of it now; its content and home as they are."""
+    return replace(
+        inode,
+        mode=attr.mode,
+        nlink=attr.nlink,
+        uid=attr.uid,
+        gid=attr.gid,
+        atime_ns=attr.atime_ns,
+        ctime_ns=attr.ctime_ns,
+    )
+
+
+def unknown(ino: int, home_epoch: int) -> Inode:
+    """What stands for a file here of which only the epoch is known."""
+    return Inode(Ino(ino), 0, 1, 0, 0, 0, 0, 0, 0, home_epoch=home_epoch)
