@@ -150,6 +150,29 @@ LOCAL_FDS_MAX = 32
 REPAIR_INTERVAL_S = 60.0
 """Between two looks for files with too few copies; a host that comes or goes causes one at once."""
 
+COLLECT_INTERVAL_S = 600.0
+"""Between two collections of chunks that no file has: what is deleted is off the disks within ten
+minutes, and a look through the whole index is rare."""
+
+COLLECT_PROMISED_MAX = 500_000
+"""Chunks asked about while a collection goes on, 50 MB of names; with more it removes no more."""
+
+COLLECT_DIGESTS_MAX = 8_000_000
+"""Chunks of all files, eight bytes each while a collection goes on: 8 TiB of content. Beyond it
+nothing is collected, and the log says so."""
+
+COLLECT_BATCH = 256
+"""Chunks removed by one call: an SD card takes some milliseconds for each."""
+
+INDEX_POLL_S = 0.05
+"""Between two looks whether the copy of the index has a record; a follower lags by milliseconds."""
+
+COLLECT_TIMEOUT_S = 300.0
+"""For a collection that a person waits for: a look through a million files takes a minute."""
+
+COMMIT_TRIES_MAX = 3
+"""A commit meets a collection's begin once at most, and the next is minutes away."""
+
 REPAIR_CHUNKS_PER_CALL = 16
 """Chunks pulled by one call: 16 MiB, so that progress shows and a lost call costs little."""
 

@@ -324,3 +324,25 @@ def test_modules_come_from_the_tree_on_another_host(shared: Cluster) -> None:
 
     assert shared[1].sh("on host:host3 python3 package/main.py").ok() == "from the tree\n"
     assert shared[1].sh("on host:host2 node package/main.js x").ok() == "from the tree x\n"
+
+
+def test_content_that_no_file_has_leaves_the_disks_of_all_hosts(shared: Cluster) -> None:
+    def on_disk() -> int:
+        return sum(
+            file.stat().st_blocks * 512
+            for host in shared.hosts
+            for file in (host.directory / "chunks").glob("??/*")
+        )
+
+    writes = "import os; f = open('much', 'wb'); f.write(os.urandom(8 << 20)); f.close()"
+    for number in (1, 2, 3):
+        shared[number].sh(f'python3 -c "{writes}"').ok()
+    kept = shared[1].get(f"{HOME}/much")
+    before = on_disk()
+    done = json.loads(shared[2].run("collect", "--json").ok())
+    assert {one["host"]: one["error"] for one in done} == {"host1": "", "host2": "", "host3": ""}
+    assert sum(one["bytes"] for one in done) >= 2 * 2 * (8 << 20)
+    assert before - on_disk() >= 2 * 2 * (8 << 20)
+    for host in shared.hosts:
+        assert host.get(f"{HOME}/much") == kept
+    shared[1].sh("rm much").ok()

@@ -35,6 +35,7 @@ VERBS = {
     "env": "Show or remove the packages installed for programs on this host.",
     "voters": "Show or change how many hosts carry the log.",
     "forget": "Strike a host that left or died off the list.",
+    "collect": "Remove content that no file has any more, now.",
     "manifest": "Show the Initialization Manifest.",
     "token": "Make a join token for one more host.",
 }

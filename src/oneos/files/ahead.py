@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from oneos.errors import OneOSError
 from oneos.ids import HostName
+from oneos.kernel import messages as m
 from oneos.limits import CHUNK_PUT_BYTES_MAX, CHUNKS_AHEAD_BYTES_MAX
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 Piece = tuple[bytes, bytes]
 """A chunk's name and content."""
 
-Put = Callable[[HostName, list[bytes]], Awaitable[list[bytes]]]
+Put = Callable[[HostName, list[bytes]], Awaitable[m.ChunksHeld]]
 """Has a host keep contents; answers the names it gave them once they are on its disk."""
 
 
@@ -39,6 +40,7 @@ class Ahead:
         self._loop = asyncio.get_running_loop()
         self._sending: dict[HostName, list[asyncio.Task[None]]] = {host: [] for host in hosts}
         self._there: dict[HostName, set[bytes]] = {host: set() for host in hosts}
+        self._promises: dict[HostName, list[int]] = {host: [] for host in hosts}
         self._under_way = 0
         self._over = False
 
@@ -77,16 +79,18 @@ class Ahead:
     async def _send(self, host: HostName, batch: list[Piece], size: int) -> None:
         try:
             kept = await self._put(host, [data for _, data in batch])
-            self._there[host].update({digest for digest, _ in batch}.intersection(kept))
+            self._there[host].update({digest for digest, _ in batch}.intersection(kept.digests))
+            self._promises[host].append(kept.promise)
         except OneOSError as error:
             # Tried again after the cut, and told then.
             log.info("%s did not take chunks ahead: %s", host, error)
         finally:
             self._under_way -= size
 
-    async def arrived(self, host: HostName) -> set[bytes]:
-        """The names of the chunks that a host has by now; waits for those on their way."""
+    async def arrived(self, host: HostName) -> tuple[set[bytes], list[int]]:
+        """The names of the chunks that a host has by now, and the promises under which it keeps
+        them; waits for those on their way."""
         tasks = self._sending.get(host)
         if tasks:
             await asyncio.wait(tasks)
-        return self._there.get(host, set())
+        return self._there.get(host, set()), list(self._promises.get(host, ()))

@@ -69,58 +69,74 @@ class Copies:
         alive = [h for h in holders if (member := members.get(h)) and member.state == "alive"]
         return len(holders) >= self.wanted and len(alive) == len(holders)
 
+    @property
+    def promise(self) -> int:
+        """Under which this host keeps the chunks that it puts, or finds here, from now on."""
+        return self._chunks.promises.number
+
     async def spread(
-        self, ino: int, digests: list[bytes], old: Iterable[str], ahead: Ahead
-    ) -> list[HostName]:
-        """Have enough hosts hold these chunks; returns who holds them all, this host first.
+        self, ino: int, digests: list[bytes], old: Iterable[str], ahead: Ahead, promise: int
+    ) -> dict[HostName, int]:
+        """Have enough hosts hold these chunks.
 
         Args:
             ino: the file, for choosing hosts.
             digests: all chunks of the file, which are on this host's disk.
             old: who held the version before; they lack the least, so they are asked first.
             ahead: what was sent already.
+            promise: of this host, read before they were put.
+
+        Returns:
+            Who holds them all, this host first, and under which promise each keeps them.
         """
-        holders = [self.host]
+        holders = {self.host: promise}
         for name in self._candidates(ino, old):
             if len(holders) >= self.wanted:
                 break
-            there = await ahead.arrived(name)
+            there, promises = await ahead.arrived(name)
             try:
-                await self._send(name, [digest for digest in digests if digest not in there])
-                holders.append(name)
+                lacking = [digest for digest in digests if digest not in there]
+                promises += await self._send(name, lacking)
+                # No promise: it was asked for nothing, so for nothing new.
+                holders[name] = min(promises, default=0)
             except OneOSError as error:
                 log.warning("%s takes no copy of file %d: %s", name, ino, error)
         return holders
 
-    async def _send(self, host: HostName, digests: list[bytes]) -> None:
+    async def _send(self, host: HostName, digests: list[bytes]) -> list[int]:
+        """Send what is missing there; the promises for all of them."""
         unique = list(dict.fromkeys(digests))
+        promises = []
         if len(unique) > 1:
             # One small chunk is sent unasked: the question would cost as much as the answer.
-            unique = await self._links.call(
+            missing = await self._links.call(
                 host,
                 "chunk.missing",
                 m.ChunkList(unique),
-                list[bytes],
+                m.ChunksHeld,
                 timeout_s=CHUNK_TIMEOUT_S,
             )
+            promises.append(missing.promise)
+            unique = missing.digests
         contents: list[bytes] = []
         size = 0
         for digest in unique:
             content = await asyncio.to_thread(self._chunks.get, digest)
             if contents and size + len(content) > CHUNK_PUT_BYTES_MAX:
-                await self._put(host, contents)
+                promises.append((await self._put(host, contents)).promise)
                 contents, size = [], 0
             contents.append(content)
             size += len(content)
         if contents:
-            await self._put(host, contents)
+            promises.append((await self._put(host, contents)).promise)
+        return promises
 
-    async def _put(self, host: HostName, contents: list[bytes]) -> list[bytes]:
-        kept: list[bytes] = await self._links.call(
+    async def _put(self, host: HostName, contents: list[bytes]) -> m.ChunksHeld:
+        kept: m.ChunksHeld = await self._links.call(
             host,
             "chunk.put",
             m.ChunkPut(contents),
-            list[bytes],
+            m.ChunksHeld,
             timeout_s=CHUNK_TIMEOUT_S,
             bulk=sum(map(len, contents)) > 64 * 1024,
         )
@@ -181,15 +197,17 @@ class Copies:
         routes.add("chunk.put", self._on_put, m.ChunkPut, finish=True)
         routes.add("chunk.pull", self._on_pull, m.ChunkPull)
 
-    async def _on_missing(self, peer: Peer, message: m.ChunkList) -> list[bytes]:
-        return self._chunks.missing(message.digests)
+    async def _on_missing(self, peer: Peer, message: m.ChunkList) -> m.ChunksHeld:
+        promise = self.promise
+        return m.ChunksHeld(self._chunks.missing(message.digests), promise)
 
     async def _on_get(self, peer: Peer, message: m.ChunkGet) -> bytes:
         return await asyncio.to_thread(self._chunks.get, message.digest)
 
-    async def _on_put(self, peer: Peer, message: m.ChunkPut) -> list[bytes]:
+    async def _on_put(self, peer: Peer, message: m.ChunkPut) -> m.ChunksHeld:
+        promise = self.promise
         put = await asyncio.to_thread(self._chunks.put_many, message.contents)
-        return [one.digest for one in put]
+        return m.ChunksHeld([one.digest for one in put], promise)
 
     async def _on_pull(self, peer: Peer, message: m.ChunkPull) -> int:
         missing = self._chunks.missing(message.digests)

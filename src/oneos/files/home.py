@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -40,6 +41,16 @@ class HomeHandle:
     def writing(self) -> bool:
         """Whether it may change the content."""
         return wants_to_write(self.flags)
+
+
+class Stored(NamedTuple):
+    """A content of a file that is on disks; `promises` are those of `copies`, in their order."""
+
+    size: int
+    mtime_ns: int
+    chunks: tuple[bytes, ...]
+    copies: tuple[HostName, ...]
+    promises: tuple[int, ...]
 
 
 def as_shown(inode: Inode, attr: Attr) -> Inode:

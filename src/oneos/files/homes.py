@@ -21,11 +21,12 @@ from msgspec.structs import replace
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.files.copies import Copies
 from oneos.files.handles import wants_to_write
-from oneos.files.home import Home, HomeHandle, as_shown, unknown
+from oneos.files.home import Home, HomeHandle, Stored, as_shown, unknown
 from oneos.files.late_closes import LateCloses
 from oneos.files.unused import Unused
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
+from oneos.limits import COMMIT_TRIES_MAX
 from oneos.state import names_commands as n
 from oneos.state.names_types import Attr, Inode, Result
 from oneos.storage.backing import BackingStore
@@ -215,15 +216,19 @@ class Homes:
                 await self._commit(handle.home, final=False)
 
     async def _commit(self, home: Home, final: bool) -> None:
+        for _ in range(COMMIT_TRIES_MAX):
+            result = await self._try_to_commit(home, final)
+            if result.errno != errno.EAGAIN:
+                break
+            # A holder has begun to collect chunks: what it promised must be asked for again.
+        if result.errno:
+            raise FileError(result.errno)
+
+    async def _try_to_commit(self, home: Home, final: bool) -> Result:
         inode = home.inode
         # The backing file may be another home's by now, so nothing of it is read then.
         if not home.gone:
-            with self._copies.ahead(inode.ino, inode.copies) as ahead:
-                size, mtime_ns, digests, _ = await self._backing.cut(inode.ino, offer=ahead.offer)
-                if tuple(digests) == inode.chunks and self._copies.suffice(inode.copies):
-                    holders = list(inode.copies)
-                else:
-                    holders = await self._copies.spread(inode.ino, digests, inode.copies, ahead)
+            stored = await self._store(inode)
             result = await self._change(
                 lambda rid, ns: n.Commit(
                     rid=rid,
@@ -231,13 +236,14 @@ class Homes:
                     ino=inode.ino,
                     home=self.host,
                     home_epoch=inode.home_epoch,
-                    size=size,
-                    mtime_ns=mtime_ns,
-                    chunks=tuple(digests),
-                    copies=tuple(holders),
+                    size=stored.size,
+                    mtime_ns=stored.mtime_ns,
+                    chunks=stored.chunks,
+                    copies=stored.copies,
                     final=final,
                     # A write's time; utime(2) may have set one that is yet to come.
-                    ctime_ns=min(mtime_ns, ns),
+                    ctime_ns=min(stored.mtime_ns, ns),
+                    promises=stored.promises,
                 )
             )
             if result.errno == errno.ESTALE:
@@ -245,18 +251,30 @@ class Homes:
         if home.gone:
             # The network gave this host up meanwhile and another is home now.
             raise FileError(errno.EIO, hint="this host was declared dead while the file was open")
-        if result.errno:
-            raise FileError(result.errno)
-        assert isinstance(result.value, Attr)
-        home.inode = replace(
-            as_shown(home.inode, result.value),
-            size=size,
-            mtime_ns=mtime_ns,
-            version=result.value.version,
-            chunks=tuple(digests),
-            copies=tuple(holders),
-            writing=inode.writing and not final,
-        )
+        if not result.errno:
+            assert isinstance(result.value, Attr)
+            home.inode = replace(
+                as_shown(home.inode, result.value),
+                size=stored.size,
+                mtime_ns=stored.mtime_ns,
+                version=result.value.version,
+                chunks=stored.chunks,
+                copies=stored.copies,
+                writing=inode.writing and not final,
+            )
+        return result
+
+    async def _store(self, inode: Inode) -> Stored:
+        """Cut the content as it is now, and have enough hosts hold it."""
+        ino, old = inode.ino, inode.copies
+        promise = self._copies.promise
+        with self._copies.ahead(ino, old) as ahead:
+            size, mtime_ns, digests, _ = await self._backing.cut(ino, offer=ahead.offer)
+            chunks = tuple(digests)
+            if chunks == inode.chunks and self._copies.suffice(old):
+                return Stored(size, mtime_ns, chunks, old, ())
+            held = await self._copies.spread(ino, digests, old, ahead, promise)
+        return Stored(size, mtime_ns, chunks, tuple(held), tuple(held.values()))
 
     # --- giving up ----------------------------------------------------------------------------
     async def give_up(self, ino: int, home_epoch: int) -> bool:

@@ -336,7 +336,13 @@ class RegularFiles:
                 await handle.close()
         if not inode.chunks:
             return b""
-        chunk = await self.homes.chunk(inode.chunks[0], inode.copies)
+        try:
+            chunk = await self.homes.chunk(inode.chunks[0], inode.copies)
+        except FileError:
+            if (await self.names.inode(path, walk)).version == inode.version:
+                raise
+            # It was changed meanwhile, and its old content collected.
+            return await self.head(path, count, caller, walk)
         return chunk[: min(count, inode.size)]
 
     async def _create(

@@ -95,7 +95,20 @@ class Health(Struct, frozen=True, tag="health"):
     """How many files have fewer copies than they should."""
 
 
-StorageMessage = Targets | Health
+class CollectNow(Struct, frozen=True, tag="collect"):
+    """Remove the chunks that no file has; answers Collected for each live host."""
+
+
+class Collected(Struct, frozen=True, array_like=True):
+    """What a collection removed at a host; `error` says why it removed nothing."""
+
+    host: str
+    chunks: int = 0
+    bytes: int = 0
+    error: str = ""
+
+
+StorageMessage = Targets | Health | CollectNow
 
 
 # --- between Runtimes: home.* ---------------------------------------------------------------
@@ -171,6 +184,16 @@ class ChunkList(Struct, frozen=True, array_like=True):
     digests: list[bytes]
 
 
+class ChunksHeld(Struct, frozen=True, array_like=True):
+    """Answer of chunk.missing (those that are not there) and chunk.put (the names it gave).
+
+    `promise`: under which the others, or these, are kept; see `state.names_chunks`.
+    """
+
+    digests: list[bytes]
+    promise: int
+
+
 class ChunkGet(Struct, frozen=True, array_like=True):
     """chunk.get"""
 
@@ -188,6 +211,25 @@ class ChunkPull(Struct, frozen=True, array_like=True):
 
     digests: list[bytes]
     source: str
+
+
+class CollectList(Struct, frozen=True, array_like=True):
+    """collect.list: the names of chunks that begin with this byte."""
+
+    first: int
+
+
+class CollectRemove(Struct, frozen=True, array_like=True):
+    """collect.remove: these, which no file has; answers how many and how many bytes went."""
+
+    number: int
+    digests: list[bytes]
+
+
+class CollectEnd(Struct, frozen=True, array_like=True):
+    """collect.end"""
+
+    number: int
 
 
 # --- between Runtimes: streams --------------------------------------------------------------

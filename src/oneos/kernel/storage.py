@@ -1,4 +1,5 @@
-"""The Storage Kernel Agent: sees that every file has the copies it should have.
+"""The Storage Kernel Agent: sees that every file has the copies it should have, and removes what
+no file has (`collector.py`).
 
 It reads the index's copy on its own host, which may be a little old: what it finds is a reason to
 look, never a decision. The repair itself is made by a host that pulls the chunks, and is written
@@ -16,9 +17,15 @@ from oneos.actor.actor import Actor, Address
 from oneos.errors import OneOSError
 from oneos.ids import HostName
 from oneos.kernel import messages as m
+from oneos.kernel.collector import Collector
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.index import Index
-from oneos.limits import CHUNK_TIMEOUT_S, REPAIR_CHUNKS_PER_CALL, REPAIR_INTERVAL_S
+from oneos.limits import (
+    CHUNK_TIMEOUT_S,
+    COLLECT_INTERVAL_S,
+    REPAIR_CHUNKS_PER_CALL,
+    REPAIR_INTERVAL_S,
+)
 from oneos.net.links import Links
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
@@ -56,19 +63,23 @@ class Storage(Actor):
         self._links = links
         self._change = change
         self._wanted = wanted
+        self._collector = Collector(control, index, links, change)
+        self._collected_seq = 0
         self._look = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         self._control.watch(self._control_changed)
         self._look.set()
-        self._task = asyncio.create_task(self._repair_all(), name="storage repair")
-        self._task.add_done_callback(self._ended)
+        for work, name in ((self._repair_all(), "repair"), (self._collect_all(), "collection")):
+            task = asyncio.create_task(work, name=f"storage {name}")
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
 
     async def stop(self) -> None:
         self._control.unwatch(self._control_changed)
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -77,6 +88,8 @@ class Storage(Actor):
     def receive(self, message: m.StorageMessage, sender: HostName) -> object:
         if isinstance(message, m.Health):
             return self._health()
+        if isinstance(message, m.CollectNow):
+            return self._collector.collect()
         return [x.name for x in self._control.machine.alive() if x.name != message.home]
 
     def _control_changed(self, command: t.Command, result: t.Result) -> None:
@@ -150,3 +163,16 @@ class Storage(Actor):
         )
         if result.errno not in (0, errno.ESTALE, errno.ENOENT):
             log.warning("the copies of file %d could not be noted: %d", inode.ino, result.errno)
+
+    async def _collect_all(self) -> None:
+        while True:
+            await asyncio.sleep(COLLECT_INTERVAL_S)
+            seq = self._index.names.applied_seq
+            if seq == self._collected_seq:
+                # No file has changed, so none has left anything.
+                continue
+            try:
+                await self._collector.collect()
+                self._collected_seq = self._index.names.applied_seq
+            except OneOSError as error:
+                log.warning("nothing was collected: %s", error)

@@ -20,6 +20,7 @@ from oneos.actor.supervisor import Supervisor
 from oneos.config import RuntimeConfig
 from oneos.engine.log import Log
 from oneos.errors import InternalError, OneOSError
+from oneos.files.collected import Collected
 from oneos.files.copies import Copies
 from oneos.files.devfs import DeviceFiles
 from oneos.files.devices import Devices
@@ -164,6 +165,7 @@ class Node:
             self.agents,
             self.beats,
             self.copies,
+            Collected(self.chunks),
             self.descendants,
             self.home_calls,
             self.name_server,
@@ -318,6 +320,7 @@ class Node:
         self.incarnation = Incarnation(
             await self.control.submit(t.Arrive(self.host, self.facts, now_ns(), numbers=True))
         )
+        self.chunks.promises.born(self.incarnation)
         await self.backing.drop_leftovers()
         self._closers.append(self.homes.stop)
         self.control.watch(self._changed)

@@ -123,6 +123,7 @@ class Operations:
         client = "looks setattr release commands session spawn wait poll which"
         client += " terminal go_on take_back mark resize"
         client += " status voters manifest token stop forget environments environment_remove"
+        client += " collect"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -497,6 +498,9 @@ class Operations:
 
     async def _op_forget(self, who: Who, host: str) -> None:
         await self._system.forget(host)
+
+    async def _op_collect(self, who: Who) -> list[dict[str, Any]]:
+        return await self._system.collect()
 
     async def _op_environments(self, who: Who) -> list[dict[str, Any]]:
         return self._agents.environments.list()

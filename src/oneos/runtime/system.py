@@ -7,13 +7,15 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec import structs
+
 from oneos.errors import FileError, NetworkError, OneOSError, UserError
 from oneos.files.proc import iso
 from oneos.ids import Epoch, HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.services import Services
-from oneos.limits import STATUS_TIMEOUT_S, TOKEN_LIFE_S
+from oneos.limits import COLLECT_TIMEOUT_S, STATUS_TIMEOUT_S, TOKEN_LIFE_S
 from oneos.net.links import Links
 from oneos.runtime.agents import Agents
 from oneos.runtime.beats import Beats
@@ -241,6 +243,13 @@ class System:
                 hint = f"another takes its place by: oneos voters {count}"
                 hint = f"at {host}: oneos down" if alive else hint
             raise UserError(error.message, errno=error.errno, hint=error.hint or hint) from error
+
+    async def collect(self) -> list[dict[str, Any]]:
+        """Remove the content that no file has any more; what went at each live host."""
+        found: list[m.Collected] = await self._services.ask(
+            "storage", m.CollectNow(), list[m.Collected], timeout_s=COLLECT_TIMEOUT_S
+        )
+        return [structs.asdict(one) for one in found]
 
     def stop(self) -> None:
         """End this Runtime, once the answer is out."""

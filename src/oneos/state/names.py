@@ -19,8 +19,8 @@ from msgspec.structs import replace
 from oneos.errors import FileError
 from oneos.ids import Ino
 from oneos.limits import NAME_RESULTS_MAX
+from oneos.state import names_chunks, names_files, names_links, names_tree
 from oneos.state import names_commands as c
-from oneos.state import names_files, names_links, names_tree
 from oneos.state.names_store import NameStore
 from oneos.state.names_types import (
     ORPHANS,
@@ -60,6 +60,7 @@ _RULES: dict[type[c.Command], Callable[[NameStore, Any], Any]] = {
     c.Release: names_files.release,
     c.HostLost: names_files.host_lost,
     c.Copies: names_files.copies,
+    c.Collect: names_chunks.collect,
     c.Barrier: _barrier,
 }
 
@@ -174,6 +175,10 @@ class Names:
         """
         found = self._store.inodes(after, count)
         return [names_files.inode_of(self._store, inode.ino) for inode in found]
+
+    def collection(self, host: str) -> int:
+        """The number of a host's last collection of chunks; 0 when it had none."""
+        return names_chunks.collection_of(self._store, host)
 
     def orphans(self) -> Sequence[Ino]:
         """Files without a name that are still in use at their homes."""

@@ -149,6 +149,8 @@ class Commit(Command, frozen=True, tag="commit"):
     """The home's content is cut and stored at `copies`: make it the file's. Answers the Attr.
 
     ESTALE when `home` and `home_epoch` are not the file's. `final` says nobody writes it now.
+    `promises` are those of `copies`, in their order, to keep the chunks (see `Collect`): EAGAIN
+    when one is void, and a chunk that the file did not have may be gone there. Ask it again.
     `ctime_ns` is when the content was changed last; what old records, which have none, meant is
     the time of the commit.
     """
@@ -162,6 +164,7 @@ class Commit(Command, frozen=True, tag="commit"):
     copies: tuple[HostName, ...]
     final: bool
     ctime_ns: int | None = None
+    promises: tuple[int, ...] = ()
 
 
 class Release(Command, frozen=True, tag="release"):
@@ -187,6 +190,14 @@ class Copies(Command, frozen=True, tag="copies"):
     copies: tuple[HostName, ...]
 
 
+class Collect(Command, frozen=True, tag="collect"):
+    """A host begins its collection of this number: what it promised under a lower one, to keep
+    chunks that no file had yet, is void from here on."""
+
+    host: HostName
+    number: int
+
+
 class Barrier(Command, frozen=True, tag="barrier"):
     """Changes nothing: once it is applied, so is all that was appended before it."""
 
@@ -206,6 +217,7 @@ AnyCommand = (
     | Release
     | HostLost
     | Copies
+    | Collect
     | Barrier
 )
 

@@ -18,6 +18,7 @@ from oneos.errors import FileError
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.limits import CHUNK_BYTES, COPIES_MAX, FILE_CHUNKS_MAX
 from oneos.state import names_commands as c
+from oneos.state.names_chunks import check_promises
 from oneos.state.names_store import NameStore
 from oneos.state.names_types import ORPHANS, Attr, Entry, Inode, Opened, Removed, opened
 from oneos.state.names_walk import resolve
@@ -132,7 +133,8 @@ def claim(store: NameStore, command: c.Claim) -> Opened:
 
 
 def commit(store: NameStore, command: c.Commit) -> Attr:
-    """EINVAL for a list of chunks that cannot be the file's, EFBIG for one too long."""
+    """EINVAL for a list of chunks that cannot be the file's, EFBIG for one too long; EAGAIN when a
+    holder may have removed some of them (`names_chunks`)."""
     inode = _homed(store, command.ino, command.home, command.home_epoch)
     if len(command.chunks) > FILE_CHUNKS_MAX:
         raise FileError(errno.EFBIG, f"inode {command.ino}")
@@ -143,6 +145,7 @@ def commit(store: NameStore, command: c.Commit) -> Attr:
     ):
         raise FileError(errno.EINVAL, f"inode {command.ino}")
     _check_copies(command.copies)
+    check_promises(store, inode, command)
     inode = replace(
         inode,
         size=command.size,

@@ -30,6 +30,7 @@ from oneos.storage.disk import (
     sync_file,
     write_all,
 )
+from oneos.storage.promises import Promises
 
 
 class Put(NamedTuple):
@@ -61,6 +62,7 @@ class ChunkStore:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
+        self.promises = Promises()
         self._tmp = os.path.join(directory, "tmp")
         self._corrupt = os.path.join(directory, "corrupt")
         self._serial = itertools.count()
@@ -114,6 +116,7 @@ class ChunkStore:
         """
         if any(len(data) > CHUNK_BYTES for _, data in named):
             raise FileError(errno.EINVAL, hint=f"a chunk has at most {CHUNK_BYTES} bytes")
+        self.promises.keep(digest for digest, _ in named)
         puts = [Put(digest, False) for digest, _ in named]
         written: dict[str, str] = {}
         new: list[tuple[bytes, bytes]] = []
@@ -185,15 +188,30 @@ class ChunkStore:
                 os.close(fd)
         return part
 
-    def delete(self, digest: bytes) -> bool:
-        """Forget a chunk; False when it was not there."""
-        path = self.path(digest)
-        with as_file_error(path):
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                return False
-        return True
+    def collect(self, number: int, digests: Iterable[bytes]) -> Usage:
+        """Remove chunks that no file has, but for those promised since the collection began.
+
+        Args:
+            number: of the collection; nothing is removed when it is not the one that goes on.
+
+        Returns:
+            What was removed.
+
+        Raises:
+            FileError: EIO or what else the disk says.
+        """
+        count = size = 0
+        for digest in digests:
+            path = self.path(digest)
+            with as_file_error(path), self.promises.removing(number, digest) as may:
+                try:
+                    if may:
+                        bytes_here = os.stat(path).st_size
+                        os.unlink(path)
+                        count, size = count + 1, size + bytes_here
+                except FileNotFoundError:
+                    pass
+        return Usage(count, size, 0)
 
     # --- reading ------------------------------------------------------------------------------
     def get(self, digest: bytes) -> bytes:
@@ -218,16 +236,21 @@ class ChunkStore:
         return data
 
     def has(self, digest: bytes) -> bool:
-        """Whether a chunk of this name is here; its bytes are not read."""
+        """Whether a chunk of this name is here, which then stays; its bytes are not read."""
+        self.promises.keep([digest])
         return os.path.exists(self.path(digest))
 
     def missing(self, digests: Iterable[bytes]) -> list[bytes]:
         """Those that are not here, each once, in the order given."""
         return [digest for digest in dict.fromkeys(digests) if not self.has(digest)]
 
-    def digests(self) -> Iterator[bytes]:
-        """The names of all chunks; chunks that come and go meanwhile may show or not."""
-        for path in self._paths():
+    def digests(self, first: int | None = None) -> Iterator[bytes]:
+        """The names of all chunks; chunks that come and go meanwhile may show or not.
+
+        Args:
+            first: only those that begin with this byte.
+        """
+        for path in self._paths(range(256) if first is None else (first,)):
             yield bytes.fromhex(os.path.basename(path))
 
     def usage(self) -> Usage:
@@ -241,8 +264,8 @@ class ChunkStore:
                 pass
         return Usage(count, size, len(os.listdir(self._corrupt)))
 
-    def _paths(self) -> Iterator[str]:
-        for first in range(256):
+    def _paths(self, firsts: Iterable[int] = range(256)) -> Iterator[str]:
+        for first in firsts:
             folder = os.path.join(self.directory, f"{first:02x}")
             for name in sorted(os.listdir(folder)):
                 # A file that a person left here is none of ours.

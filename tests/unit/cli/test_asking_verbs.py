@@ -202,6 +202,21 @@ def test_forget_names_the_host_and_reports_the_refusal(server: AskServer, oneos:
     assert (outcome.status, outcome.err) == (1, "oneos: pi1 is alive: stop it first\n")
 
 
+def test_collect_shows_what_went_and_fails_for_a_host_that_could_not_be_asked(
+    server: AskServer, oneos: Oneos
+) -> None:
+    done = [{"host": "hub", "chunks": 3, "bytes": 3 << 20, "error": ""}]
+    server.answers["collect"] = done
+    assert json.loads(oneos("collect", "--json").out) == done
+    outcome = oneos("collect")
+    assert outcome.status == 0
+    assert outcome.out.split() == ["HOST", "CHUNKS", "FREED", "ERROR", "hub", "3", "3", "MiB", "-"]
+    done.append({"host": "pi1", "chunks": 0, "bytes": 0, "error": "pi1 does not answer"})
+    outcome = oneos("collect")
+    assert outcome.status == 1
+    assert "pi1 does not answer" in outcome.out
+
+
 def test_hosts_that_may_be_forgotten_complete(server: AskServer) -> None:
     server.answers["status"] = STATUS
     done = subprocess.run(

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from oneos.actor.actor import Actor, Address
+from oneos.files.collected import Collected
 from oneos.files.copies import Copies
 from oneos.files.handles import Caller
 from oneos.files.home_calls import HomeCalls
@@ -74,6 +75,7 @@ class Host:
         self.agents: dict[str, Actor] = {}
         self.calls.serve(self.routes)
         self.copies.serve(self.routes)
+        Collected(self.chunks).serve(self.routes)
         services.serve(self.routes, "filesystem", fs.FileSystemMessage, self.agents.get)
 
     async def recall(self, host: HostName, recall: m.Recall) -> None:
@@ -122,7 +124,7 @@ class Network:
             await self._run_file_system(host)
 
     async def _run_file_system(self, host: Host) -> None:
-        index = await self._world.index(host.host)
+        self.index = index = await self._world.index(host.host)
         epoch = self._world.epoch(host.control, "filesystem")
         agent = fs.FileSystem(
             Address(host.host, "filesystem", epoch), index, host.control, host.recall
