@@ -5,12 +5,14 @@ What a program sees of it, by each way of its context, is in test_context_contra
 
 import os
 import re
+import shutil
 import signal
 import termios
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.namespaces import no_name_space
 from tests.support.terminal import Person, person
 from tests.system.support import HOME, ONEOS, USER, Cluster, wait_until
 
@@ -43,6 +45,8 @@ keys = open("/dev/tty", "rb", 0)
 tty.setcbreak(keys)
 print("left by", keys.read(1).decode())
 """
+
+NAME_SPACE = pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}")
 
 HOSTS = pytest.mark.parametrize("on", ["", "on host:host2 "], ids=["here", "elsewhere"])
 
@@ -146,6 +150,27 @@ def test_a_shell_that_is_ended_gives_its_terminal_back(at_prompt: AtPrompt, on: 
     assert somebody.modes() == somebody.before
     # Its programs are hung up.
     wait_until(lambda: not at_prompt.cluster[1].running("python3 -c import time"), SOON_S, "gone")
+
+
+@NAME_SPACE
+@HOSTS
+def test_a_native_program_can_open_its_terminal_by_name(at_prompt: AtPrompt, on: str) -> None:
+    at_prompt.line(f"{on}/usr/bin/sh -c 'echo by-name-$((6 * 7)) > \"$(tty)\"'")
+    at_prompt.person.see("by-name-42\r\n")
+    at_prompt.prompt()
+
+
+@NAME_SPACE
+@pytest.mark.skipif(not shutil.which("tmux"), reason="there is no tmux here")
+def test_tmux_starts_and_has_the_keys(at_prompt: AtPrompt) -> None:
+    command = "echo asks-$((6 * 7)); read answer; echo $answer-$answer; read rest"
+    at_prompt.line(f"tmux -L oneos-test -f /dev/null new-session '{command}'")
+    at_prompt.person.see("asks-42")
+    at_prompt.person.type("ab\r")
+    at_prompt.person.see("ab-ab")
+    at_prompt.person.type("\r")
+    at_prompt.person.see("[exited]")
+    at_prompt.prompt()
 
 
 def test_keys_reach_a_pager_behind_a_program_of_another_host(at_prompt: AtPrompt) -> None:

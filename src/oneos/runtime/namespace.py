@@ -25,7 +25,7 @@ import msgspec
 from oneos.errors import UserError
 from oneos.kernel import messages as m
 from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S, PID_BLOCK
-from oneos.local.file_process import PACKAGES, Drop, encode
+from oneos.local.file_process import PACKAGES, TERMINALS, Drop, encode
 from oneos.runtime.forker import Forked, receive
 from oneos.runtime.starter import Starter
 from oneos.state import pids
@@ -284,7 +284,8 @@ class NameSpace:
         fds = self._here().fds
         kinds = [f"/proc/{os.getpid()}/fd/{fds[kind]}" for kind in _ENTERED if kind in fds]
         number = str(pid) if "pid" in fds else "0"
-        return [sys.executable, "-S", "-I", _ENTER, number, ",".join(kinds), cwd, *arguments]
+        enter = [sys.executable, "-S", "-I", _ENTER, number, ",".join(kinds), TERMINALS]
+        return [*enter, cwd, *arguments]
 
     def _here(self) -> _Made:
         if self._made is None:
