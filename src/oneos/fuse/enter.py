@@ -1,13 +1,14 @@
 """Runs a program in a name space that another program starts outside, and stands for it there.
 
-Executed by the other program itself, as `python -S -I enter.py PID KINDS TERMINALS CWD ARGUMENT...`
-with its child's descriptors, environment, group and session: KINDS are the paths of descriptors of
-the name spaces, separated by commas, in the order in which they are to be entered. A name space of
-PIDs holds only who is started in it; so where there is one (else PID is 0) the program becomes a
-child of this process, under its number PID of the network. This process then passes signals on to
-it, stops and ends as it does, and is killed with it the other way round.
+Executed by the other program itself, as `python -S -I enter.py PID KINDS TERMINALS IGNORED CWD
+ARGUMENT...` with its child's descriptors, environment, group and session: KINDS are the paths of
+descriptors of the name spaces, separated by commas, in the order in which they are to be entered. A
+name space of PIDs holds only who is started in it; so where there is one (else PID is 0) the
+program becomes a child of this process, under its number PID of the network. This process then
+passes signals on to it, stops and ends as it does, and is killed with it the other way round.
 
-A terminal that it has open gets a name there: TERMINALS is where the host's are shown.
+A terminal that it has open gets a name there: TERMINALS is where the host's are shown. IGNORED are
+the signals that the program begins with ignored, beside those that this process does.
 """
 
 import posix
@@ -35,7 +36,7 @@ def main() -> None:
     """See the module."""
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     words = (word.encode(encoding, errors) for word in sys.argv[1:])
-    number, kinds, terminals, cwd, *arguments = words
+    number, kinds, terminals, ignored, cwd, *arguments = words
     # All are opened before any is entered: the paths are those of outside.
     fds = [posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC) for path in kinds.split(b",")]
     named = terminals_of(terminals)
@@ -43,6 +44,7 @@ def main() -> None:
         calls.setns(fd)
     reopen(named)
     environment = posix.environ
+    calls.ignore(ignored)
     if number == b"0":
         calls.execute(cwd, arguments, environment)
     # Blocked before there is a program to pass them on to, and in this process for good.

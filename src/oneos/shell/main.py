@@ -7,6 +7,7 @@ script, so it is imported only then.
 """
 
 import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +56,8 @@ def run(
     # First, before there are threads: the parser forks.
     parser = Parser()
     context = program_context()
+    for number in context.ignored if context is not None else ():
+        signal.signal(number, signal.SIG_IGN)
     program = (context.pid, context.token) if context is not None else None
     try:
         # The session lasts as long as this connection, which asks for nothing else: others
@@ -65,6 +68,7 @@ def run(
             shell.name = source.name
             shell.parameters = list(source.arguments)
             if login:
+                shell.ignored = signals.inherited()
                 signals.install(shell)
             if login and Console.available():
                 told = {name: shell.get(name) or "" for name in FROM_HOST}

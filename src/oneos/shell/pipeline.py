@@ -99,6 +99,7 @@ def start(
                 "env": program.environment,
                 "cwd": encode(program.cwd),
                 "umask": shell.umask,
+                "ignored": shell.ignored_signals(),
                 "on": program.constraints,
                 "io": program.ends.wire(fds),
             }
