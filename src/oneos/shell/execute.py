@@ -8,6 +8,7 @@ tests/unit/shell compares the outcome with dash itself, script by script.
 """
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from oneos.shell.control import (
     Control,
     Exit,
     Interrupted,
+    Killed,
     RedirectError,
     Return,
     ShellError,
@@ -32,7 +34,6 @@ from oneos.shell.parse import Parser
 from oneos.shell.redirect import Ends, applied, make_permanent
 from oneos.shell.state import Shell, Variable, decode, explain
 
-SIGPIPE_STATUS = 141
 INTERRUPTED_STATUS = 130
 
 _ALSO_PROGRAMS = frozenset({"[", "echo", "false", "kill", "printf", "pwd", "test", "true"})
@@ -283,7 +284,7 @@ class Interpreter:
                 shell.complain(error.message)
             return error.status
         except BrokenPipeError:
-            raise Exit(SIGPIPE_STATUS) from None
+            raise Killed(signal.SIGPIPE) from None
         except OSError as error:
             shell.complain(f"{name}: {error.strerror or error}")
             return 1

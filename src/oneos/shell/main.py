@@ -17,7 +17,7 @@ from oneos.local.client import Client
 from oneos.local.console import FROM_HOST, Console
 from oneos.shell import directories, jobs, signals
 from oneos.shell.context import program_context
-from oneos.shell.control import Control, Exit, Interrupted, Return, ShellError
+from oneos.shell.control import Control, Exit, Interrupted, Killed, Return, ShellError
 from oneos.shell.descriptors import Descriptor
 from oneos.shell.execute import INTERRUPTED_STATUS, Interpreter
 from oneos.shell.parse import Parser
@@ -48,7 +48,8 @@ def run(
         login: take over Ctrl-C; false for a shell inside another program's thread.
 
     Returns:
-        the exit status.
+        the exit status. Where a signal is to end the shell (Ctrl-C ended its program, or nobody
+        reads what it prints), this process has ended by it.
 
     Raises:
         OneOSError: the session could not begin.
@@ -79,9 +80,11 @@ def run(
                 if shell.console is not None:
                     shell.console.close()
                 shell.close()
-            return status
     finally:
         parser.close()
+    if shell.killed:
+        signals.die(shell.killed)
+    return status
 
 
 def new_shell(login: Client, parser: Parser, user: str) -> Shell:
@@ -136,6 +139,8 @@ def run_source(shell: Shell, source: Source) -> int:
             status = interact(shell)
         else:
             status = _standard_input(shell)
+    except Killed as ended:
+        status, shell.killed = ended.status, ended.number
     except (Exit, Return) as ended:
         status = ended.status
     except ShellError as error:
@@ -146,14 +151,14 @@ def run_source(shell: Shell, source: Source) -> int:
         shell.complain(error.message)
         status = 1
     except (Interrupted, KeyboardInterrupt):
-        status = INTERRUPTED_STATUS
+        status, shell.killed = INTERRUPTED_STATUS, signal.SIGINT
     except Control:
         status = shell.status
     try:
         status = shell.interpreter.run_exit_trap(shell, status)
         _leave_jobs(shell)
     except (Interrupted, KeyboardInterrupt):
-        status = INTERRUPTED_STATUS
+        status, shell.killed = INTERRUPTED_STATUS, signal.SIGINT
     return status
 
 

@@ -5,6 +5,7 @@ whatever host they are, and the shell waits on. Otherwise it interrupts what the
 signal with a trap is only noted; the executor runs the trap between two commands.
 """
 
+import os
 import signal
 from collections.abc import Iterable
 from types import FrameType
@@ -60,6 +61,12 @@ def install(shell: Shell) -> None:
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, on_interrupt)
+
+
+def die(number: int) -> None:
+    """End this process by a signal: whoever waits for it may go by that."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def trap(shell: Shell, name: str, action: str | None) -> None:

@@ -110,6 +110,8 @@ class Shell:
     pending_signals: list[str] = field(default_factory=list)
     jobs: "list[Job]" = field(default_factory=list)
     status: int = 0
+    killed: int = 0
+    """The signal by which the shell is to end, once it has given back what it holds."""
     substitution_status: int | None = None
     last_background: int | None = None
     line: int = 0
