@@ -223,10 +223,16 @@ class Console:
         """What was typed at programs that did not read it: it is for who reads next."""
         return self._front.take_typed()
 
+    def keep_typed(self, typed: bytes) -> None:
+        """Note what was typed and is for who reads next."""
+        self._front.keep(typed)
+
     def read(self, fd: int) -> bytes:
         """One byte of a descriptor, which may be the terminal."""
-        typed = self._front.take_typed(1) if self.is_terminal(fd) else b""
-        return typed or os.read(fd, 1)
+        if not self.is_terminal(fd):
+            return os.read(fd, 1)
+        # What was typed while a line editor had the terminal came as the key is.
+        return (self._front.take_typed(1) or os.read(fd, 1)).replace(b"\r", b"\n")
 
     def shown(self, fd: int, data: bytes) -> bytes:
         """What to write for `data` where a descriptor is the terminal: it may be raw."""

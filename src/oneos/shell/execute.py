@@ -254,7 +254,7 @@ class Interpreter:
             raise
         finally:
             self._forget(shell, saved)
-        return self._after_wait(shell, pipeline.run_programs(shell, [program], node)[0])
+        return self.after_wait(shell, pipeline.run_programs(shell, [program], node)[0])
 
     def run_arguments(self, shell: Shell, arguments: list[str]) -> int:
         """Run a builtin or a program, no function, with the shell's descriptors: `command`."""
@@ -344,10 +344,15 @@ class Interpreter:
             return background.start_job(shell, node, list(node.stages))
         if len(node.stages) == 1:
             return self.run(shell, node.stages[0], tested)
-        return self._after_wait(shell, pipeline.run(shell, node, tested))
+        return self.after_wait(shell, pipeline.run(shell, node, tested))
 
-    def _after_wait(self, shell: Shell, status: int) -> int:
-        # Ctrl-C went to the programs. If it ended them, it ends the line or script too.
+    def after_wait(self, shell: Shell, status: int) -> int:
+        """The status of programs that were waited for. Ctrl-C went to them: where it ended them, it
+        ends the line or script too.
+
+        Raises:
+            Interrupted: it did.
+        """
         if shell.foreground.interrupted and not shell.threaded:
             shell.foreground.interrupted = False
             if status == INTERRUPTED_STATUS:
