@@ -111,6 +111,17 @@ def test_ctrl_z_stops_a_job_that_fg_and_bg_have_go_on(at_prompt: AtPrompt, on: s
     assert "Stopped" not in at_prompt.prompt()
 
 
+def test_ctrl_c_ends_the_line_of_a_job_that_fg_brought_back(at_prompt: AtPrompt) -> None:
+    at_prompt.line(ASK)
+    at_prompt.person.see("42")
+    at_prompt.person.press("\x1a", "[1]+  Stopped")
+    at_prompt.prompt()
+    at_prompt.line("fg; echo no''t")
+    at_prompt.person.press("\x03", "KeyboardInterrupt")
+    assert "not" not in at_prompt.prompt()
+    assert at_prompt.status() == 130
+
+
 @HOSTS
 def test_curses_draws_reads_keys_and_follows_the_window(at_prompt: AtPrompt, on: str) -> None:
     at_prompt.cluster[1].put(f"{HOME}/curses_.py", CURSES.encode())
@@ -186,6 +197,21 @@ def test_what_is_typed_ahead_is_for_the_prompt(at_prompt: AtPrompt) -> None:
     at_prompt.person.see("42")
     at_prompt.person.type("echo typed''-ahead\r")
     at_prompt.person.see("typed-ahead\r\n")
+    at_prompt.prompt()
+
+
+def test_what_is_pasted_behind_a_command_is_for_its_program(at_prompt: AtPrompt) -> None:
+    at_prompt.person.type(f"{ASK}\rab\recho be''hind\r")
+    at_prompt.person.see("abab\r\n")
+    at_prompt.person.see("behind\r\n")
+    at_prompt.prompt()
+
+
+def test_read_s_does_not_show_what_is_typed(at_prompt: AtPrompt) -> None:
+    at_prompt.line("read -s -p 'pass'word: word; echo $word-$word")
+    at_prompt.person.see("password:")
+    at_prompt.person.type("secret\r")
+    assert "secret" not in at_prompt.person.see("secret-secret")
     at_prompt.prompt()
 
 

@@ -218,6 +218,7 @@ def read(shell: Shell, arguments: list[str]) -> int:
     """Read a line into variables; 1 at the end of the input. `-r`: backslashes are literal; `-p
     TEXT`: says that at a terminal; `-s`: a terminal does not show what is typed."""
     raw = silent = False
+    prompt = ""
     while arguments and arguments[0].startswith("-") and len(arguments[0]) > 1:
         option, arguments = arguments[0], arguments[1:]
         if option == "--":
@@ -229,8 +230,6 @@ def read(shell: Shell, arguments: list[str]) -> int:
                 silent = True
             elif letter == "p" and arguments:
                 prompt, arguments = arguments[0], arguments[1:]
-                if (held := shell.descriptors.get(0)) and os.isatty(held.fd):
-                    shell.write(2, prompt)
             else:
                 raise ShellError(f"read: -{letter}: no such option in this version")
     if not arguments:
@@ -247,6 +246,8 @@ def read(shell: Shell, arguments: list[str]) -> int:
         console.reading(held.fd) if console else nullcontext(),
         _unseen(held.fd) if silent else nullcontext(),
     ):
+        if prompt and os.isatty(held.fd):
+            shell.write(2, prompt)
         characters, complete = _line(_reader(shell, held.fd), raw)
     for name, value in _assigned(arguments, characters, shell.separators()):
         shell.set(name, value)
