@@ -14,6 +14,7 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -282,7 +283,7 @@ class LocalSpawner:
                 env={**stage["env"], b"PATH": b"/usr/local/bin:/usr/bin:/bin"},
                 cwd=self._host(stage["cwd"]),
                 start_new_session=True,
-                preexec_fn=self._take_terminal if "tty" in stage["io"][0] else None,
+                preexec_fn=lambda: self._prepare(stage),
             )
         except OSError as error:
             name = os.fsdecode(error.filename or b"").removeprefix(os.fsdecode(self.root))
@@ -296,9 +297,12 @@ class LocalSpawner:
         return {"pid": process.pid, "host": "here", "terminal": terminal}
 
     @staticmethod
-    def _take_terminal() -> None:
-        # By force, from the session of the program before.
-        fcntl.ioctl(0, termios.TIOCSCTTY, 1)
+    def _prepare(stage: dict[str, Any]) -> None:
+        for number in stage.get("ignored", []):
+            signal.signal(number, signal.SIG_IGN)
+        if "tty" in stage["io"][0]:
+            # By force, from the session of the program before.
+            fcntl.ioctl(0, termios.TIOCSCTTY, 1)
 
 
 def _open(path: bytes, flags: int, mode: int) -> int:

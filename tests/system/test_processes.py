@@ -98,6 +98,21 @@ def test_the_shells_umask_is_that_of_its_programs_on_any_host(shared: Cluster) -
     assert outcome[-1].startswith("-rw-r-----")
 
 
+def test_a_program_begins_with_signals_ignored_as_its_shell_has_it(shared: Cluster) -> None:
+    look = "import signal as s; print(*(s.getsignal(x) == s.SIG_IGN for x in (2, 3, 15)))"
+    # Warm, cold, by a shell that is a program itself, on another host, and native.
+    pythons = ["python3", "python3 -B", "sh -c '\"$@\"' sh python3", "on host:host2 python3"]
+    if not no_name_space():
+        pythons.append("/usr/bin/python3")
+    lines = [f'{python} -c "{look}"' for python in pythons]
+
+    # POSIX, 2.11: without job control what runs in the background ignores the first two.
+    script = [f"{line} & wait $!" for line in lines] + ["trap '' TERM"] + lines
+    outcome = shared[1].sh("\n".join(script)).ok().splitlines()
+
+    assert outcome == ["True True False"] * len(lines) + ["False False True"] * len(lines)
+
+
 # --- exit statuses and signals ------------------------------------------------------------------
 
 

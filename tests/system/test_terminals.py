@@ -5,12 +5,14 @@ What a program sees of it, by each way of its context, is in test_context_contra
 
 import os
 import re
+import shutil
 import signal
 import termios
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.namespaces import no_name_space
 from tests.support.terminal import Person, person
 from tests.system.support import HOME, ONEOS, USER, Cluster, wait_until
 
@@ -43,6 +45,8 @@ keys = open("/dev/tty", "rb", 0)
 tty.setcbreak(keys)
 print("left by", keys.read(1).decode())
 """
+
+NAME_SPACE = pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}")
 
 HOSTS = pytest.mark.parametrize("on", ["", "on host:host2 "], ids=["here", "elsewhere"])
 
@@ -107,6 +111,17 @@ def test_ctrl_z_stops_a_job_that_fg_and_bg_have_go_on(at_prompt: AtPrompt, on: s
     assert "Stopped" not in at_prompt.prompt()
 
 
+def test_ctrl_c_ends_the_line_of_a_job_that_fg_brought_back(at_prompt: AtPrompt) -> None:
+    at_prompt.line(ASK)
+    at_prompt.person.see("42")
+    at_prompt.person.press("\x1a", "[1]+  Stopped")
+    at_prompt.prompt()
+    at_prompt.line("fg; echo no''t")
+    at_prompt.person.press("\x03", "KeyboardInterrupt")
+    assert "not" not in at_prompt.prompt()
+    assert at_prompt.status() == 130
+
+
 @HOSTS
 def test_curses_draws_reads_keys_and_follows_the_window(at_prompt: AtPrompt, on: str) -> None:
     at_prompt.cluster[1].put(f"{HOME}/curses_.py", CURSES.encode())
@@ -148,6 +163,27 @@ def test_a_shell_that_is_ended_gives_its_terminal_back(at_prompt: AtPrompt, on: 
     wait_until(lambda: not at_prompt.cluster[1].running("python3 -c import time"), SOON_S, "gone")
 
 
+@NAME_SPACE
+@HOSTS
+def test_a_native_program_can_open_its_terminal_by_name(at_prompt: AtPrompt, on: str) -> None:
+    at_prompt.line(f"{on}/usr/bin/sh -c 'echo by-name-$((6 * 7)) > \"$(tty)\"'")
+    at_prompt.person.see("by-name-42\r\n")
+    at_prompt.prompt()
+
+
+@NAME_SPACE
+@pytest.mark.skipif(not shutil.which("tmux"), reason="there is no tmux here")
+def test_tmux_starts_and_has_the_keys(at_prompt: AtPrompt) -> None:
+    command = "echo asks-$((6 * 7)); read answer; echo $answer-$answer; read rest"
+    at_prompt.line(f"tmux -L oneos-test -f /dev/null new-session '{command}'")
+    at_prompt.person.see("asks-42")
+    at_prompt.person.type("ab\r")
+    at_prompt.person.see("ab-ab")
+    at_prompt.person.type("\r")
+    at_prompt.person.see("[exited]")
+    at_prompt.prompt()
+
+
 def test_keys_reach_a_pager_behind_a_program_of_another_host(at_prompt: AtPrompt) -> None:
     at_prompt.cluster[1].put(f"{HOME}/pager.py", PAGER.encode())
     at_prompt.line("echo first | on host:host2 python3 pager.py")
@@ -161,6 +197,21 @@ def test_what_is_typed_ahead_is_for_the_prompt(at_prompt: AtPrompt) -> None:
     at_prompt.person.see("42")
     at_prompt.person.type("echo typed''-ahead\r")
     at_prompt.person.see("typed-ahead\r\n")
+    at_prompt.prompt()
+
+
+def test_what_is_pasted_behind_a_command_is_for_its_program(at_prompt: AtPrompt) -> None:
+    at_prompt.person.type(f"{ASK}\rab\recho be''hind\r")
+    at_prompt.person.see("abab\r\n")
+    at_prompt.person.see("behind\r\n")
+    at_prompt.prompt()
+
+
+def test_read_s_does_not_show_what_is_typed(at_prompt: AtPrompt) -> None:
+    at_prompt.line("read -s -p 'pass'word: word; echo $word-$word")
+    at_prompt.person.see("password:")
+    at_prompt.person.type("secret\r")
+    assert "secret" not in at_prompt.person.see("secret-secret")
     at_prompt.prompt()
 
 

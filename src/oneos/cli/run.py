@@ -15,7 +15,8 @@ import click
 from oneos.cli.options import login_name, socket_option
 from oneos.errors import FileError, UserError
 from oneos.local.client import Client
-from oneos.local.console import FORGET, FROM_HOST, Console, Job
+from oneos.local.console import FORGET, FROM_HOST, Console
+from oneos.local.line import Job
 
 NOT_FOUND = 127
 

@@ -142,6 +142,12 @@ def _candidates(name: bytes, environment: "dict[bytes, bytes]") -> "list[bytes]"
     return [(directory or b".") + b"/" + name for directory in directories]
 
 
+def ignore(numbers: bytes) -> None:
+    """Ignore signals: their numbers, with commas between."""
+    for number in filter(None, numbers.split(b",")):
+        _signal.signal(int(number), _signal.SIG_IGN)
+
+
 def default_signals() -> None:
     """Have every signal do what it does by default."""
     for number in _signal.valid_signals():

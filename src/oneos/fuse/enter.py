@@ -1,11 +1,14 @@
 """Runs a program in a name space that another program starts outside, and stands for it there.
 
-Executed by the other program itself, as `python -S -I enter.py PID KINDS CWD ARGUMENT...` with its
-child's descriptors, environment, group and session: KINDS are the paths of descriptors of the name
-spaces, separated by commas, in the order in which they are to be entered. A name space of PIDs
-holds only who is started in it; so where there is one (else PID is 0) the program becomes a child
-of this process, under its number PID of the network. This process then passes signals on to it,
-stops and ends as it does, and is killed with it the other way round.
+Executed by the other program itself, as `python -S -I enter.py PID KINDS TERMINALS IGNORED CWD
+ARGUMENT...` with its child's descriptors, environment, group and session: KINDS are the paths of
+descriptors of the name spaces, separated by commas, in the order in which they are to be entered. A
+name space of PIDs holds only who is started in it; so where there is one (else PID is 0) the
+program becomes a child of this process, under its number PID of the network. This process then
+passes signals on to it, stops and ends as it does, and is killed with it the other way round.
+
+A terminal that it has open gets a name there: TERMINALS is where the host's are shown. IGNORED are
+the signals that the program begins with ignored, beside those that this process does.
 """
 
 import posix
@@ -32,12 +35,16 @@ OWN = {_signal.SIGCONT, _signal.SIGTTIN, _signal.SIGTTOU, _signal.SIGTSTP}
 def main() -> None:
     """See the module."""
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-    number, kinds, cwd, *arguments = (word.encode(encoding, errors) for word in sys.argv[1:])
+    words = (word.encode(encoding, errors) for word in sys.argv[1:])
+    number, kinds, terminals, ignored, cwd, *arguments = words
     # All are opened before any is entered: the paths are those of outside.
     fds = [posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC) for path in kinds.split(b",")]
+    named = terminals_of(terminals)
     for fd in fds:
         calls.setns(fd)
+    reopen(named)
     environment = posix.environ
+    calls.ignore(ignored)
     if number == b"0":
         calls.execute(cwd, arguments, environment)
     # Blocked before there is a program to pass them on to, and in this process for good.
@@ -52,6 +59,35 @@ def main() -> None:
     posix.closerange(0, pidfd)
     posix.closerange(pidfd + 1, posix.sysconf("SC_OPEN_MAX"))
     stand_for(pid, pidfd)
+
+
+def terminals_of(shown: bytes) -> "dict[int, bytes]":
+    """The paths in the name space of the standard descriptors that are terminals of the host."""
+    found = {}
+    for fd in range(3):
+        try:
+            path = posix.ttyname(fd).encode()
+        except OSError:
+            continue
+        if path.startswith(b"/dev/pts/"):
+            found[fd] = shown + path[len(b"/dev/pts") :]
+    return found
+
+
+def reopen(named: "dict[int, bytes]") -> None:
+    """Open them by these paths: a descriptor's name is that by which it was opened, ttyname(3)."""
+    opened: dict[bytes, int] = {}
+    for fd, path in named.items():
+        try:
+            if path not in opened:
+                opened[path] = posix.open(path, posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC)
+            was, now = posix.fstat(fd), posix.fstat(opened[path])
+            if (was.st_dev, was.st_ino) == (now.st_dev, now.st_ino):
+                posix.dup2(opened[path], fd)
+        except OSError:
+            pass  # It has no name then.
+    for fd in opened.values():
+        posix.close(fd)
 
 
 def stand_for(pid: int, pidfd: int) -> "NoReturn":

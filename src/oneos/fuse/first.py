@@ -183,8 +183,9 @@ def become(fds: "list[int]") -> None:
         for number, fd in enumerate(standard):
             os.dup2(fd, number)
         with open(what, "rb") as file:
-            cwd, umask, count, *words = file.read().split(b"\0")
+            cwd, umask, ignored, count, *words = file.read().split(b"\0")
         os.umask(int(umask))
+        calls.ignore(ignored)
         split = (word.partition(b"=") for word in words[int(count) :])
         environment = {name: value for name, _, value in split}
         calls.execute(cwd, words[: int(count)], environment)

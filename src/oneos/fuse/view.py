@@ -15,7 +15,7 @@ import stat
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from oneos.local.file_process import PACKAGES
+from oneos.local.file_process import PACKAGES, TERMINALS
 
 HOST_ROOT = "/.host"
 """Where those parts of the host lie that are not in the same place as on the host."""
@@ -190,6 +190,9 @@ def view_of(interpreters: Sequence[str], tree: Collection[str], packages: str = 
         view.show(os.path.realpath(path), tree)
     if packages:
         view.binds.append(Bind(packages, PACKAGES))
+    if os.path.isdir("/dev/pts"):
+        # A session's terminal is one of the host's: its programs are not all in the name space.
+        view.binds.append(Bind("/dev/pts", TERMINALS))
     for name in _DEVICES:
         view.binds.append(Bind(f"/dev/{name}", f"{HOST_ROOT}/dev/{name}"))
     for name in (*_DEVICES, "ptmx", "pts", "shm"):

@@ -283,6 +283,7 @@ class Start(Struct, frozen=True):
     cwd: Path
     ends: list[End]
     umask: int = 0o022
+    ignored: list[int] = []
 
 
 class Launch(Struct, frozen=True):

@@ -11,6 +11,9 @@ import msgspec
 PACKAGES = "/.host/packages"
 """Where a name space shows what programs asked to be installed."""
 
+TERMINALS = "/.host/terminals"
+"""Where a name space shows its host's pseudo-terminals, those of sessions among them."""
+
 ORDER_BYTES_MAX = 256 * 1024
 """A batch of the index touches a few inodes a command."""
 

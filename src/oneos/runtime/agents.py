@@ -262,7 +262,7 @@ class Agents:
         packages = _packages(agent)
         inside = self._interpreters.inside(start.interpreter, start.arguments)
         if inside is not None:
-            argv = self._namespace.command(start.pid, start.cwd, inside)
+            argv = self._namespace.command(start.pid, start.cwd, start.ignored, inside)
             return argv, self._environment_inside(agent)
         argv = self._interpreters.command(start.interpreter, start.arguments)
         environment = self._interpreters.environment(start.interpreter, start.env)
@@ -277,6 +277,8 @@ class Agents:
             b"ONEOS_UID": b"%d" % agent.caller.uid,
             b"ONEOS_GID": b"%d" % agent.caller.gid,
         }
+        if start.ignored:
+            environment[b"ONEOS_IGNORED"] = b",".join(b"%d" % number for number in start.ignored)
         if start.interpreter == "node":
             # Cleared when a Runtime starts, like all that stands there.
             environment[b"ONEOS_CODE"] = os.fsencode(self._directory)
@@ -320,7 +322,7 @@ class Agents:
         environment = self._environment_inside(agent)
         standard = [fds[0], fds[1], fds[2]]
         forked = await self._namespace.start(
-            start.pid, start.cwd, start.umask, arguments, environment, standard
+            start.pid, start.cwd, start.umask, start.ignored, arguments, environment, standard
         )
         agent.watched = forked.watched
         if self._closing:

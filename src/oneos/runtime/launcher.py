@@ -277,6 +277,7 @@ class Launcher:
                 x.spec.cwd,
                 x.ends,
                 x.spec.umask,
+                x.spec.ignored,
             )
             for x in stages
         ]

@@ -25,7 +25,7 @@ import msgspec
 from oneos.errors import UserError
 from oneos.kernel import messages as m
 from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S, PID_BLOCK
-from oneos.local.file_process import PACKAGES, Drop, encode
+from oneos.local.file_process import PACKAGES, TERMINALS, Drop, encode
 from oneos.runtime.forker import Forked, receive
 from oneos.runtime.starter import Starter
 from oneos.state import pids
@@ -264,6 +264,7 @@ class NameSpace:
         pid: int,
         cwd: bytes,
         umask: int,
+        ignored: Sequence[int],
         arguments: Sequence[bytes],
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
@@ -273,9 +274,12 @@ class NameSpace:
         Raises:
             UserError: the name space is gone; `ready` makes a new one.
         """
-        return await self._here().starter.start(pid, cwd, umask, arguments, environment, fds)
+        starter = self._here().starter
+        return await starter.start(pid, cwd, umask, ignored, arguments, environment, fds)
 
-    def command(self, pid: int, cwd: bytes, arguments: Sequence[bytes]) -> list[str | bytes]:
+    def command(
+        self, pid: int, cwd: bytes, ignored: Sequence[int], arguments: Sequence[bytes]
+    ) -> list[str | bytes]:
         """The host's command line for a program in the name space that another program starts.
 
         Raises:
@@ -284,7 +288,8 @@ class NameSpace:
         fds = self._here().fds
         kinds = [f"/proc/{os.getpid()}/fd/{fds[kind]}" for kind in _ENTERED if kind in fds]
         number = str(pid) if "pid" in fds else "0"
-        return [sys.executable, "-S", "-I", _ENTER, number, ",".join(kinds), cwd, *arguments]
+        enter = [sys.executable, "-S", "-I", _ENTER, number, ",".join(kinds), TERMINALS]
+        return [*enter, ",".join(map(str, ignored)), cwd, *arguments]
 
     def _here(self) -> _Made:
         if self._made is None:

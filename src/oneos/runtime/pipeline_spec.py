@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from typing import Any
 
 from msgspec import Struct
@@ -34,6 +35,7 @@ class StageSpec(Struct, frozen=True):
     env: dict[bytes, bytes] = {}
     on: list[str] = []
     umask: int = 0o022
+    ignored: list[int] = []
 
 
 class Job(Struct, frozen=True):
@@ -72,6 +74,9 @@ def check(spec: SpawnSpec, fds: int) -> None:
             raise UserError("there is no terminal without a job")
         if not 0 <= stage.umask <= 0o777:
             raise UserError(f"{stage.umask:#o} is no umask")
+        for number in stage.ignored:
+            if number not in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                raise UserError(f"signal {number} cannot be ignored")
         for number, end in stage.io.items():
             _check_end(number, end, fds)
 

@@ -38,6 +38,7 @@ class Starter(Forker):
         pid: int,
         cwd: bytes,
         umask: int,
+        ignored: Sequence[int],
         argv: Sequence[bytes],
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
@@ -48,6 +49,7 @@ class Starter(Forker):
             pid: its number, where programs here have the network's.
             cwd: its directory, in the name space.
             umask: its mask for new files' modes.
+            ignored: the signals that it begins with ignored.
             argv: its command line; the first word is looked for along its PATH.
             environment: what it sees.
             fds: its standard descriptors.
@@ -57,7 +59,8 @@ class Starter(Forker):
             OSError: it could not be started. What cannot be executed ends as in sh instead.
         """
         variables = [name + b"=" + value for name, value in environment.items()]
-        words = [cwd, b"%d" % umask, b"%d" % len(argv), *argv, *variables]
+        head = [cwd, b"%d" % umask, ",".join(map(str, ignored)).encode(), b"%d" % len(argv)]
+        words = [*head, *argv, *variables]
         if any(b"\0" in word for word in words):
             raise ValueError("embedded null byte")
         what = os.memfd_create("program", os.MFD_CLOEXEC)

@@ -25,10 +25,12 @@ def start_job(shell: Shell, node: nodes.Node, stages: list[nodes.Node]) -> int:
     try:
         # With job control it is stopped when it reads what a person types.
         controlled = shell.interactive and shell.console is not None
-        if not controlled and (old := inner.descriptors.pop(0, None)):
-            # As in sh without job control: it must not eat the script's input, nor what a
-            # person types for the shell.
-            inner.release([old])
+        if not controlled:
+            # As POSIX has it without job control: Ctrl-C is for the foreground, and what runs
+            # here must not eat the script's input, nor what a person types for the shell.
+            inner.ignored |= {"INT", "QUIT"}
+            if old := inner.descriptors.pop(0, None):
+                inner.release([old])
             inner.descriptors[0] = Descriptor(os.open(os.devnull, os.O_RDONLY))
         job = _program_job(inner, index, text, stages)
         if job is None:

@@ -22,6 +22,8 @@ class ProgramContext:
     ppid: int
     cwd: str
     variables: dict[str, Variable]
+    ignored: frozenset[int]
+    """The signals that it is to begin with ignored."""
 
 
 def program_context() -> ProgramContext | None:
@@ -41,4 +43,5 @@ def program_context() -> ProgramContext | None:
         int(parent) if parent.isdigit() else 0,
         told.get("ONEOS_CWD") or "/",
         variables,
+        frozenset(map(int, filter(None, told.get("ONEOS_IGNORED", "").split(",")))),
     )

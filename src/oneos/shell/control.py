@@ -37,6 +37,14 @@ class Exit(Control):
         self.status = status
 
 
+class Killed(Exit):
+    """A signal ends the shell, or the subshell it is raised in, as it does other programs."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number = number
+
+
 class Interrupted(Control):
     """Ctrl-C ended what ran: back to the prompt, or the end of a script."""
 

@@ -8,6 +8,7 @@ tests/unit/shell compares the outcome with dash itself, script by script.
 """
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from oneos.shell.control import (
     Control,
     Exit,
     Interrupted,
+    Killed,
     RedirectError,
     Return,
     ShellError,
@@ -32,7 +34,6 @@ from oneos.shell.parse import Parser
 from oneos.shell.redirect import Ends, applied, make_permanent
 from oneos.shell.state import Shell, Variable, decode, explain
 
-SIGPIPE_STATUS = 141
 INTERRUPTED_STATUS = 130
 
 _ALSO_PROGRAMS = frozenset({"[", "echo", "false", "kill", "printf", "pwd", "test", "true"})
@@ -253,7 +254,7 @@ class Interpreter:
             raise
         finally:
             self._forget(shell, saved)
-        return self._after_wait(shell, pipeline.run_programs(shell, [program], node)[0])
+        return self.after_wait(shell, pipeline.run_programs(shell, [program], node)[0])
 
     def run_arguments(self, shell: Shell, arguments: list[str]) -> int:
         """Run a builtin or a program, no function, with the shell's descriptors: `command`."""
@@ -283,7 +284,7 @@ class Interpreter:
                 shell.complain(error.message)
             return error.status
         except BrokenPipeError:
-            raise Exit(SIGPIPE_STATUS) from None
+            raise Killed(signal.SIGPIPE) from None
         except OSError as error:
             shell.complain(f"{name}: {error.strerror or error}")
             return 1
@@ -343,10 +344,15 @@ class Interpreter:
             return background.start_job(shell, node, list(node.stages))
         if len(node.stages) == 1:
             return self.run(shell, node.stages[0], tested)
-        return self._after_wait(shell, pipeline.run(shell, node, tested))
+        return self.after_wait(shell, pipeline.run(shell, node, tested))
 
-    def _after_wait(self, shell: Shell, status: int) -> int:
-        # Ctrl-C went to the programs. If it ended them, it ends the line or script too.
+    def after_wait(self, shell: Shell, status: int) -> int:
+        """The status of programs that were waited for. Ctrl-C went to them: where it ended them, it
+        ends the line or script too.
+
+        Raises:
+            Interrupted: it did.
+        """
         if shell.foreground.interrupted and not shell.threaded:
             shell.foreground.interrupted = False
             if status == INTERRUPTED_STATUS:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from oneos.errors import OneOSError
 from oneos.limits import SHELL_JOBS_MAX
-from oneos.local.console import Job as TerminalJob
+from oneos.local.line import Job as TerminalJob
 from oneos.shell.control import ShellError
 from oneos.shell.descriptors import Descriptor
 from oneos.shell.state import SHELL_NUMBER_BASE, Shell

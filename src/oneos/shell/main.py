@@ -7,6 +7,7 @@ script, so it is imported only then.
 """
 
 import os
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from oneos.local.client import Client
 from oneos.local.console import FROM_HOST, Console
 from oneos.shell import directories, jobs, signals
 from oneos.shell.context import program_context
-from oneos.shell.control import Control, Exit, Interrupted, Return, ShellError
+from oneos.shell.control import Control, Exit, Interrupted, Killed, Return, ShellError
 from oneos.shell.descriptors import Descriptor
 from oneos.shell.execute import INTERRUPTED_STATUS, Interpreter
 from oneos.shell.parse import Parser
@@ -47,7 +48,8 @@ def run(
         login: take over Ctrl-C; false for a shell inside another program's thread.
 
     Returns:
-        the exit status.
+        the exit status. Where a signal is to end the shell (Ctrl-C ended its program, or nobody
+        reads what it prints), this process has ended by it.
 
     Raises:
         OneOSError: the session could not begin.
@@ -55,6 +57,8 @@ def run(
     # First, before there are threads: the parser forks.
     parser = Parser()
     context = program_context()
+    for number in context.ignored if context is not None else ():
+        signal.signal(number, signal.SIG_IGN)
     program = (context.pid, context.token) if context is not None else None
     try:
         # The session lasts as long as this connection, which asks for nothing else: others
@@ -65,6 +69,7 @@ def run(
             shell.name = source.name
             shell.parameters = list(source.arguments)
             if login:
+                shell.ignored = signals.inherited()
                 signals.install(shell)
             if login and Console.available():
                 told = {name: shell.get(name) or "" for name in FROM_HOST}
@@ -75,9 +80,11 @@ def run(
                 if shell.console is not None:
                     shell.console.close()
                 shell.close()
-            return status
     finally:
         parser.close()
+    if shell.killed:
+        signals.die(shell.killed)
+    return status
 
 
 def new_shell(login: Client, parser: Parser, user: str) -> Shell:
@@ -132,6 +139,8 @@ def run_source(shell: Shell, source: Source) -> int:
             status = interact(shell)
         else:
             status = _standard_input(shell)
+    except Killed as ended:
+        status, shell.killed = ended.status, ended.number
     except (Exit, Return) as ended:
         status = ended.status
     except ShellError as error:
@@ -142,14 +151,14 @@ def run_source(shell: Shell, source: Source) -> int:
         shell.complain(error.message)
         status = 1
     except (Interrupted, KeyboardInterrupt):
-        status = INTERRUPTED_STATUS
+        status, shell.killed = INTERRUPTED_STATUS, signal.SIGINT
     except Control:
         status = shell.status
     try:
         status = shell.interpreter.run_exit_trap(shell, status)
         _leave_jobs(shell)
     except (Interrupted, KeyboardInterrupt):
-        status = INTERRUPTED_STATUS
+        status, shell.killed = INTERRUPTED_STATUS, signal.SIGINT
     return status
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from oneos.errors import FileError, OneOSError
 from oneos.limits import LOCAL_FDS_MAX
-from oneos.local.console import FORGET, KEEP, SAVE, Console, Job
+from oneos.local.console import FORGET, KEEP, SAVE, Console
+from oneos.local.line import Job
 from oneos.shell import expand, jobs, nodes, show
 from oneos.shell.control import ShellError
 from oneos.shell.descriptors import Descriptor, pipe
@@ -98,6 +99,7 @@ def start(
                 "env": program.environment,
                 "cwd": encode(program.cwd),
                 "umask": shell.umask,
+                "ignored": shell.ignored_signals(),
                 "on": program.constraints,
                 "io": program.ends.wire(fds),
             }

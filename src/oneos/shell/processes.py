@@ -40,7 +40,7 @@ def foreground(shell: Shell, arguments: list[str]) -> int:
     shell.jobs.remove(job)
     status = job.failed if job.failed is not None else ended[job.pids[-1]]
     job.finish(shell, status)
-    return status
+    return shell.interpreter.after_wait(shell, status)
 
 
 def background(shell: Shell, arguments: list[str]) -> int:

@@ -12,7 +12,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.input.typeahead import store_typeahead
+from prompt_toolkit.input.typeahead import get_typeahead, store_typeahead
 from prompt_toolkit.input.vt100_parser import Vt100Parser
 from prompt_toolkit.key_binding import KeyPress
 from prompt_toolkit.shortcuts import CompleteStyle
@@ -50,6 +50,7 @@ def interact(shell: Shell) -> int:
             text = session.prompt(ANSI(_prompt(shell)))
             while _unfinished(shell, text):
                 text += "\n" + session.prompt(shell.get("PS2") or "> ")
+            _leave(session, shell)
         except KeyboardInterrupt:
             shell.status = INTERRUPTED_STATUS
             continue
@@ -85,6 +86,13 @@ def _feed(session: PromptSession[str], shell: Shell) -> None:
         parser = Vt100Parser(keys.append)
         parser.feed_and_flush(typed.decode("utf-8", "replace"))
         store_typeahead(session.app.input, keys)
+
+
+def _leave(session: PromptSession[str], shell: Shell) -> None:
+    """Leave what was typed behind the line, as in a paste, for the programs that it starts."""
+    if shell.console is not None:
+        keys = get_typeahead(session.app.input)
+        shell.console.keep_typed("".join(key.data for key in keys).encode())
 
 
 def run_line(shell: Shell, text: str) -> None:

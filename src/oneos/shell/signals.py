@@ -5,6 +5,7 @@ whatever host they are, and the shell waits on. Otherwise it interrupts what the
 signal with a trap is only noted; the executor runs the trap between two commands.
 """
 
+import os
 import signal
 from collections.abc import Iterable
 from types import FrameType
@@ -31,8 +32,16 @@ def forward_interrupt(client: Client, pids: Iterable[int]) -> None:
                 pass
 
 
+def inherited() -> frozenset[str]:
+    """The signals that this process began with ignored, of those that a trap can be set for."""
+    numbers = {name: getattr(signal, f"SIG{name}") for name in TRAPPABLE}
+    return frozenset(n for n, x in numbers.items() if signal.getsignal(x) == signal.SIG_IGN)
+
+
 def install(shell: Shell) -> None:
     """Take SIGINT over for a shell. Call it in the main thread."""
+    if "INT" in shell.ignored:
+        return
 
     def on_interrupt(_number: int, _frame: FrameType | None) -> None:
         foreground = shell.foreground
@@ -54,6 +63,12 @@ def install(shell: Shell) -> None:
     signal.signal(signal.SIGINT, on_interrupt)
 
 
+def die(number: int) -> None:
+    """End this process by a signal: whoever waits for it may go by that."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 def trap(shell: Shell, name: str, action: str | None) -> None:
     """Set what a signal does: run something, nothing (empty), or what it does by itself (None).
 
@@ -63,7 +78,7 @@ def trap(shell: Shell, name: str, action: str | None) -> None:
         shell.traps.pop(name, None)
     else:
         shell.traps[name] = action
-    if shell.subshell or name in ("EXIT", "INT"):
+    if shell.subshell or name in ("EXIT", "INT") or name in shell.ignored:
         return
     number = getattr(signal, f"SIG{name}")
     if action is None:
@@ -77,10 +92,10 @@ def trap(shell: Shell, name: str, action: str | None) -> None:
 def kill_job(shell: Shell, job: Job, number: int) -> None:
     """Send a signal to a job: to its programs, and to the thread that runs script for it.
 
-    Any signal but 0 ends such a thread, before its next command.
+    Any signal but 0, and what it ignores, ends such a thread, before its next command.
     """
     pids = list(job.pids)
-    if job.inner is not None and number:
+    if job.inner is not None and number not in (0, *job.inner.ignored_signals()):
         job.inner.foreground.interrupted = True
         pids = list(job.inner.foreground.pids)
     for pid in pids:

@@ -8,6 +8,7 @@ script's, not the process's, which is how several subshells can run in threads.
 
 import errno
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,9 +105,13 @@ class Shell:
     umask: int = 0o022
     descriptors: dict[int, Descriptor] = field(default_factory=dict)
     traps: dict[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    """Signals that were ignored as it began: no trap changes that."""
     pending_signals: list[str] = field(default_factory=list)
     jobs: "list[Job]" = field(default_factory=list)
     status: int = 0
+    killed: int = 0
+    """The signal by which the shell is to end, once it has given back what it holds."""
     substitution_status: int | None = None
     last_background: int | None = None
     line: int = 0
@@ -150,6 +155,7 @@ class Shell:
             descriptors={fd: held.acquire() for fd, held in self.descriptors.items()},
             # Ignored signals stay ignored in a subshell; what a trap would run does not.
             traps={name: action for name, action in self.traps.items() if not action},
+            ignored=self.ignored,
             status=self.status,
             last_background=self.last_background,
             line=self.line,
@@ -203,6 +209,11 @@ class Shell:
             for name, variable in self.variables.items()
             if variable.exported and variable.value is not None
         }
+
+    def ignored_signals(self) -> list[int]:
+        """The signals that a program started now ignores, as it would have inherited that."""
+        names = {name for name, action in self.traps.items() if not action and name != "EXIT"}
+        return sorted(int(signal.Signals[f"SIG{name}"]) for name in names | self.ignored)
 
     def separators(self) -> str:
         """The characters of IFS."""

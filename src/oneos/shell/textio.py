@@ -7,8 +7,9 @@ follows the line belongs to the next command.
 
 import os
 import re
+import termios
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from oneos.limits import LINE_BYTES_MAX
@@ -214,8 +215,10 @@ class _Printf:
 
 
 def read(shell: Shell, arguments: list[str]) -> int:
-    """Read a line into variables; 1 at the end of the input. `-r`: backslashes are literal."""
-    raw = False
+    """Read a line into variables; 1 at the end of the input. `-r`: backslashes are literal; `-p
+    TEXT`: says that at a terminal; `-s`: a terminal does not show what is typed."""
+    raw = silent = False
+    prompt = ""
     while arguments and arguments[0].startswith("-") and len(arguments[0]) > 1:
         option, arguments = arguments[0], arguments[1:]
         if option == "--":
@@ -223,10 +226,10 @@ def read(shell: Shell, arguments: list[str]) -> int:
         for letter in option[1:]:
             if letter == "r":
                 raw = True
+            elif letter == "s":
+                silent = True
             elif letter == "p" and arguments:
                 prompt, arguments = arguments[0], arguments[1:]
-                if (held := shell.descriptors.get(0)) and os.isatty(held.fd):
-                    shell.write(2, prompt)
             else:
                 raise ShellError(f"read: -{letter}: no such option in this version")
     if not arguments:
@@ -238,11 +241,33 @@ def read(shell: Shell, arguments: list[str]) -> int:
     if held is None:
         raise ShellError("read: 0: bad file descriptor", 1)
     console = shell.console
-    with shell.foreground.blocked(), console.reading(held.fd) if console else nullcontext():
+    with (
+        shell.foreground.blocked(),
+        console.reading(held.fd) if console else nullcontext(),
+        _unseen(held.fd) if silent else nullcontext(),
+    ):
+        if prompt and os.isatty(held.fd):
+            shell.write(2, prompt)
         characters, complete = _line(_reader(shell, held.fd), raw)
     for name, value in _assigned(arguments, characters, shell.separators()):
         shell.set(name, value)
     return 0 if complete else 1
+
+
+@contextmanager
+def _unseen(fd: int) -> Iterator[None]:
+    """While it lasts a terminal does not show what is typed."""
+    try:
+        modes = termios.tcgetattr(fd)
+    except termios.error:
+        yield
+        return
+    quiet = [*modes[:3], modes[3] & ~termios.ECHO, *modes[4:]]
+    termios.tcsetattr(fd, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, modes)
 
 
 def _reader(shell: Shell, fd: int) -> Callable[[], bytes]:

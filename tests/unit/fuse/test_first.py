@@ -61,7 +61,8 @@ class Bench:
         null = os.open(os.devnull, os.O_RDWR)
         words = [word.encode() for word in argv]
         given = {b"PATH": b"/usr/bin:/bin", **(env or {})}
-        forked = await self.starter.start(number, b"/", 0o022, words, given, [null, write, write])
+        standard = [null, write, write]
+        forked = await self.starter.start(number, b"/", 0o022, [], words, given, standard)
         os.close(null)
         os.close(write)
         with open(read, "rb") as file:
@@ -182,7 +183,8 @@ async def test_all_ends_with_it(numbered: Bench) -> None:
     # In a session of its own, with an orphan: neither group nor parent leads to it.
     words = [b"sh", b"-c", b"setsid sleep 60 & sleep 60 & exec sleep 60"]
     null = os.open(os.devnull, os.O_RDWR)
-    forked = await numbered.starter.start(700, b"/", 0o022, words, dict(os.environb), [null] * 3)
+    given = dict(os.environb)
+    forked = await numbered.starter.start(700, b"/", 0o022, [], words, given, [null] * 3)
     os.close(null)
     while len(numbered.numbers()) < 4:  # noqa: ASYNC110
         await asyncio.sleep(0.005)

@@ -165,12 +165,12 @@ def _interrupted(runtime: LocalSpawner, script: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("script", "status", "rest"),
     [
-        ("echo ready; sleep 60; echo no", 130, ""),
-        ("echo ready; sleep 60 | cat; echo no", 130, ""),
-        ("echo ready; (sleep 60); echo no", 130, ""),
-        ("echo ready; x=$(sleep 60); echo no", 130, ""),
-        ("echo ready; while :; do :; done", 130, ""),
-        ("trap 'echo bye' EXIT; echo ready; sleep 60", 130, "bye\n"),
+        ("echo ready; sleep 60; echo no", -signal.SIGINT, ""),
+        ("echo ready; sleep 60 | cat; echo no", -signal.SIGINT, ""),
+        ("echo ready; (sleep 60); echo no", -signal.SIGINT, ""),
+        ("echo ready; x=$(sleep 60); echo no", -signal.SIGINT, ""),
+        ("echo ready; while :; do :; done", -signal.SIGINT, ""),
+        ("trap 'echo bye' EXIT; echo ready; sleep 60", -signal.SIGINT, "bye\n"),
         ("trap 'echo got' INT; echo ready; sleep 60; echo $?", 0, "got\n130\n"),
         ("trap 'echo got; x=1' INT; echo ready; while [ -z $x ]; do :; done; echo on", 0, None),
     ],
@@ -180,6 +180,15 @@ def test_interrupt_goes_to_the_programs_and_ends_the_script(
 ) -> None:
     got = _interrupted(runtime, script)
     assert got == (status, "got\non\n" if rest is None else rest)
+
+
+def test_a_shell_that_nobody_reads_ends_by_sigpipe(runtime: LocalSpawner) -> None:
+    script = "echo ready; while :; do echo more; done"
+    with subprocess.Popen(_arguments(runtime, "-c", script), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(6) == b"ready\n"
+        process.stdout.close()
+        assert process.wait(DEADLINE_S) == -signal.SIGPIPE
 
 
 # --- a terminal --------------------------------------------------------------------------------

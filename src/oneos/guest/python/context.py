@@ -6,6 +6,7 @@ methods: unlike plain functions they do not bind again when a program stores one
 """
 
 import _io
+import _signal
 import builtins
 import io
 import posix
@@ -136,7 +137,7 @@ ABOUT = {
 }
 """Functions about a process, and which of their arguments is its PID."""
 VARIABLES = ["SOCK", "PID", "PPID", "TOKEN", "CWD", "HOSTNAME", "STAGE", "UID", "GID"]
-OPTIONAL = ["LAUNCHED", "ENVIRONMENT", "ALARM"]
+OPTIONAL = ["LAUNCHED", "ENVIRONMENT", "ALARM", "IGNORED"]
 
 
 def take_variables() -> dict[str, str]:
@@ -229,6 +230,8 @@ class Context:
         self.process.hostname = given["HOSTNAME"]
         for part in (self.names, self.process, self.programs):
             part.uid, part.gid = int(given["UID"]), int(given["GID"])
+        for number in filter(None, given.get("IGNORED", "").split(",")):
+            _signal.signal(int(number), _signal.SIG_IGN)
         environment = posix.environ
         self.programs.environment = dict(environment)
         user = environment.get(b"USER", b"user").decode(ENCODING, ERRORS)

@@ -1,6 +1,6 @@
 """What a person sees of a terminal elsewhere: all that was written, and nothing that is ours."""
 
-from oneos.local.console import Line
+from oneos.local.line import Line
 
 
 def shown(line: Line, pieces: list[bytes]) -> bytes:
