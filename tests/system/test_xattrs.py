@@ -39,7 +39,9 @@ for size in 5, 255, 256:
     name = "user.".ljust(size, "n")
     outcome(f"name of {size}", lambda: os.setxattr("d", name, b""))
     outcome(f"name of {size}", lambda: os.getxattr("d", name))
-for name in "", "user", "unknown.class":
+outcome("trusted", lambda: os.setxattr("l", "trusted.x", b"t", follow_symlinks=False))
+outcome("trusted", lambda: [os.listxattr(x, follow_symlinks=False) for x in ("l", "a")])
+for name in "", "user", "unknown.class", "trusted.":
     outcome(f"name {name}", lambda: os.setxattr("d", name, b""))
 for flags in C, C, R, C | R, 8:
     outcome(f"flags {flags}", lambda: os.setxattr("a", "user.c", b"%d" % flags, flags))
@@ -125,15 +127,18 @@ def test_rights_of_the_file_count(both: Cluster, carrier: str) -> None:
         "open('mine', 'w').close(); os.chmod('mine', 0o444); os.setxattr('mine', 'user.x', b'')\n"
         "open('hidden', 'w').close(); os.chmod('hidden', 0o200)\n"
         "os.mkdir('sticky'); os.chmod('sticky', 0o1777)\n"
+        "os.setxattr('mine', 'trusted.root', b'')\n"
         "os.setuid(65534)\n"
+        "print(os.listxattr('mine'))\n"
         "outcome(lambda: os.setxattr('mine', 'user.x', b''))\n"
+        "outcome(lambda: os.setxattr('mine', 'trusted.x', b''))\n"
         "outcome(lambda: os.getxattr('mine', 'user.x'))\n"
         "outcome(lambda: os.getxattr('hidden', 'user.x'))\n"
         "outcome(lambda: os.setxattr('sticky', 'user.x', b''))\n"
     )
     both[1].put(f"{HOME}/rights.py", act.encode())
     ran = both[1].sh(f"mkdir {carrier}-rights; cd {carrier}-rights; python3 ../rights.py")
-    assert ran.ok() == "EACCES\ndone\nEACCES\nEPERM\n"
+    assert ran.ok() == "['user.x']\nEACCES\nEPERM\ndone\nEACCES\nEPERM\n"
 
 
 def test_attributes_survive_a_restart_of_all_hosts(both: Cluster) -> None:

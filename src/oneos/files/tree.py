@@ -178,7 +178,10 @@ class Tree:
         async def none(at: Virtual) -> Sequence[bytes]:
             return ()
 
-        return await self._with_xattrs(what, caller, follow, none, self.xattrs.list)
+        async def listed(subject: bytes | Ino, walk: Walk) -> Sequence[bytes]:
+            return await self.xattrs.list(subject, caller, walk)
+
+        return await self._with_xattrs(what, caller, follow, none, listed)
 
     # --- changing ---------------------------------------------------------------------------------
     async def mkdir(self, path: bytes, mode: int, caller: Caller) -> None:

@@ -87,7 +87,7 @@ class FuseServer:
             owner,
         )
         listing = Directories(client, view, nodes, cache, openings, ahead, store)
-        xattrs = Xattrs(client, nodes, cache)
+        xattrs = Xattrs(client, nodes, cache, self._by_root)
         self._quick: dict[int, Handler] = {
             wire.LOOKUP: lookups.lookup_ahead,
             wire.GETATTR: lookups.getattr_kept,
@@ -142,6 +142,9 @@ class FuseServer:
     def _owner(self) -> Sequence[int]:
         owner: tuple[int, int] = self._local.owner
         return () if owner == self._own else owner
+
+    def _by_root(self) -> bool:
+        return bool(self._local.owner[0] == 0)
 
     # --- threads --------------------------------------------------------------------------------
     def start(self) -> None:

@@ -2,7 +2,8 @@
 
 The kernel keeps none of them, so nothing is called back. It asks for `security.capability` by
 itself, before a program's first write after it has looked at a file's attributes: that, and all
-that is no `user.` name, is answered here and at once.
+that the tree has in no file, is answered here and at once. Rights it has judged, but for what root
+alone may see in a list.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from oneos.fuse.cache import Cache
 from oneos.fuse.nodes import Node, Nodes
 from oneos.local.client import Client
 
-_CLASS = b"user."
+_USER, _TRUSTED = b"user.", b"trusted."
 
 
 class Xattrs:
@@ -24,17 +25,25 @@ class Xattrs:
     Args:
         client: the calling thread's connection to the Runtime.
         nodes, cache: what the kernel knows, and may keep.
+        by_root: whether the calling thread serves a request of root.
     """
 
-    def __init__(self, client: Callable[[], Client], nodes: Nodes, cache: Cache) -> None:
+    def __init__(
+        self,
+        client: Callable[[], Client],
+        nodes: Nodes,
+        cache: Cache,
+        by_root: Callable[[], bool],
+    ) -> None:
         self._client = client
         self._nodes = nodes
         self._cache = cache
+        self._by_root = by_root
 
     def getxattr_never(self, node_id: int, body: memoryview) -> bytes | None:
         """`getxattr` of what nothing in the tree has; None: the Runtime must be asked."""
-        at = wire.GETXATTR_IN.size
-        if body[at : at + len(_CLASS)] != _CLASS:
+        name = bytes(body[wire.GETXATTR_IN.size :])
+        if not name.startswith((_USER, _TRUSTED)):
             raise OSError(errno.ENOTSUP, "")
         return None
 
@@ -47,6 +56,8 @@ class Xattrs:
     def listxattr(self, node_id: int, body: memoryview) -> bytes:
         size, _ = wire.GETXATTR_IN.unpack_from(body)
         names = self._client().call("listxattr", self._nodes.get(node_id).ino)
+        if not self._by_root():
+            names = [name for name in names if not name.startswith(_TRUSTED)]
         return _sized(b"".join(name + b"\0" for name in names), size)
 
     def setxattr(self, node_id: int, body: memoryview) -> bytes:

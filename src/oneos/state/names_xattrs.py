@@ -1,9 +1,9 @@
-"""The rules of extended attributes: `user.` names with values, of files and directories.
+"""The rules of extended attributes: names of the classes `user.` and `trusted.`, with values.
 
 They belong to the inode: all its names show them, a rename takes them along, and they end with it.
-Other classes of names (`security.`, `system.`, `trusted.`) mean something to a host's kernel, and
-are its own. The errno of each refusal is what Linux answers; `test_names_xattrs.py` compares them
-with a real directory.
+The other classes (`security.`, `system.`) mean something to a host's kernel, and are its own. Who
+may set which is not decided here. The errno of each refusal is what Linux answers, shown by
+`test_names_model.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oneos.state.names_store import NameStore
 from oneos.state.names_types import Attr, Inode
 from oneos.state.names_walk import resolve
 
-_CLASS = b"user."
+_USER, TRUSTED = b"user.", b"trusted."
 
 
 def get_xattr(store: NameStore, ino: Ino, name: bytes) -> bytes:
@@ -80,12 +80,12 @@ def _check_name(name: bytes) -> None:
 
 
 def _check_kind(inode: Inode, name: bytes, otherwise: int) -> None:
-    if not name.startswith(_CLASS):
+    if not name.startswith((_USER, TRUSTED)):
         raise FileError(errno.ENOTSUP)
-    # The permissions of a link or a device say nothing about who may set such on it: xattr(7).
-    if not inode.is_dir and not stat.S_ISREG(inode.mode):
+    # The permissions of a link or a FIFO say nothing about who may set a user's on it: xattr(7).
+    if name.startswith(_USER) and not inode.is_dir and not stat.S_ISREG(inode.mode):
         raise FileError(otherwise)
-    if name == _CLASS:
+    if name in (_USER, TRUSTED):
         raise FileError(errno.EINVAL)
 
 

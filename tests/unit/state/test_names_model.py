@@ -14,7 +14,7 @@ from oneos.ids import HostName, Incarnation, Ino
 from oneos.state import names_commands as c
 from oneos.state.names import Names
 from oneos.state.names_store import DictStore
-from oneos.state.names_types import Opened, Result, Walk
+from oneos.state.names_types import WALK, Opened, Result, Walk
 from oneos.storage.index import SqliteNames
 
 HOST, LIFE, NONE = HostName("h"), Incarnation(1), Ino(0)
@@ -68,7 +68,10 @@ targets = st.sampled_from(
 )
 """What symbolic links say: relative, for a real directory's root is not the tree's."""
 
-attributes = st.sampled_from([b"user.a", b"user.b", b"user.", b"user", b"user." + b"n" * 251])
+attributes = st.sampled_from(
+    [b"user.a", b"user.b", b"user.", b"user", b"user." + b"n" * 251]
+    + ([b"trusted.a", b"trusted."] if os.getuid() == 0 else [])
+)
 """Names of extended attributes, not all of them possible."""
 
 modes = st.sampled_from([0o755, 0o700, 0o744, 0o1777, 0o2775, 0o711])
@@ -273,20 +276,26 @@ class TreeMachine(RuleBasedStateMachine):
         name=attributes,
         value=st.binary(max_size=3),
         flags=st.sampled_from([(False, False), (True, False), (False, True)]),
+        follow=st.booleans(),
     )
-    def setxattr(self, where: Path, name: bytes, value: bytes, flags: tuple[bool, bool]) -> None:
+    def setxattr(
+        self, where: Path, name: bytes, value: bytes, flags: tuple[bool, bool], follow: bool
+    ) -> None:
         assume(HAS_XATTRS)
         path = self.path(where)
         bits = os.XATTR_CREATE * flags[0] | os.XATTR_REPLACE * flags[1]
-        code = _errno(lambda: os.setxattr(self.real + path, name, value, bits))
-        assert self.ask(c.SetXattr, path, NONE, name, value, *flags).errno == code
+        real = self.real + path
+        code = _errno(lambda: os.setxattr(real, name, value, bits, follow_symlinks=follow))
+        walk = WALK if follow else NO_FOLLOW
+        assert self.ask(c.SetXattr, path, NONE, name, value, *flags, walk).errno == code
 
-    @rule(where=paths, name=attributes)
-    def removexattr(self, where: Path, name: bytes) -> None:
+    @rule(where=paths, name=attributes, follow=st.booleans())
+    def removexattr(self, where: Path, name: bytes, follow: bool) -> None:
         assume(HAS_XATTRS)
         path = self.path(where)
-        code = _errno(lambda: os.removexattr(self.real + path, name))
-        assert self.ask(c.RemoveXattr, path, NONE, name).errno == code
+        code = _errno(lambda: os.removexattr(self.real + path, name, follow_symlinks=follow))
+        walk = WALK if follow else NO_FOLLOW
+        assert self.ask(c.RemoveXattr, path, NONE, name, walk).errno == code
 
     @rule()
     def restart(self) -> None:
@@ -313,11 +322,12 @@ class TreeMachine(RuleBasedStateMachine):
                     assert inode.target == os.readlink(self.real + child)
                 if not inode.is_dir:
                     assert inode.size == info.st_size
-                if HAS_XATTRS and not inode.is_link:
+                if HAS_XATTRS:
                     xattrs = self.names.xattrs(inode.ino)
-                    assert xattrs == sorted(os.fsencode(x) for x in os.listxattr(self.real + child))
+                    listed = os.listxattr(self.real + child, follow_symlinks=False)
+                    assert xattrs == sorted(os.fsencode(name) for name in listed)
                     for name in xattrs:
-                        value = os.getxattr(self.real + child, name)
+                        value = os.getxattr(self.real + child, name, follow_symlinks=False)
                         assert self.sqlite.names.xattr(inode.ino, name) == value
         root, info = self.names.lookup(b"/"), os.stat(self.real)
         assert (root.mode, root.nlink) == (info.st_mode, info.st_nlink)
