@@ -89,6 +89,16 @@ LINK_TARGET_BYTES_MAX = PATH_BYTES_MAX - 1
 LINKS_FOLLOWED_MAX = 40
 """Symbolic links followed on the way of one path, as Linux's MAXSYMLINKS; one more is ELOOP."""
 
+XATTR_NAME_BYTES_MAX = 255
+XATTR_VALUE_BYTES_MAX = 64 * 1024
+XATTR_LIST_BYTES_MAX = 64 * 1024
+"""Of one extended attribute, and of the names of a file's together, each with its byte 0: as Linux,
+whose kernel could not pass on more."""
+
+XATTR_FILE_BYTES_MAX = 128 * 1024
+"""Names and values of one file's extended attributes together: the largest value, and as much again
+for others. They are read and written as one, and each host with the index has them on its disk."""
+
 FILE_NAMES_MAX = 65_000
 """Names that one file may have, as ext4: beyond it link is EMLINK. It bounds nothing of ours; a
 program that makes more has lost its way."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,23 @@ SHARES = {"namespace": 0.999, "instrumented": 0.985}
 """Of what passes natively, what has to pass in each context."""
 
 TREE = "/tmp/cpython"
+
+BESIDE = {"test_import"}
+"""Modules that remove files beside the standard library, where none are. In a name space, and then
+natively as well, they have a standard library of their own, whose directories can be written."""
+
+MAKE_LIBRARY = """
+import os, sys, sysconfig
+library = sysconfig.get_path("stdlib")
+own = os.path.join(sys.argv[1], "lib", os.path.basename(library))
+for place in ("", "lib-dynload"):
+    os.makedirs(os.path.join(own, place))
+    for name in os.listdir(os.path.join(library, place)):
+        if name not in ("lib-dynload", "site-packages", "__pycache__"):
+            os.symlink(os.path.join(library, place, name), os.path.join(own, place, name))
+os.mkdir(os.path.join(own, "site-packages"))
+"""
+"""Makes one of symbolic links to all that is in the interpreter's; for PYTHONHOME."""
 
 
 @dataclass
@@ -87,12 +105,18 @@ def _arguments(python: str, module: str, directory: str, report: str) -> list[st
     ]
 
 
-def run_natively(python: str, module: str, directory: Path) -> Run:
+def run_natively(python: str, module: str, directory: Path, own_library: bool) -> Run:
     """Run a module on the host, with its files in a directory of the local disk."""
     report = directory / f"{module}.xml"
+    environment = dict(os.environ)
+    if own_library:
+        home = str(directory / "home")
+        subprocess.run([python, "-c", MAKE_LIBRARY, home], check=True)
+        environment["PYTHONHOME"] = home
     done = subprocess.run(
         _arguments(python, module, str(directory), str(report)),
         cwd=directory,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -102,10 +126,16 @@ def run_natively(python: str, module: str, directory: Path) -> Run:
     return Run(_read_report(text), done.stdout.decode("utf-8", "replace"))
 
 
-def run_in_context(module: str, env: Mapping[str, str]) -> Run:
+def run_in_context(python: str, module: str, env: Mapping[str, str], own_library: bool) -> Run:
     """Run a module as a program of OneOS, with its files in a directory of the tree."""
     report = f"{TREE}/{module}.xml"
     line = " ".join(_arguments("python3", module, TREE, report))
+    if own_library:
+        make = f"rm -rf {TREE}/home; python3 -c {shlex.quote(MAKE_LIBRARY)} {TREE}/home"
+        # By its path, through a program of the host: `python3` may be one of a virtual environment,
+        # which has a directory of packages of the host beside its library.
+        line = " ".join(_arguments(python, module, TREE, report))
+        line = f"{make}; /usr/bin/env PYTHONHOME={TREE}/home {line}"
     script = (
         f"mkdir -p {TREE}; cd {TREE}; rm -f {report}; {line} < /dev/null > {TREE}/{module}.out 2>&1"
     )
@@ -117,13 +147,16 @@ def run_in_context(module: str, env: Mapping[str, str]) -> Run:
     return Run(_read_report(shown[0].text), shown[1].out.decode("utf-8", "replace"))
 
 
-def compare(modules: list[str], env: Mapping[str, str], keep: Path) -> float:
+def compare(modules: list[str], env: Mapping[str, str], keep: Path, beside: set[str]) -> float:
     """Run modules both ways, print the table, and what was printed into files of `keep`.
+
+    Args:
+        beside: those that have a standard library of their own, both ways.
 
     Returns:
         How many tests pass in the context of those that pass natively, as a share of one.
     """
-    ask = 'python3 -c "import sys, test; print(sys.executable)"'
+    ask = 'python3 -c "import sys, test; print(sys._base_executable)"'
     python = oneos("sh", "-c", ask, env=dict(env)).text.strip()
     if not python:
         raise SystemExit("python3 of the hosts has no package `test`")
@@ -132,8 +165,8 @@ def compare(modules: list[str], env: Mapping[str, str], keep: Path) -> float:
     expected = lost = 0
     for module in modules:
         with tempfile.TemporaryDirectory() as directory:
-            natively = run_natively(python, module, Path(directory))
-        here = run_in_context(module, env)
+            natively = run_natively(python, module, Path(directory), module in beside)
+        here = run_in_context(python, module, env, module in beside)
         (keep / f"{module}.native").write_text(natively.output)
         (keep / f"{module}.out").write_text(here.output)
         beyond = sorted(here.bad() - natively.bad())
@@ -159,15 +192,16 @@ def main() -> int:
     options.add_argument("--at", type=Path, help="a running host's ONEOS_DIR, instead of a cluster")
     given = options.parse_args()
     wanted = SHARES[given.context]
+    beside = BESIDE if given.context == "namespace" else set()
     with tempfile.TemporaryDirectory() as scratch:
         keep: Path = given.keep or Path(scratch)
         keep.mkdir(parents=True, exist_ok=True)
         if given.at:
-            return int(compare(given.modules, {"ONEOS_DIR": str(given.at)}, keep) < wanted)
+            return int(compare(given.modules, {"ONEOS_DIR": str(given.at)}, keep, beside) < wanted)
         extra = f'context = "{given.context}"\n'
         cluster = Cluster(2, {f"host{n}": extra for n in (1, 2)})
         try:
-            return int(compare(given.modules, cluster[1].env, keep) < wanted)
+            return int(compare(given.modules, cluster[1].env, keep, beside) < wanted)
         finally:
             cluster.close()
 

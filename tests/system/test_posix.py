@@ -74,3 +74,14 @@ def test_random_operations_of_two_hosts_on_one_file_leave_it_whole(
     )
     ran = both[1].sh(f"{one} & {other}; wait", timeout_s=300).ok()
     assert ran == "whole\nwhole\n"
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_utility_whose_reader_goes_ends_by_the_signal_and_says_nothing(
+    both: Cluster, carrier: str
+) -> None:
+    line = f"(on host:{HOSTS[carrier]} yes; echo $? > status) | head -1; cat status"
+    # Twice: from the second on instrumented ones start warm.
+    for _ in range(2):
+        ran = both[1].sh(f"cd {HOME}; {line}")
+        assert (ran.ok(), ran.err) == ("y\n141\n", "")

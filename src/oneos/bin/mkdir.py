@@ -125,6 +125,11 @@ def run(trouble: int = 1) -> None:
     Args:
         trouble: the status of a usage error and of a failed write.
     """
+    # Python ignores these. A C program does not, and nor does what it starts.
+    import _signal
+
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_DFL)
     status = trouble
     try:
         try:
@@ -161,10 +166,10 @@ def run(trouble: int = 1) -> None:
 
 def die(signum: int) -> None:
     """End by a signal, as a C program would that never caught it."""
-    import signal
+    import _signal
 
-    signal.signal(signum, signal.SIG_DFL)
-    signal.raise_signal(signum)
+    _signal.signal(signum, _signal.SIG_DFL)
+    _signal.raise_signal(signum)
 
 
 # --- end of the common part -----------------------------------------------------------------

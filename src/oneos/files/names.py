@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from oneos.errors import FileError
 from oneos.files.handles import Caller
-from oneos.ids import HostName, Incarnation
+from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel import filesystem as fs
 from oneos.kernel.control_log import now_ns
 from oneos.kernel.services import Services
@@ -150,6 +150,20 @@ class Names:
         if not inode.is_link:
             raise FileError(errno.EINVAL, path)
         return inode.target
+
+    async def xattrs(
+        self, subject: bytes | Ino, name: bytes = b"", walk: Walk = WALK
+    ) -> fs.XattrsRead:
+        """An extended attribute, or the names of all; of a path or a numbered inode.
+
+        What is wrong with the attribute is in the answer. Raises as `find`; ESTALE for a number.
+        """
+        path, ino = (subject, 0) if isinstance(subject, bytes) else (b"", subject)
+        ask = fs.ReadXattrs(path, ino, name, walk)
+        read: fs.XattrsRead = await self._services.ask("filesystem", ask, fs.XattrsRead)
+        if read.found.inode is None:
+            raise Leaves(path, read.found.path, read.found.links)
+        return read
 
     # --- changing -----------------------------------------------------------------------------
     async def mkdir(self, path: bytes, mode: int, caller: Caller, walk: Walk = WALK) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Never, TypeVar
 
 from msgspec.structs import replace
 
@@ -25,6 +25,7 @@ from oneos.files.virtual import (
     open_virtual,
     stat_virtual,
 )
+from oneos.files.xattrs import Xattrs
 from oneos.ids import Ino
 from oneos.state.names_types import Entry, Walk
 from oneos.state.names_walk import Leaves
@@ -45,6 +46,7 @@ class Tree:
 
     def __init__(self, regular: RegularFiles, parts: dict[bytes, Facts]) -> None:
         self.regular = regular
+        self.xattrs = Xattrs(regular.names, regular.homes)
         self._places = Places(parts)
         self._walk = Walk(parts=tuple(parts))
 
@@ -158,6 +160,29 @@ class Tree:
 
         return await self._at(path, caller, virtual, self.regular.names.readlink)
 
+    async def getxattr(
+        self, what: bytes | Ino, name: bytes, caller: Caller, follow: bool = True
+    ) -> bytes:
+        """The value of an extended attribute, of a path or a numbered inode."""
+
+        async def read(subject: bytes | Ino, walk: Walk) -> bytes:
+            return await self.xattrs.get(subject, name, caller, walk)
+
+        return await self._with_xattrs(what, caller, follow, _no_xattr, read)
+
+    async def listxattr(
+        self, what: bytes | Ino, caller: Caller, follow: bool = True
+    ) -> Sequence[bytes]:
+        """The names of the extended attributes of a path or a numbered inode."""
+
+        async def none(at: Virtual) -> Sequence[bytes]:
+            return ()
+
+        async def listed(subject: bytes | Ino, walk: Walk) -> Sequence[bytes]:
+            return await self.xattrs.list(subject, caller, walk)
+
+        return await self._with_xattrs(what, caller, follow, none, listed)
+
     # --- changing ---------------------------------------------------------------------------------
     async def mkdir(self, path: bytes, mode: int, caller: Caller) -> None:
         await self._at(
@@ -226,6 +251,32 @@ class Tree:
             _no_change,
             lambda p, walk: self.regular.utime(p, atime_ns, mtime_ns, replace(walk, follow=follow)),
         )
+
+    async def setxattr(
+        self,
+        what: bytes | Ino,
+        name: bytes,
+        value: bytes,
+        flags: int,
+        caller: Caller,
+        follow: bool = True,
+    ) -> None:
+        """Set an extended attribute; `flags` as setxattr(2)."""
+
+        async def change(subject: bytes | Ino, walk: Walk) -> None:
+            await self.xattrs.set(subject, name, value, flags, caller, walk)
+
+        await self._with_xattrs(what, caller, follow, _no_xattr, change)
+
+    async def removexattr(
+        self, what: bytes | Ino, name: bytes, caller: Caller, follow: bool = True
+    ) -> None:
+        """Remove an extended attribute."""
+
+        async def change(subject: bytes | Ino, walk: Walk) -> None:
+            await self.xattrs.remove(subject, name, caller, walk)
+
+        await self._with_xattrs(what, caller, follow, _no_xattr, change)
 
     async def rename(self, old: bytes, new: bytes, caller: Caller, replacing: bool = True) -> None:
         """As rename(2); EEXIST for a new name that is there, if not `replacing`."""
@@ -301,6 +352,27 @@ class Tree:
             except Leaves as way:
                 path, walk = way.path, replace(walk, links=way.links)
 
+    async def _with_xattrs(
+        self,
+        what: bytes | Ino,
+        caller: Caller,
+        follow: bool,
+        virtual: Callable[[Virtual], Awaitable[T]],
+        regular: Callable[[bytes | Ino, Walk], Awaitable[T]],
+    ) -> T:
+        """Do something with the extended attributes of a path, or of an inode by its number."""
+        if not isinstance(what, bytes):
+            return await regular(what, self._walk)
+
+        async def there(at: Virtual) -> T:
+            await check_slash(at, caller)
+            await stat_virtual(at.facts, at.path, at.place, caller)
+            return await virtual(at)
+
+        return await self._at(
+            what, caller, there, lambda p, walk: regular(p, replace(walk, follow=follow))
+        )
+
     async def _at_both(
         self,
         old: bytes,
@@ -333,6 +405,10 @@ class Tree:
             lambda at: list_virtual(at.facts, at.path, at.place, caller),
             self.regular.names.list,
         )
+
+
+async def _no_xattr(at: Virtual) -> Never:
+    raise FileError(errno.ENOTSUP, at.path)
 
 
 async def _no_change(at: Virtual) -> None:

@@ -33,6 +33,7 @@ from oneos.fuse.opened import Backings
 from oneos.fuse.openings import Openings
 from oneos.fuse.streams import Streams
 from oneos.fuse.view import View
+from oneos.fuse.xattrs import Xattrs
 from oneos.limits import FUSE_MOVE_BYTES_MAX, FUSE_WORKERS_MAX
 from oneos.local.client import Client
 
@@ -86,11 +87,13 @@ class FuseServer:
             owner,
         )
         listing = Directories(client, view, nodes, cache, openings, ahead, store)
+        xattrs = Xattrs(client, nodes, cache, self._by_root)
         self._quick: dict[int, Handler] = {
             wire.LOOKUP: lookups.lookup_ahead,
             wire.GETATTR: lookups.getattr_kept,
             wire.OPEN: files.open_idle,
             wire.RELEASE: files.release_idle,
+            wire.GETXATTR: xattrs.getxattr_never,
             wire.OPENDIR: listing.opendir,
             wire.RELEASEDIR: listing.releasedir,
             wire.FSYNCDIR: listing.fsyncdir,
@@ -119,6 +122,10 @@ class FuseServer:
             wire.LSEEK: files.lseek,
             wire.READDIR: listing.readdir,
             wire.STATFS: listing.statfs,
+            wire.GETXATTR: xattrs.getxattr,
+            wire.LISTXATTR: xattrs.listxattr,
+            wire.SETXATTR: xattrs.setxattr,
+            wire.REMOVEXATTR: xattrs.removexattr,
         }
         self._moves: dict[int, Handler] = {wire.READ: files.read, wire.WRITE: files.write}
 
@@ -135,6 +142,9 @@ class FuseServer:
     def _owner(self) -> Sequence[int]:
         owner: tuple[int, int] = self._local.owner
         return () if owner == self._own else owner
+
+    def _by_root(self) -> bool:
+        return bool(self._local.owner[0] == 0)
 
     # --- threads --------------------------------------------------------------------------------
     def start(self) -> None:
@@ -194,9 +204,9 @@ class FuseServer:
             elif code in self._table or code in self._moves:
                 return count
             elif code != wire.DESTROY:
-                # The kernel remembers ENOSYS of most and does not ask again: extended attributes,
-                # locks between hosts (it keeps those of this host by itself then). Not of ioctl,
-                # by which Python asks of each file whether it is a terminal.
+                # The kernel remembers ENOSYS of most and does not ask again: locks between hosts
+                # (it keeps those of this host by itself then). Not of ioctl, by which Python asks
+                # of each file whether it is a terminal.
                 self._reply(unique, errno.ENOSYS, b"")
 
     def _serve(self, request: memoryview) -> None:

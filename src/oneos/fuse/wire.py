@@ -29,6 +29,10 @@ RW_IN = struct.Struct("<QQIIQII")
 WRITE_OUT = struct.Struct("<II")
 DIRENT = struct.Struct("<QQII")
 KSTATFS = struct.Struct("<QQQQQIIII24x")
+SETXATTR_IN = struct.Struct("<II")
+GETXATTR_IN = struct.Struct("<II")
+GETXATTR_OUT = struct.Struct("<II")
+"""Of xattrs: the size of the value and flags; the size of the buffer; the size it would need."""
 POLL_IN = struct.Struct("<QQII")
 POLL_OUT = struct.Struct("<II")
 

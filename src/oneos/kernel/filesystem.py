@@ -113,6 +113,25 @@ class Scanned(Struct, frozen=True, array_like=True):
     granted: bool
 
 
+class ReadXattrs(Struct, frozen=True, tag="xattrs", array_like=True):
+    """Answers XattrsRead: an extended attribute, or with an empty `name` the names of all; of
+    `path`, or of `ino` when `path` is empty."""
+
+    path: bytes
+    ino: int
+    name: bytes
+    walk: Walk = WALK
+
+
+class XattrsRead(Struct, frozen=True, array_like=True):
+    """What was found; and what was read of it, or the errno."""
+
+    found: Found
+    errno: int = 0
+    value: bytes = b""
+    names: list[bytes] = []
+
+
 class GetInode(Struct, frozen=True, tag="inode", array_like=True):
     ino: int
 
@@ -124,7 +143,7 @@ class Change(Struct, frozen=True, tag="change", array_like=True):
     seen_to: bool = False
 
 
-Reading = StatPath | ListPath | Look | LookMany | Scan | GetInode
+Reading = StatPath | ListPath | Look | LookMany | Scan | ReadXattrs | GetInode
 FileSystemMessage = Reading | Change
 
 
@@ -211,6 +230,8 @@ class FileSystem(Actor):
             return self._look_many(message, sender)
         if isinstance(message, Scan):
             return self._scan(message, sender)
+        if isinstance(message, ReadXattrs):
+            return self._read_xattrs(message)
         return names.inode(Ino(message.ino))
 
     def _look(self, message: Look, sender: HostName) -> Looked:
@@ -255,6 +276,23 @@ class FileSystem(Actor):
             [inode.ino for inode in shown if inode.writing],
             self._grants.grant(sender, kept),
         )
+
+    def _read_xattrs(self, message: ReadXattrs) -> XattrsRead:
+        names = self._index.names.names
+        if message.path:
+            found = names.find(message.path, message.walk)
+        else:
+            found = Found(b"", 0, names.inode(Ino(message.ino)))
+        if found.inode is None:
+            return XattrsRead(found)
+        ino = found.inode.ino
+        found = replace(found, inode=replace(found.inode, chunks=()))
+        if not message.name:
+            return XattrsRead(found, names=list(names.xattrs(ino)))
+        try:
+            return XattrsRead(found, value=names.xattr(ino, message.name))
+        except FileError as error:
+            return XattrsRead(found, error.errno)
 
     async def _read_later(self, message: Reading, sender: HostName) -> object:
         await self._enqueue(n.Barrier(rid=self._rid(), now_ns=now_ns()))
@@ -392,9 +430,10 @@ def _answer(batch: list[_Asked], results: list[Result]) -> None:
 
 
 def _weight(command: n.AnyCommand) -> int:
-    """About how many bytes a command takes in a record: hashes and paths, and the rest."""
-    paths = sum(len(getattr(command, name, b"")) for name in ("path", "old", "new", "target"))
-    return 256 + paths + 34 * len(getattr(command, "chunks", ()))
+    """About how many bytes a command takes in a record: hashes, names, values, and the rest."""
+    texts = ("path", "old", "new", "target", "name", "value")
+    size = 256 + sum(len(getattr(command, text, b"")) for text in texts)
+    return size + 34 * len(getattr(command, "chunks", ()))
 
 
 _FIRST_DIRECTORIES = (

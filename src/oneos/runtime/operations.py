@@ -118,7 +118,7 @@ class Operations:
         self._clients: dict[str, Client] = {}
         both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " mknod meeting statvfs truncate realpath open opened close ended sync fstat"
-        both += " fsetattr pread pwrite ftruncate kill ps"
+        both += " getxattr listxattr setxattr removexattr fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release commands session spawn wait poll which"
         client += " terminal go_on take_back mark resize"
@@ -279,6 +279,42 @@ class Operations:
         self, who: Who, path: bytes, atime_ns: int, mtime_ns: int, follow: bool = True
     ) -> None:
         await self._tree.utime(path, atime_ns, mtime_ns, who.caller, follow)
+
+    async def _subject(self, who: Who, what: bytes | int) -> bytes | Ino:
+        """Whose extended attributes: a path's, or those of a program's open file or the inode that
+        a client numbers."""
+        if isinstance(what, bytes):
+            return what
+        if isinstance(who.owner, Client):
+            return Ino(what)
+        return Ino((await self._handle(who, what).stat()).ino)
+
+    async def _op_getxattr(
+        self, who: Who, what: bytes | int, name: bytes, follow: bool = True
+    ) -> bytes:
+        return await self._tree.getxattr(await self._subject(who, what), name, who.caller, follow)
+
+    async def _op_listxattr(
+        self, who: Who, what: bytes | int, follow: bool = True
+    ) -> Sequence[bytes]:
+        return await self._tree.listxattr(await self._subject(who, what), who.caller, follow)
+
+    async def _op_setxattr(
+        self,
+        who: Who,
+        what: bytes | int,
+        name: bytes,
+        value: bytes,
+        flags: int,
+        follow: bool = True,
+    ) -> None:
+        subject = await self._subject(who, what)
+        await self._tree.setxattr(subject, name, value, flags, who.caller, follow)
+
+    async def _op_removexattr(
+        self, who: Who, what: bytes | int, name: bytes, follow: bool = True
+    ) -> None:
+        await self._tree.removexattr(await self._subject(who, what), name, who.caller, follow)
 
     async def _op_truncate(self, who: Who, path: bytes, size: int) -> None:
         if size < 0:

@@ -2,9 +2,9 @@
 
 Pure: `apply` is a function of the store and a command, so that every host that follows the log
 holds the same index and a simulation can step it. It decides that a request is done exactly once;
-the rules of the commands are in `names_tree` (names), `names_links` (links) and `names_files`
-(content and homes), and the walk of paths in `names_walk`. Reading order: `names_types`,
-`names_commands`, this, the rules.
+the rules of the commands are in `names_tree` (names), `names_links` (links), `names_files`
+(content and homes) and `names_xattrs` (extended attributes), and the walk of paths in `names_walk`.
+Reading order: `names_types`, `names_commands`, this, the rules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from oneos.errors import FileError
 from oneos.ids import Ino
 from oneos.limits import NAME_RESULTS_MAX
-from oneos.state import names_chunks, names_files, names_links, names_tree
+from oneos.state import names_chunks, names_files, names_links, names_tree, names_xattrs
 from oneos.state import names_commands as c
 from oneos.state.names_store import NameStore
 from oneos.state.names_types import (
@@ -55,6 +55,8 @@ _RULES: dict[type[c.Command], Callable[[NameStore, Any], Any]] = {
     c.MkNod: names_links.mknod,
     c.Link: names_links.link,
     c.SetAttr: names_files.set_attr,
+    c.SetXattr: names_xattrs.set_xattr,
+    c.RemoveXattr: names_xattrs.remove_xattr,
     c.Claim: names_files.claim,
     c.Commit: names_files.commit,
     c.Release: names_files.release,
@@ -149,6 +151,14 @@ class Names:
             raise FileError(errno.ENOTDIR, path)
         found = list(self._store.entries(ino)) if entries else None
         return Found(b"/" + b"/".join(names), links, inode, found)
+
+    def xattr(self, ino: Ino, name: bytes) -> bytes:
+        """The value of an extended attribute. Raises FileError as getxattr(2)."""
+        return names_xattrs.get_xattr(self._store, ino, name)
+
+    def xattrs(self, ino: Ino) -> Sequence[bytes]:
+        """The names of an inode's extended attributes, sorted."""
+        return sorted(self._store.xattrs(ino))
 
     def within(self, directory: Ino, name: bytes) -> Inode | None:
         """What a name in a directory stands for, of a link itself; None: nothing."""

@@ -111,6 +111,30 @@ class SetAttr(Command, frozen=True, tag="setattr"):
     walk: Walk = WALK
 
 
+class SetXattr(Command, frozen=True, tag="setxattr"):
+    """Set an extended attribute of `path`, or of `ino` when `path` is empty. Answers the Attr.
+
+    `create`: EEXIST where there is one of this name; `replace`: ENODATA where there is none.
+    """
+
+    path: bytes
+    ino: Ino
+    name: bytes
+    value: bytes
+    create: bool = False
+    replace: bool = False
+    walk: Walk = WALK
+
+
+class RemoveXattr(Command, frozen=True, tag="removexattr"):
+    """Remove an extended attribute, of what SetXattr says. Answers the Attr."""
+
+    path: bytes
+    ino: Ino
+    name: bytes
+    walk: Walk = WALK
+
+
 class Create(Command, frozen=True, tag="create"):
     """Open for O_CREAT: make the file with `home` as its home, or open the one that is there.
 
@@ -211,6 +235,8 @@ AnyCommand = (
     | MkNod
     | Link
     | SetAttr
+    | SetXattr
+    | RemoveXattr
     | Create
     | Claim
     | Commit

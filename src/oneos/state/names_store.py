@@ -8,7 +8,7 @@ them).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from oneos.ids import Ino
@@ -28,10 +28,16 @@ class NameStore(Protocol):
         """Keep an inode under its number."""
 
     def delete_inode(self, ino: int) -> None:
-        """Forget an inode that is there."""
+        """Forget an inode that is there, with its extended attributes."""
 
     def inodes(self, after: int, count: int) -> list[Inode]:
         """Up to `count` inodes with numbers above `after`, in order."""
+
+    def xattrs(self, ino: int) -> Mapping[bytes, bytes]:
+        """The extended attributes of an inode, which mostly has none."""
+
+    def put_xattrs(self, ino: int, xattrs: Mapping[bytes, bytes]) -> None:
+        """Keep these in place of those that it had."""
 
     def entry(self, directory: int, name: bytes) -> Entry | None:
         """The entry of this name, or None."""
@@ -66,6 +72,7 @@ class DictStore:
 
     def __init__(self) -> None:
         self._inodes: dict[int, Inode] = {}
+        self._xattrs: dict[int, Mapping[bytes, bytes]] = {}
         self._entries: dict[int, dict[bytes, Entry]] = {}
         self._counters: dict[str, int] = {}
         self._results: dict[Slot, tuple[int, bytes]] = {}
@@ -78,9 +85,19 @@ class DictStore:
 
     def delete_inode(self, ino: int) -> None:
         del self._inodes[ino]
+        self._xattrs.pop(ino, None)
 
     def inodes(self, after: int, count: int) -> list[Inode]:
         return [self._inodes[i] for i in sorted(i for i in self._inodes if i > after)[:count]]
+
+    def xattrs(self, ino: int) -> Mapping[bytes, bytes]:
+        return self._xattrs.get(ino, {})
+
+    def put_xattrs(self, ino: int, xattrs: Mapping[bytes, bytes]) -> None:
+        if xattrs:
+            self._xattrs[ino] = xattrs
+        else:
+            self._xattrs.pop(ino, None)
 
     def entry(self, directory: int, name: bytes) -> Entry | None:
         names = self._entries.get(directory)
@@ -114,6 +131,8 @@ class DictStore:
     def dump(self) -> Iterator[tuple[object, ...]]:
         for ino in sorted(self._inodes):
             yield ("inode", self._inodes[Ino(ino)])
+        for ino in sorted(self._xattrs):
+            yield ("xattrs", ino, dict(self._xattrs[ino]))
         for directory in sorted(self._entries):
             for entry in self.entries(directory):
                 yield ("entry", directory, entry)

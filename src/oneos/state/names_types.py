@@ -204,5 +204,7 @@ def opened(inode: Inode, created: bool) -> Opened:
 
 encode_inode = msgspec.msgpack.Encoder().encode
 decode_inode = msgspec.msgpack.Decoder(Inode).decode
+encode_xattrs = msgspec.msgpack.Encoder().encode
+decode_xattrs = msgspec.msgpack.Decoder(dict[bytes, bytes]).decode
 encode_result = msgspec.msgpack.Encoder().encode
 decode_result = msgspec.msgpack.Decoder(Result).decode

@@ -21,11 +21,12 @@ from oneos.state.names import Names
 from oneos.state.names_commands import Command
 from oneos.state.names_types import Result
 from oneos.storage.disk import remove, sync_directory, sync_file
-from oneos.storage.index_store import SCHEMA, SqliteStore
+from oneos.storage.index_store import SCHEMA, XATTRS_TABLE, SqliteStore
 
-SCHEMA_VERSION = 2
-"""2: inodes may be symbolic links, which an older program would take for files."""
-READABLE_VERSIONS = (1, 2)
+SCHEMA_VERSION = 3
+"""2: inodes may be symbolic links, which an older program would take for files. 3: they may have
+extended attributes, which it would not remove with them."""
+READABLE_VERSIONS = (1, 2, 3)
 """What this program goes on with. The records of an older version are all valid ones of this; so
 it is marked as this version and not made anew, which the log may be too short for."""
 WAL_PAGES = 1_000
@@ -200,7 +201,7 @@ def _prepare(path: str, db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA journal_size_limit={WAL_PAGES * 4096 * 4}")
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
         db.execute("BEGIN IMMEDIATE")
-        for statement in SCHEMA.split(";"):
+        for statement in (*SCHEMA.split(";"), XATTRS_TABLE):
             db.execute(statement)
         db.execute("CREATE TABLE applied (seq INTEGER NOT NULL)")
         db.execute("INSERT INTO applied VALUES (0)")
@@ -208,7 +209,10 @@ def _prepare(path: str, db: sqlite3.Connection) -> None:
         db.execute("COMMIT")
     if _check_version(path, db) != SCHEMA_VERSION:
         # Before anything of this version is written: an older program must not read it.
+        db.execute("BEGIN IMMEDIATE")
+        db.execute(XATTRS_TABLE)
         db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        db.execute("COMMIT")
 
 
 def _check_version(path: str, db: sqlite3.Connection) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
 from oneos.ids import Ino
@@ -22,7 +22,14 @@ from oneos.limits import (
     NAME_RESULTS_MAX,
 )
 from oneos.state.names_store import Slot
-from oneos.state.names_types import Entry, Inode, decode_inode, encode_inode
+from oneos.state.names_types import (
+    Entry,
+    Inode,
+    decode_inode,
+    decode_xattrs,
+    encode_inode,
+    encode_xattrs,
+)
 
 SCHEMA = """
 CREATE TABLE inodes (ino INTEGER PRIMARY KEY, record BLOB NOT NULL);
@@ -36,6 +43,11 @@ CREATE TABLE results (
     PRIMARY KEY (client, slot)
 ) WITHOUT ROWID;
 """
+
+XATTRS_TABLE = """
+CREATE TABLE IF NOT EXISTS xattrs (ino INTEGER PRIMARY KEY, record BLOB NOT NULL)
+"""
+"""Beside `SCHEMA`: indexes of before version 3 get it late. One row for each inode that has any."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -68,7 +80,7 @@ class _Lru(Generic[K, V]):
 
 
 class SqliteStore:
-    """A `NameStore` over an open database that has `SCHEMA`.
+    """A `NameStore` over an open database that has `SCHEMA` and `XATTRS_TABLE`.
 
     Changes are seen by reads at once, reach the tables by `flush` and the caches by `settle`; or
     `forget` them. One thread at a time.
@@ -84,6 +96,7 @@ class SqliteStore:
         for client, slot, number in db.execute("SELECT client, slot, number FROM results"):
             self._numbers_of(client)[slot] = number
         self._new_inodes: dict[int, Inode | None] = {}
+        self._new_xattrs: dict[int, Mapping[bytes, bytes]] = {}
         self._new_entries: dict[tuple[int, bytes], Entry | None] = {}
         self._new_counters: dict[str, int] = {}
         self._new_results: dict[Slot, tuple[int, bytes]] = {}
@@ -105,6 +118,14 @@ class SqliteStore:
         many(
             "DELETE FROM inodes WHERE ino = ?",
             [(ino,) for ino, v in self._new_inodes.items() if v is None],
+        )
+        many(
+            "INSERT OR REPLACE INTO xattrs VALUES (?, ?)",
+            [(ino, encode_xattrs(v)) for ino, v in self._new_xattrs.items() if v],
+        )
+        many(
+            "DELETE FROM xattrs WHERE ino = ?",
+            [(ino,) for ino, v in self._new_xattrs.items() if not v],
         )
         many(
             "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)",
@@ -146,6 +167,7 @@ class SqliteStore:
     def forget(self) -> None:
         """Drop the changes of the batch."""
         self._new_inodes = {}
+        self._new_xattrs = {}
         self._new_entries = {}
         self._new_counters = {}
         self._new_results = {}
@@ -173,6 +195,7 @@ class SqliteStore:
 
     def delete_inode(self, ino: int) -> None:
         self._new_inodes[ino] = None
+        self._new_xattrs[ino] = {}
 
     def inodes(self, after: int, count: int) -> list[Inode]:
         # What a batch changes may add to or hide any row, so all its changes are laid over.
@@ -182,6 +205,17 @@ class SqliteStore:
         found.update((ino, v) for ino, v in self._new_inodes.items() if ino > after)
         kept = [found[ino] for ino in sorted(found)]
         return [inode for inode in kept if inode is not None][:count]
+
+    # --- extended attributes ------------------------------------------------------------------
+    def xattrs(self, ino: int) -> Mapping[bytes, bytes]:
+        new = self._new_xattrs.get(ino)
+        if new is not None:
+            return new
+        row = self._db.execute("SELECT record FROM xattrs WHERE ino = ?", (ino,)).fetchone()
+        return {} if row is None else decode_xattrs(row[0])
+
+    def put_xattrs(self, ino: int, xattrs: Mapping[bytes, bytes]) -> None:
+        self._new_xattrs[ino] = xattrs
 
     # --- entries ------------------------------------------------------------------------------
     def entry(self, directory: int, name: bytes) -> Entry | None:
@@ -240,6 +274,8 @@ class SqliteStore:
         """Every record in a fixed order; between batches only."""
         for (record,) in self._db.execute("SELECT record FROM inodes ORDER BY ino"):
             yield ("inode", decode_inode(record))
+        for ino, record in self._db.execute("SELECT ino, record FROM xattrs ORDER BY ino"):
+            yield ("xattrs", ino, decode_xattrs(record))
         for row in self._db.execute("SELECT * FROM entries ORDER BY directory, name"):
             yield ("entry", row[0], Entry(*row[1:]))
         for row in self._db.execute("SELECT * FROM counters ORDER BY name"):

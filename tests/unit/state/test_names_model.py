@@ -10,17 +10,30 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from oneos.ids import HostName, Incarnation
+from oneos.ids import HostName, Incarnation, Ino
 from oneos.state import names_commands as c
 from oneos.state.names import Names
 from oneos.state.names_store import DictStore
-from oneos.state.names_types import Opened, Result, Walk
+from oneos.state.names_types import WALK, Opened, Result, Walk
 from oneos.storage.index import SqliteNames
 
-HOST, LIFE = HostName("h"), Incarnation(1)
+HOST, LIFE, NONE = HostName("h"), Incarnation(1), Ino(0)
 LONG = b"n" * 256
 NO_FOLLOW = Walk(follow=False)
 Path = tuple[int, bytes]
+
+
+def _has_xattrs() -> bool:
+    """Whether files of this host's temporary directory can have extended attributes."""
+    with tempfile.NamedTemporaryFile() as file:
+        try:
+            os.setxattr(file.name, "user.oneos", b"")
+        except OSError:
+            return False
+    return True
+
+
+HAS_XATTRS = _has_xattrs()
 
 
 def _stays_inside(path: bytes) -> bool:
@@ -54,6 +67,12 @@ targets = st.sampled_from(
     [b"a", b"b", b"c", b".", b"..", b"a/b", b"a/", b"./f", b"../a", b"b/../f"]
 )
 """What symbolic links say: relative, for a real directory's root is not the tree's."""
+
+attributes = st.sampled_from(
+    [b"user.a", b"user.b", b"user.", b"user", b"user." + b"n" * 251]
+    + ([b"trusted.a", b"trusted."] if os.getuid() == 0 else [])
+)
+"""Names of extended attributes, not all of them possible."""
 
 modes = st.sampled_from([0o755, 0o700, 0o744, 0o1777, 0o2775, 0o711])
 
@@ -252,6 +271,32 @@ class TreeMachine(RuleBasedStateMachine):
         )
         assert _errno(lambda: self.names.list(path)) == _errno(lambda: os.listdir(self.real + path))
 
+    @rule(
+        where=paths,
+        name=attributes,
+        value=st.binary(max_size=3),
+        flags=st.sampled_from([(False, False), (True, False), (False, True)]),
+        follow=st.booleans(),
+    )
+    def setxattr(
+        self, where: Path, name: bytes, value: bytes, flags: tuple[bool, bool], follow: bool
+    ) -> None:
+        assume(HAS_XATTRS)
+        path = self.path(where)
+        bits = os.XATTR_CREATE * flags[0] | os.XATTR_REPLACE * flags[1]
+        real = self.real + path
+        code = _errno(lambda: os.setxattr(real, name, value, bits, follow_symlinks=follow))
+        walk = WALK if follow else NO_FOLLOW
+        assert self.ask(c.SetXattr, path, NONE, name, value, *flags, walk).errno == code
+
+    @rule(where=paths, name=attributes, follow=st.booleans())
+    def removexattr(self, where: Path, name: bytes, follow: bool) -> None:
+        assume(HAS_XATTRS)
+        path = self.path(where)
+        code = _errno(lambda: os.removexattr(self.real + path, name, follow_symlinks=follow))
+        walk = WALK if follow else NO_FOLLOW
+        assert self.ask(c.RemoveXattr, path, NONE, name, walk).errno == code
+
     @rule()
     def restart(self) -> None:
         self.sqlite.close()
@@ -277,6 +322,13 @@ class TreeMachine(RuleBasedStateMachine):
                     assert inode.target == os.readlink(self.real + child)
                 if not inode.is_dir:
                     assert inode.size == info.st_size
+                if HAS_XATTRS:
+                    xattrs = self.names.xattrs(inode.ino)
+                    listed = os.listxattr(self.real + child, follow_symlinks=False)
+                    assert xattrs == sorted(os.fsencode(name) for name in listed)
+                    for name in xattrs:
+                        value = os.getxattr(self.real + child, name, follow_symlinks=False)
+                        assert self.sqlite.names.xattr(inode.ino, name) == value
         root, info = self.names.lookup(b"/"), os.stat(self.real)
         assert (root.mode, root.nlink) == (info.st_mode, info.st_nlink)
 

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from oneos.errors import FileError, InternalError, OneOSError
-from oneos.ids import HostName, Incarnation
+from oneos.ids import HostName, Incarnation, Ino
 from oneos.limits import INDEX_CHUNKS_CACHED_MAX, INDEX_INODES_CACHED_MAX
 from oneos.state import names_commands as c
 from oneos.state.names import Names
@@ -24,6 +24,7 @@ from oneos.storage.index import SqliteNames
 from tests.unit.storage.support import run_on_small_disk
 
 HOME = (HostName("a"), Incarnation(1))
+NONE = Ino(0)
 
 
 def log_record(seq: int) -> list[c.Command]:
@@ -33,7 +34,7 @@ def log_record(seq: int) -> list[c.Command]:
     for n in range(8):
         rid, now = ("a", seq * 8 + n), seq
         one, two = (b"/%d/%d" % (rng.randrange(4), rng.randrange(20)) for _ in "ab")
-        kind = rng.randrange(6)
+        kind = rng.randrange(8)
         if seq <= 4:
             commands.append(c.MkDir(rid, now, b"/%d" % (seq - 1), 0o755, 0, 0))
         elif kind < 3:
@@ -44,6 +45,10 @@ def log_record(seq: int) -> list[c.Command]:
             commands.append(c.Unlink(rid, now, one))
         elif kind == 4:
             commands.append(c.Link(rid, now, one, two))
+        elif kind == 5:
+            commands.append(c.SetXattr(rid, now, one, NONE, b"user.%d" % (n % 3), b"x" * n))
+        elif kind == 6:
+            commands.append(c.RemoveXattr(rid, now, one, NONE, b"user.%d" % (n % 3)))
         else:
             commands.append(c.HostLost(rid, now, HOME[0], Incarnation(0)))
     return commands
@@ -182,6 +187,7 @@ def _as_version_1(path: str) -> None:
         db.execute(
             "UPDATE inodes SET record = ? WHERE ino = ?", (msgspec.msgpack.encode(fields), ino)
         )
+    db.execute("DROP TABLE xattrs")
     db.execute("PRAGMA user_version=1")
     db.commit()
     db.close()
@@ -190,20 +196,39 @@ def _as_version_1(path: str) -> None:
 def test_an_index_of_the_version_before_links_goes_on_and_is_then_of_this(tmp_path: Path) -> None:
     path, snapshot = str(tmp_path / "index.db"), str(tmp_path / "snapshot")
     index = SqliteNames.open(path)
-    _replay(index, 20)
+    _replay(index, 4)
     index.snapshot(snapshot)
     index.close()
     _as_version_1(path)
     _as_version_1(snapshot)
     for old in (SqliteNames.open(path), SqliteNames.restore(snapshot, path)):
-        assert list(old.dump()) == expected_dump(20)
+        assert list(old.dump()) == expected_dump(4)
         _replay(old, 25)
+        assert list(old.dump()) == expected_dump(25)
         old.apply(26, [c.Symlink(("b", 1), 1, b"0", b"/link", 0, 0)])
         assert old.names.readlink(b"/link") == b"0"
         old.close()
         db = sqlite3.connect(path)
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
         db.close()
+
+
+def test_an_index_keeps_no_row_for_what_has_no_extended_attributes(tmp_path: Path) -> None:
+    path = str(tmp_path / "index.db")
+    index = SqliteNames.open(path)
+    index.apply(1, [c.MkDir(("a", n), 1, b"/%d" % n, 0o755, 0, 0) for n in range(1, 9)])
+    index.apply(
+        2, [c.SetXattr(("a", n), 1, b"/%d" % (n % 4), NONE, b"user.x", b"v") for n in (9, 11)]
+    )
+    index.apply(3, [c.RemoveXattr(("a", 12), 1, b"/1", NONE, b"user.x")])
+    assert [row[1:] for row in index.dump() if row[0] == "xattrs"] == [
+        (index.names.lookup(b"/3").ino, {b"user.x": b"v"})
+    ]
+    index.apply(4, [c.RmDir(("a", 13), 1, b"/3")])
+    index.close()
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT count(*) FROM xattrs").fetchone() == (0,)
+    db.close()
 
 
 # --- snapshots ----------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """The calls that change names: make, remove, rename, and the attributes of what has a name.
 
 Each method has the name, the arguments and the errors of the function of `posix` that it replaces.
-What the tree has not (extended attributes) is refused, never done on the host.
 """
 
 import _stat
@@ -242,32 +241,6 @@ class Changes(Places):
     def _make(self, where: bytes, mode: int) -> None:
         """Make the name of a FIFO or socket; as the real functions, its errors name no file."""
         self.channel.call("mknod", where, mode & ~self.descriptors._umask)
-
-    # --- what the tree has not --------------------------------------------------------------
-    @seamless
-    def getxattr(self, path: "Any", attribute: "Any", *, follow_symlinks: bool = True) -> bytes:
-        native = self._attributes(path)
-        return real["getxattr"](native, attribute, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
-
-    @seamless
-    def listxattr(self, path: "Any" = None, *, follow_symlinks: bool = True) -> list[str]:
-        native = self._attributes("." if path is None else path)
-        return real["listxattr"](native, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
-
-    @seamless
-    def setxattr(self, path: "Any", *_args: "Any", **_options: "Any") -> None:
-        raise os_error(errno.ENOTSUP, *self._shown(path))
-
-    @seamless
-    def removexattr(self, path: "Any", *_args: "Any", **_options: "Any") -> None:
-        raise os_error(errno.ENOTSUP, *self._shown(path))
-
-    def _attributes(self, path: "Any") -> "Any":
-        """The path for the real function; the tree keeps no extended attributes."""
-        where = self._of_descriptor(path) if isinstance(path, int) else self._read(path)[0]
-        if where is not None:
-            raise os_error(errno.ENOTSUP, *self._shown(path))
-        return path if isinstance(path, int) else self.paths.native(path)
 
 
 def allowed_bytes() -> float:

@@ -25,6 +25,7 @@ from .paths import ENCODING, ERRORS, Paths, host_directories
 from .process import BECOMING, Process
 from .refusals import Refusals
 from .spawning import Spawning
+from .xattrs import Xattrs
 
 NAMES = [
     "stat",
@@ -60,11 +61,8 @@ CHANGES = [
     "link",
     "mkfifo",
     "mknod",
-    "getxattr",
-    "listxattr",
-    "setxattr",
-    "removexattr",
 ]
+XATTRS = ["getxattr", "listxattr", "setxattr", "removexattr"]
 DESCRIPTORS = [
     "open",
     "close",
@@ -170,9 +168,11 @@ class Context:
         self.process = process = Process(channel, family)
         self.programs = programs = Spawning(channel, paths, descriptors, names, family)
         changes = Changes(channel, paths, descriptors)
+        xattrs = Xattrs(channel, paths, descriptors)
         for owner, replaced in (
             (names, NAMES),
             (changes, CHANGES),
+            (xattrs, XATTRS),
             (descriptors, DESCRIPTORS),
             (process, PROCESS),
             (family, FAMILY),
