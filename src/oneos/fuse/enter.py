@@ -1,13 +1,18 @@
 """Runs a program in a name space that another program starts outside, and stands for it there.
 
-Executed by the other program itself, as `python -S -I enter.py PID KINDS CWD ARGUMENT...` with its
-child's descriptors, environment, group and session: KINDS are the paths of descriptors of the name
-spaces, separated by commas, in the order in which they are to be entered. A name space of PIDs
-holds only who is started in it; so where there is one (else PID is 0) the program becomes a child
-of this process, under its number PID of the network. This process then passes signals on to it,
-stops and ends as it does, and is killed with it the other way round.
+Executed by the other program itself, as `python -S -I enter.py PID FIRST SIZE KINDS SOCKET CWD
+ARGUMENT...` with its child's descriptors, environment, group and session: KINDS are the paths of
+descriptors of the name spaces, separated by commas, in the order in which they are to be entered. A
+name space of PIDs holds only who is started in it; so where there is one (else PID is 0) the
+program becomes a child of this process, under its number PID of the network. This process then
+passes signals on to it, stops and ends as it does, and is killed with it the other way round.
+
+That the program's `kill` reaches other hosts takes a filter of its own (`asking.py`; FIRST and SIZE
+are this host's block of numbers). Who answers it gets the listening descriptor over the Runtime's
+SOCKET.
 """
 
+import _socket
 import posix
 import sys
 
@@ -18,10 +23,11 @@ if TYPE_CHECKING:
     import signal as _signal
     from typing import NoReturn
 
-    from oneos.fuse import calls
+    from oneos.fuse import asking, calls
 else:
     import _signal
 
+    import asking
     import calls
 
 UNSEEN = {_signal.SIGKILL, _signal.SIGSTOP}
@@ -29,12 +35,23 @@ OWN = {_signal.SIGCONT, _signal.SIGTTIN, _signal.SIGTTOU, _signal.SIGTSTP}
 """What is not passed on: it comes from the program, or has reached it as one of its group."""
 
 
+GREETING = b"\x15\0\0\0\x92\xa5hello\x82\xa6client\xc3\xa3fds\xc3\x0a\0\0\0\x91\xa8listener"
+"""Two requests of docs/guest-protocol.md, the second with the descriptor: `["hello", {"client":
+true, "fds": true}]` and `["listener"]`."""
+
+LISTENER_S = 20.0
+"""For the Runtime to take it over: 1 ms, some seconds where it is busy."""
+
+
 def main() -> None:
     """See the module."""
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-    number, kinds, cwd, *arguments = (word.encode(encoding, errors) for word in sys.argv[1:])
+    words = (word.encode(encoding, errors) for word in sys.argv[1:])
+    number, first, size, kinds, runtime, cwd, *arguments = words
     # All are opened before any is entered: the paths are those of outside.
     fds = [posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC) for path in kinds.split(b",")]
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    sock.connect(runtime)
     for fd in fds:
         calls.setns(fd)
     environment = posix.environ
@@ -45,6 +62,7 @@ def main() -> None:
     pid, pidfd = calls.fork(int(number))
     if pid == 0:
         calls.die_with_parent()
+        have_kill_asked(int(first), int(size), sock)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
         calls.execute(cwd, arguments, environment)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, OWN)
@@ -52,6 +70,25 @@ def main() -> None:
     posix.closerange(0, pidfd)
     posix.closerange(pidfd + 1, posix.sysconf("SC_OPEN_MAX"))
     stand_for(pid, pidfd)
+
+
+def have_kill_asked(first: int, size: int, sock: _socket.socket) -> None:
+    """Have the first process of the name space asked where the program's `kill` leads."""
+    try:
+        fd = asking.install(first, size)
+    except OSError:
+        return  # The Runtime's log says why, of the first process itself.
+    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
+    try:
+        sock.settimeout(LISTENER_S)
+        sock.sendmsg([GREETING], [rights])
+        sock.shutdown(_socket.SHUT_WR)
+        # The end comes behind the answers.
+        while sock.recv(4096):
+            pass
+    except OSError:
+        pass  # The Runtime ends, and with it all that runs here.
+    posix.close(fd)
 
 
 def stand_for(pid: int, pidfd: int) -> "NoReturn":

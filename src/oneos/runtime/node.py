@@ -133,6 +133,7 @@ class Node:
             config.context,
             lambda: self.environments.directory,
             self._block,
+            lambda pid, number: self.system.kill(pid, number, zombies=False),
         )
         self.recalls = Recalls(Generation(), self.namespace)
         self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
@@ -263,6 +264,7 @@ class Node:
             self.offspring,
             self.launcher,
             self.system,
+            self.namespace.listen,
         )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended
