@@ -41,7 +41,7 @@ _SYSTEM = (b"/bin/", b"/lib/", b"/opt/", b"/sbin/", b"/usr/")
 """Where programs lie that a name space shows; see `oneos.fuse.view`."""
 
 
-_KINDS_MAX = 7
+_KINDS_MAX = 8
 """Descriptors that the file process sends; see `oneos.fuse.namespace`."""
 
 _ENTERED = ("user", "mnt", "uts", "pid")
@@ -306,6 +306,23 @@ class NameSpace:
         if self._made is None:
             raise UserError("the name space is gone", errno=8)
         return self._made
+
+    async def tree(self) -> str | None:
+        """A path of the host under which this user's processes outside find the tree as programs of
+        the name space do: for what is the kernel's own behind a name, FIFOs and sockets.
+
+        Whoever walks it waits for this Runtime's answers.
+
+        Returns:
+            Empty where this host has no name space after all; None where only its own programs
+            may walk there.
+        """
+        try:
+            await self.ready()
+            fds = self._here().fds
+        except UserError:
+            return ""
+        return f"/proc/{os.getpid()}/fd/{fds['tree']}" if "tree" in fds else None
 
     def proc(self) -> int:
         """The /proc of the name space's own PIDs; -1 where it has none."""

@@ -120,7 +120,7 @@ class Operations:
         self._system = system
         self._clients: dict[str, Client] = {}
         both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
-        both += " mknod meeting statvfs truncate realpath open opened close ended sync fstat"
+        both += " mknod meeting bind statvfs truncate realpath open opened close ended sync fstat"
         both += " fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release commands session spawn wait poll which"
@@ -236,6 +236,9 @@ class Operations:
 
     async def _op_mknod(self, who: Who, path: bytes, mode: int, owner: Sequence[int] = ()) -> None:
         await self._tree.mknod(path, mode, _maker(who, owner))
+
+    async def _op_bind(self, who: Who, path: bytes, mode: int) -> tuple[str, bool]:
+        return await self._tree.bind(path, mode, who.caller)
 
     async def _op_meeting(self, who: Who, path: bytes) -> str:
         return await self._tree.meeting(path, who.caller)
