@@ -1,12 +1,15 @@
 """FIFOs and unix sockets with a name in the tree, where a host has a name space: its native and its
 instrumented programs, and the shell, meet at one and the same."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.namespaces import no_name_space
-from tests.system.support import HOME, Cluster, read_line, wait_until
+from tests.support.terminal import person
+from tests.system.support import HOME, ONEOS, USER, Cluster, read_line, wait_until
+from tests.system.test_terminals import ENTERED, PROMPT
 from tests.unit.guest_python.conftest import PROGRAMS
 
 pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
@@ -109,3 +112,15 @@ def test_program_that_waits_at_a_fifo_for_nobody_ends_by_a_signal(alone: Cluster
         (waits,) = wait_until(lambda: alone[1].running("cat"), SOON_S, "the table shows it")
         alone[1].sh(f"kill {waits['pid']}").ok()
         assert process.wait(SOON_S) == 128 + 15
+
+
+@pytest.mark.parametrize("line", ["cat < fifo", "cat < fifo | cat", "cat fifo", "exec 3< fifo"])
+def test_ctrl_c_ends_a_wait_at_a_fifo(alone: Cluster, line: str) -> None:
+    alone[1].sh("rm -f fifo; /usr/bin/mkfifo fifo").ok()
+    with person([*ONEOS, "sh", "--user", USER], {**os.environ, **alone[1].env}) as somebody:
+        somebody.see(PROMPT)
+        somebody.type(line + "\r")
+        somebody.see(ENTERED)
+        somebody.press("\x03", PROMPT)
+        somebody.type("echo status-$?\r")
+        somebody.see("status-130\r\n")

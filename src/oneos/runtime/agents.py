@@ -101,6 +101,7 @@ class Agents:
         self._socket_path = socket_path
         self.warmth = Warmth()
         self._agents: dict[int, Agent] = {}
+        terminals.pressed = self._pressed
         self._awaited: dict[int, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -450,9 +451,13 @@ class Agents:
         await forked.ended()
         # From here on its number may be another process's.
         agent.over = True
+        status = await forked.status()
         if agent.terminal is not None:
             agent.terminal.agents.pop(forked.watched.os_pid, None)
-        await self.finish(agent, await forked.status())
+            if status - 128 in (signal.SIGINT, signal.SIGQUIT):
+                # The key was for the whole job, and the kernel has told those with a process.
+                self._pressed(agent.terminal, status - 128)
+        await self.finish(agent, status)
 
     async def finish(self, agent: Agent, status: int) -> None:
         """Close what an agent that has ended left open, then write its end down.
@@ -579,6 +584,13 @@ class Agents:
             os.killpg(os_pid, number)
         else:
             self._send(agent, os_pid, number)
+
+    def _pressed(self, terminal: Terminal, number: int) -> None:
+        """A key signals the job in the foreground, also programs of it that have no process."""
+        for agent in list(self._agents.values()):
+            _, foreground = agent.job
+            if agent.terminal is terminal and agent.preparing is not None and foreground:
+                self.signal(agent.start.pid, number)
 
     @staticmethod
     def _send(agent: Agent, os_pid: int, number: int) -> None:
