@@ -2,6 +2,7 @@
 instrumented programs, and the shell, meet at one and the same."""
 
 import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -35,12 +36,29 @@ client.sendall(b"hello")
 print(client.recv(100).decode(), client.getpeername())
 """
 
+NODE_SERVER = """\
+const fs = require('fs'), net = require('net');
+const [path] = process.argv.slice(2);
+const server = net.createServer((client) => client.once('data', (data) => {
+  client.end(`got ${data}`);
+  server.close(() => console.log('gone', fs.existsSync(path)));
+})).listen(path, () => {
+  console.log('ready', fs.statSync(path).isSocket(), server.address());
+});
+"""
+
+NODE_CLIENT = """\
+const client = require('net').connect(process.argv[2]);
+client.on('data', (data) => console.log(`${data}`)).on('error', (error) => console.log(error.code));
+client.write('hello');
+"""
+
 WAYS = {"instrumented": "python3", "native": "/usr/bin/env python3"}
 
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Cluster]:
-    cluster = Cluster(1)
+    cluster = Cluster(2, {"host2": 'context = "instrumented"\n'})
     cluster[1].put(f"{HOME}/server.py", SERVER.encode())
     cluster[1].put(f"{HOME}/client.py", CLIENT.encode())
     yield cluster
@@ -69,6 +87,31 @@ def test_each_kind_of_program_serves_the_other_at_a_socket(
     assert "refused" in alone[1].sh(f"{WAYS[client]} client.py {name}").err
     alone[1].sh(f"rm {name}").ok()
     assert "No such file" in alone[1].sh(f"{WAYS[client]} client.py {name}").err
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node here")
+@pytest.mark.parametrize("host", [1, 2], ids=["name space", "none"])
+def test_node_serves_and_reaches_programs_by_name(alone: Cluster, host: int) -> None:
+    at = alone[host]
+    at.put(f"{HOME}/server.js", NODE_SERVER.encode())
+    at.put(f"{HOME}/client.js", NODE_CLIENT.encode())
+    directory = f"{HOME}/{host}"
+    at.sh(f"mkdir {directory}").ok()
+    clients = ["node client.js", "python3 client.py"]
+    clients += (
+        ["/usr/bin/env node client.js", "/usr/bin/env python3 client.py"] if host == 1 else []
+    )
+    for client in clients:
+        with at.shell(f"on host:host{host} node server.js {directory}/socket") as process:
+            assert read_line(process.stdout) == f"ready true {directory}/socket\n".encode()
+            shown = at.sh(f"on host:host{host} {client} {directory}/socket").ok()
+            assert shown.startswith("got hello"), client
+            assert read_line(process.stdout) == b"gone false\n"
+    with at.shell(f"on host:host{host} python3 server.py {directory}/python") as process:
+        read_line(process.stdout)
+        shown = at.sh(f"on host:host{host} node client.js {directory}/python").ok()
+        assert shown == "got hello\n"
+    assert at.sh(f"on host:host{host} node client.js {directory}/python").ok() == "ECONNREFUSED\n"
 
 
 @pytest.mark.parametrize(
