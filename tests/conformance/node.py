@@ -37,15 +37,12 @@ INSTALL_S = 300
 
 TREE = "/tmp/node-cases"
 
-_NO_SOCKETS = "sockets with a name in the tree are refused outside of a name space"
 _LINKS = (
     "`cpSync` of Node 24 copies links as links whatever `dereference` says, and fails over one that"
     " leads to nothing; here it does what is documented, as its other two kinds and Node 20 do"
 )
 
 KNOWN: dict[tuple[str, str], str] = {
-    ("instrumented", "network: net: a local socket"): _NO_SOCKETS,
-    ("instrumented", "network: net: a local socket that nobody has"): _NO_SOCKETS,
     ("instrumented", "copies: cp: dereference copies what links lead to"): _LINKS,
     ("instrumented", "corners: cp of links: relative, dangling, and over others"): _LINKS,
 }

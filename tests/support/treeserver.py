@@ -289,6 +289,10 @@ class TreeServer(Processes):
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         return f"{os.path.dirname(self.socket_path)}/{about.st_ino}"
 
+    def do_bind(self, connection: _Connection, path: bytes, mode: int) -> list[Any]:
+        self.do_mknod(connection, path, stat.S_IFSOCK | mode)
+        return [self.do_meeting(connection, path), True]
+
     def do_statvfs(self, _c: _Connection, path: bytes) -> list[int]:
         return [*os.statvfs(self._host(path, follow=True)), 0]
 

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from oneos.errors import FileError
 from oneos.files.line_pacer import readable
@@ -47,19 +48,16 @@ async def open_char(path: str, shown: str, flags: int) -> int:
 async def open_fifo(path: str, shown: str, flags: int) -> int:
     """Open a FIFO, and wait until its other end is there, as open(2) does.
 
-    A reader waits until something was written, or a writer came and went. Raises FileError as
+    A reader waits until something was written, or a writer came and went. The path may lead into
+    the name space of this host, which asks this process for each of its parts. Raises FileError as
     `open_file`.
     """
     access = flags & os.O_ACCMODE
     while True:
-        try:
-            fd = _open(path, shown, access)
+        fd = await _aside(lambda: _open_unless_alone(path, shown, access))
+        if fd >= 0:
             break
-        except FileError as error:
-            # To a writer the kernel says ENXIO while there is no reader; so does a missing path.
-            if access != os.O_WRONLY or error.errno != errno.ENXIO or not _is_fifo(path):
-                raise
-            await asyncio.sleep(FIFO_POLL_S)
+        await asyncio.sleep(FIFO_POLL_S)
     _checked(fd, stat.S_ISFIFO, "a FIFO", path, shown)
     if access == os.O_RDONLY:
         try:
@@ -69,6 +67,32 @@ async def open_fifo(path: str, shown: str, flags: int) -> int:
             os.close(fd)
             raise
     return _blocking(fd)
+
+
+async def _aside(opens: Callable[[], int]) -> int:
+    """Open something in a thread; closed again if nobody waits for it any more."""
+    opening = asyncio.get_running_loop().run_in_executor(None, opens)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Future[int]) -> None:
+    if not opening.cancelled() and opening.exception() is None and opening.result() >= 0:
+        os.close(opening.result())
+
+
+def _open_unless_alone(path: str, shown: str, access: int) -> int:
+    """Open a FIFO; -1 for a writer that has no reader so far."""
+    try:
+        return _open(path, shown, access)
+    except FileError as error:
+        # To a writer the kernel says ENXIO while there is no reader; so does a missing path.
+        if access != os.O_WRONLY or error.errno != errno.ENXIO or not _is_fifo(path):
+            raise
+        return -1
 
 
 def _open(path: str, shown: str, flags: int) -> int:

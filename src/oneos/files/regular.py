@@ -49,6 +49,7 @@ from oneos.state.names_types import (
     Removed,
     Walk,
 )
+from oneos.state.names_walk import Leaves
 
 
 class RegularFiles:
@@ -62,7 +63,7 @@ class RegularFiles:
         homes: the files at home here.
         control: says which hosts are alive.
         links: the connections to them.
-        meetings: what FIFOs and sockets stand for here; None where only native programs meet.
+        meetings: what FIFOs and sockets stand for here.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class RegularFiles:
         homes: Homes,
         control: ControlLog,
         links: Links,
-        meetings: Meetings | None = None,
+        meetings: Meetings,
     ) -> None:
         self.host = host
         self.names = names
@@ -173,8 +174,7 @@ class RegularFiles:
         """Let the home of a file that lost its last name drop it, unless it is open there."""
         if not isinstance(victim, Removed) or not victim.ino:
             return
-        if self._meetings is not None:
-            self._meetings.drop(victim.ino)
+        self._meetings.drop(victim.ino)
         if victim.deleted:
             return
         try:
@@ -246,6 +246,7 @@ class RegularFiles:
         clock = asyncio.get_running_loop().time
         deadline = clock() + CALL_TIMEOUT_S
         created = granted = False
+        where = path
         wait_s = 0.0
         while True:
             try:
@@ -258,7 +259,7 @@ class RegularFiles:
                             if error.errno != errno.ENXIO:
                                 raise
                             # A FIFO that is there is opened, and not made.
-                            inode = await self.names.inode(path, walk)
+                            where, inode = await self.names.find(path, walk)
                         created = True
                     else:
                         found, where, granted = await self.names.look(path, walk)
@@ -275,7 +276,7 @@ class RegularFiles:
                         # As it was not followed: there is nothing in it to read or write.
                         raise FileError(errno.ELOOP, path)
                     if inode.is_meeting:
-                        return self._fifo(path, inode)
+                        return await self._fifo(where, inode)
                     if inode.home in ("", self.host):
                         return await self._open_here(inode, flags, granted)
                 return await self._open_elsewhere(inode, flags)
@@ -298,11 +299,10 @@ class RegularFiles:
         except Fenced:
             return None
 
-    def _fifo(self, path: bytes, inode: Inode) -> Handle:
-        if self._meetings is None or not stat.S_ISFIFO(inode.mode):
-            hint = "a FIFO or socket is for the native programs of this host"
-            raise FileError(errno.ENXIO, path, hint=hint if self._meetings is None else "")
-        return HostPath(self._meetings.path(inode.ino, inode.mode), waits=True)
+    async def _fifo(self, path: bytes, inode: Inode) -> Handle:
+        if not stat.S_ISFIFO(inode.mode):
+            raise FileError(errno.ENXIO, path)
+        return HostPath(await self._meetings.path(inode.ino, inode.mode, path), waits=True)
 
     async def meeting(self, path: bytes, walk: Walk = WALK) -> str:
         """The host's path of a socket, for a program to bind or connect to.
@@ -310,13 +310,30 @@ class RegularFiles:
         Raises:
             FileError: ECONNREFUSED for what is no socket, as connect(2) has it.
         """
-        inode = await self.names.inode(path, walk)
+        where, inode = await self.names.find(path, walk)
         if not stat.S_ISSOCK(inode.mode):
             raise FileError(errno.ECONNREFUSED, path)
-        if self._meetings is None:
-            hint = "its native programs meet in its name space"
-            raise FileError(errno.ENOTSUP, path, hint=hint)
-        return self._meetings.path(inode.ino, inode.mode)
+        return await self._meetings.path(inode.ino, inode.mode, where)
+
+    async def bind(
+        self, path: bytes, mode: int, caller: Caller, walk: Walk = WALK
+    ) -> tuple[str, bool]:
+        """The host's path at which a program is to bind a socket that will have this name, and
+        whether the name was made: else the kernel makes it, where the socket is bound.
+
+        Raises:
+            FileError: as bind(2); but EEXIST for EADDRINUSE.
+        """
+        inside = await self._meetings.inside(errno.ENOTSUP)
+        if inside:
+            above, _, name = path.rpartition(b"/")
+            try:
+                found, _ = await self.names.find(above or b"/", walk)
+            except Leaves as way:
+                raise Leaves(path, way.path.rstrip(b"/") + b"/" + name, way.links) from None
+            return f"{inside}{os.fsdecode(found.rstrip(b'/') + b'/' + name)}", False
+        await self.names.mknod(path, stat.S_IFSOCK | mode & 0o7777, caller, walk)
+        return await self.meeting(path, walk), True
 
     async def head(self, path: bytes, count: int, caller: Caller, walk: Walk = WALK) -> bytes:
         """The first bytes of a file as it was last committed, without becoming its home.

@@ -218,6 +218,15 @@ class Tree:
 
         return await self._at(path, caller, virtual, self.regular.meeting)
 
+    async def bind(self, path: bytes, mode: int, caller: Caller) -> tuple[str, bool]:
+        """Where on this host to bind a socket that is to have a name; see `RegularFiles.bind`."""
+        return await self._at(
+            path,
+            caller,
+            _no_socket(caller),
+            lambda p, walk: self.regular.bind(p, mode, caller, walk),
+        )
+
     async def rmdir(self, path: bytes, caller: Caller) -> None:
         await self._remove(path, caller, self.regular.names.rmdir)
 
@@ -423,3 +432,13 @@ def _no_new(caller: Caller) -> Callable[[Virtual], Awaitable[None]]:
         raise FileError(errno.EPERM if there is None else errno.EEXIST, at.path)
 
     return refuse
+
+
+def _no_socket(caller: Caller) -> Callable[[Virtual], Awaitable[tuple[str, bool]]]:
+    refuse = _no_new(caller)
+
+    async def refused(at: Virtual) -> tuple[str, bool]:
+        await refuse(at)
+        raise FileError(errno.EPERM, at.path)
+
+    return refused

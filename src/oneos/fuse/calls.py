@@ -61,7 +61,7 @@ def _function(name: str) -> "Callable[..., int]":
     return checked
 
 
-_syscall = _function("syscall")
+system_call = _function("syscall")
 _setns = _function("setns")
 _prctl = _function("prctl")
 
@@ -89,7 +89,7 @@ def fork(number: int) -> "tuple[int, int]":
     fields = [CLONE_PIDFD, _ctypes.addressof(pidfd), 0, 0, _signal.SIGCHLD, 0, 0, 0]
     fields += [_ctypes.addressof(tid), 1, 0] if number else [0, 0, 0]
     arguments = b"".join(field.to_bytes(8, sys.byteorder) for field in fields)
-    pid = _syscall(_CLONE3, arguments, len(arguments))
+    pid = system_call(_CLONE3, arguments, len(arguments))
     return pid, pidfd.value if pid else -1
 
 

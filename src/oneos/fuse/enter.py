@@ -1,16 +1,22 @@
 """Runs a program in a name space that another program starts outside, and stands for it there.
 
-Executed by the other program itself, as `python -S -I enter.py PID KINDS TERMINALS IGNORED CWD
-ARGUMENT...` with its child's descriptors, environment, group and session: KINDS are the paths of
-descriptors of the name spaces, separated by commas, in the order in which they are to be entered. A
-name space of PIDs holds only who is started in it; so where there is one (else PID is 0) the
-program becomes a child of this process, under its number PID of the network. This process then
-passes signals on to it, stops and ends as it does, and is killed with it the other way round.
+Executed by the other program itself, as `python -S -I enter.py PID FIRST SIZE KINDS SOCKET
+TERMINALS IGNORED CWD ARGUMENT...` with its child's descriptors, environment, group and session:
+KINDS are the paths of descriptors of the name spaces, separated by commas, in the order in which
+they are to be entered. A name space of PIDs holds only who is started in it; so where there is one
+(else PID is 0) the program becomes a child of this process, under its number PID of the network.
+This process then passes signals on to it, stops and ends as it does, and is killed with it the
+other way round.
 
 A terminal that it has open gets a name there: TERMINALS is where the host's are shown. IGNORED are
 the signals that the program begins with ignored, beside those that this process does.
+
+That the program's `kill` reaches other hosts takes a filter of its own (`asking.py`; FIRST and SIZE
+are this host's block of numbers). Who answers it gets the listening descriptor over the Runtime's
+SOCKET.
 """
 
+import _socket
 import posix
 import sys
 
@@ -21,10 +27,11 @@ if TYPE_CHECKING:
     import signal as _signal
     from typing import NoReturn
 
-    from oneos.fuse import calls
+    from oneos.fuse import asking, calls
 else:
     import _signal
 
+    import asking
     import calls
 
 UNSEEN = {_signal.SIGKILL, _signal.SIGSTOP}
@@ -32,13 +39,23 @@ OWN = {_signal.SIGCONT, _signal.SIGTTIN, _signal.SIGTTOU, _signal.SIGTSTP}
 """What is not passed on: it comes from the program, or has reached it as one of its group."""
 
 
+GREETING = b"\x15\0\0\0\x92\xa5hello\x82\xa6client\xc3\xa3fds\xc3\x0a\0\0\0\x91\xa8listener"
+"""Two requests of docs/guest-protocol.md, the second with the descriptor: `["hello", {"client":
+true, "fds": true}]` and `["listener"]`."""
+
+LISTENER_S = 20.0
+"""For the Runtime to take it over: 1 ms, some seconds where it is busy."""
+
+
 def main() -> None:
     """See the module."""
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     words = (word.encode(encoding, errors) for word in sys.argv[1:])
-    number, kinds, terminals, ignored, cwd, *arguments = words
+    number, first, size, kinds, runtime, terminals, ignored, cwd, *arguments = words
     # All are opened before any is entered: the paths are those of outside.
     fds = [posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC) for path in kinds.split(b",")]
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    sock.connect(runtime)
     named = terminals_of(terminals)
     for fd in fds:
         calls.setns(fd)
@@ -52,6 +69,7 @@ def main() -> None:
     pid, pidfd = calls.fork(int(number))
     if pid == 0:
         calls.die_with_parent()
+        have_kill_asked(int(first), int(size), sock)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
         calls.execute(cwd, arguments, environment)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, OWN)
@@ -88,6 +106,25 @@ def reopen(named: "dict[int, bytes]") -> None:
             pass  # It has no name then.
     for fd in opened.values():
         posix.close(fd)
+
+
+def have_kill_asked(first: int, size: int, sock: _socket.socket) -> None:
+    """Have the first process of the name space asked where the program's `kill` leads."""
+    try:
+        fd = asking.install(first, size)
+    except OSError:
+        return  # The Runtime's log says why, of the first process itself.
+    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
+    try:
+        sock.settimeout(LISTENER_S)
+        sock.sendmsg([GREETING], [rights])
+        sock.shutdown(_socket.SHUT_WR)
+        # The end comes behind the answers.
+        while sock.recv(4096):
+            pass
+    except OSError:
+        pass  # The Runtime ends, and with it all that runs here.
+    posix.close(fd)
 
 
 def stand_for(pid: int, pidfd: int) -> "NoReturn":

@@ -21,9 +21,13 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from oneos.fuse import calls
+    from collections.abc import Sequence
+
+    from oneos.fuse import asking, calls, kills
 else:
+    import asking
     import calls
+    import kills
 
 REQUEST_BYTES = 16
 WORD = 4
@@ -87,19 +91,24 @@ class First:
     def __init__(self, runtime: socket.socket, numbers: "Numbers | None") -> None:
         self._runtime = runtime
         self._numbers = numbers
+        self._poll = select.poll()
+        proc = numbers.proc if numbers is not None else -1
+        self.kills = kills.Kills(self._poll, proc, self._ask_to_kill)
         self._programs: set[int] = set()
         self._statuses: dict[int, int] = {}
 
     def serve(self) -> None:
         """Answer requests until the socket ends."""
-        poll = select.poll()
-        poll.register(self._runtime, select.POLLIN)
+        self._poll.register(self._runtime, select.POLLIN)
         while True:
             busy = self._reap()
             if self._numbers is not None:
                 self._numbers.wind()
-            if poll.poll(TICK_MS if busy else None) and not self._answer():
-                return
+            for fd, events in self._poll.poll(TICK_MS if busy else None):
+                if fd != self._runtime.fileno():
+                    self.kills.serve(fd, events)
+                elif not self._answer():
+                    return
 
     def _reap(self) -> bool:
         """Reap what has ended; keep how programs ended until asked. Whether there is any child."""
@@ -121,8 +130,12 @@ class First:
             return False
         if not request:
             return False
-        number = int.from_bytes(request[1:], "little", signed=True)
-        if request[:1] == b"F":
+        number = int.from_bytes(request[1 : 1 + WORD], "little", signed=True)
+        if request[:1] == b"K":
+            self.kills.answered(number, int.from_bytes(request[1 + WORD :], "little"))
+        elif request[:1] == b"L" and fds:
+            self.kills.listen(fds.pop())
+        elif request[:1] == b"F":
             self._start(number, fds)
         elif request[:1] == b"R":
             self._send(b"R", self._ended(number))
@@ -140,7 +153,7 @@ class First:
             become(fds)
         lead(pid)
         self._programs.add(pid)
-        self._send(b"F", pid, pidfd)
+        self._send(b"F", pid, fds=[pidfd])
         os.close(pidfd)
 
     def _ended(self, pid: int) -> int:
@@ -150,10 +163,13 @@ class First:
         self._programs.discard(pid)
         return self._statuses.pop(pid, -1)
 
-    def _send(self, kind: bytes, number: int, *fds: int) -> None:
-        answer = kind + number.to_bytes(WORD, "little", signed=True)
+    def _ask_to_kill(self, call: int, pid: int, number: int) -> None:
+        self._send(b"K", call, pid, number)
+
+    def _send(self, kind: bytes, *numbers: int, fds: "Sequence[int]" = ()) -> None:
+        words = [number.to_bytes(WORD, "little", signed=True) for number in numbers]
         try:
-            socket.send_fds(self._runtime, [answer], fds)
+            socket.send_fds(self._runtime, [kind, *words], fds)
         except OSError:
             pass  # Its end shows as the next request.
 
@@ -220,7 +236,14 @@ def main() -> None:
     own = os.pidfd_open(os.getpid())
     socket.send_fds(runtime, [b"+"], [own, *shown])
     os.close(own)
-    First(runtime, numbers).serve()
+    first = First(runtime, numbers)
+    if numbers is not None:
+        try:
+            first.kills.listen(asking.install(int(sys.argv[4]), int(sys.argv[5])))
+        except OSError as error:
+            say = "kill(2) of native programs reaches their own host only: "
+            os.write(2, f"{say}{error.strerror or error}\n".encode())
+    first.serve()
 
 
 if __name__ == "__main__":

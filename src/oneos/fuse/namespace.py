@@ -23,9 +23,10 @@ from oneos.fuse.view import HOST_ROOT, Bind, View
 TREE = f"{HOST_ROOT}/tree"
 """Where the whole tree is mounted; its directories are shown at the root one by one."""
 
-KINDS = ("starter", "first", "proc", "user", "mnt", "uts", "pid")
+KINDS = ("starter", "first", "proc", "tree", "user", "mnt", "uts", "pid")
 """What `build` may send: the socket to the process that starts programs, a pidfd of that, its
-/proc, and the name spaces in the order in which they are entered."""
+/proc, the tree where processes outside may walk it, and the name spaces in the order in which they
+are entered."""
 
 _FIRST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "first.py")
 _ANSWER_BYTES = 1024
@@ -93,6 +94,9 @@ def build(view: View, mountpoint: str, hostname: str, start: Start, to: socket.s
         os.symlink(target, mountpoint + path)
     _own_file_systems(mountpoint)
     kept, why = start_first(f"{mountpoint}{HOST_ROOT}/proc", start, own_user)
+    if not own_user:
+        # To a process outside of a user name space the kernel shows nothing of its mount.
+        kept["tree"] = os.open(mountpoint + TREE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     for kind in ("user", "mnt", "uts")[not own_user :]:
         kept[kind] = os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
     _become_root(mountpoint)

@@ -29,11 +29,11 @@ class Agent:
 
     `process` is the OS process of a program that the Runtime executed, `watched` of one that a
     program or a warm interpreter started; `inherited` are the handles it has from its parent. While
-    its packages are installed it is `preparing`. What it is sent before it has an OS process is
-    `pending`, each signal once, as the kernel keeps them. One that was `seen` and has neither
-    `process` nor `watched` ended before it could be watched. One at a `terminal` belongs to a `job`
-    there (its number, and whether it starts in the foreground), whose programs are one process
-    `group`.
+    it waits for the other end of a FIFO, or its packages are installed, it is `preparing`. What it
+    is sent before it has an OS process is `pending`, each signal once, as the kernel keeps them.
+    One that was `seen` and has neither `process` nor `watched` ended before it could be watched.
+    One at a `terminal` belongs to a `job` there (its number, and whether it starts in the
+    foreground), whose programs are one process `group`.
     """
 
     start: m.Start
@@ -52,7 +52,7 @@ class Agent:
     terminal: Terminal | None = None
     job: tuple[int, bool] = (0, False)
     group: int = 0
-    preparing: asyncio.Task[Environment] | None = None
+    preparing: asyncio.Task[None] | None = None
     signalled: int = 0
     pending: set[int] = field(default_factory=set)
     seen: bool = False

@@ -32,7 +32,7 @@ from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, CHILD_APPEAR_S, KILL_GRACE_
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.agent import Agent
 from oneos.runtime.descendants import Descendants
-from oneos.runtime.ends import Ends, Pipes, Standard
+from oneos.runtime.ends import Ends, Pipes
 from oneos.runtime.environments import Environment, Environments, searched
 from oneos.runtime.forker import Forked
 from oneos.runtime.interpreters import Interpreters
@@ -101,6 +101,7 @@ class Agents:
         self._socket_path = socket_path
         self.warmth = Warmth()
         self._agents: dict[int, Agent] = {}
+        terminals.pressed = self._pressed
         self._awaited: dict[int, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -163,9 +164,9 @@ class Agents:
                 wanted = await asking
             if wanted is not None:
                 agent.environment = self.environments.ready(wanted)
-                if agent.environment is None:
-                    self._install_first(agent, wanted, standard)
-                    return m.Started(start.pid)
+            if standard.fifos or (wanted is not None and agent.environment is None):
+                self._prepare_first(agent, wanted)
+                return m.Started(start.pid)
             await self._run(agent, standard.fds)
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
@@ -179,26 +180,30 @@ class Agents:
                 start.pid, failure.errno or errno.EIO, failure.message, failure.hint, status
             )
         finally:
-            standard.close_fds()
+            if agent.preparing is None:
+                standard.close_fds()
         return m.Started(start.pid)
 
-    def _install_first(self, agent: Agent, wanted: Requirements, standard: Standard) -> None:
-        """Install what a program needs, and start it then; its launcher does not wait for that."""
-        fds, standard.fds = standard.fds, {}
-        making = self.environments.make(wanted, lambda line: say(fds[2], line))
-        agent.preparing = asyncio.create_task(making)
+    def _prepare_first(self, agent: Agent, wanted: Requirements | None) -> None:
+        """Do what may take long, and start a program then; its launcher does not wait for that."""
+        agent.preparing = asyncio.create_task(self._make_ready(agent, wanted))
         for number in agent.pending - HARMLESS:
             # It came while the program was asked what it needs.
             self.signal(agent.start.pid, number)
-        work = self._installed_first(agent, agent.preparing, fds)
+        work = self._prepared_first(agent, agent.preparing)
         self.start_task(work, f"agent {agent.start.pid} prepares")
 
-    async def _installed_first(
-        self, agent: Agent, making: asyncio.Task[Environment], fds: dict[int, int]
-    ) -> None:
-        status = 0
+    async def _make_ready(self, agent: Agent, wanted: Requirements | None) -> None:
+        """Wait until somebody is at the other ends of its FIFOs, and install what it needs."""
+        await self.ends.meet(agent.standard)
+        if wanted is not None and agent.environment is None:
+            err = agent.standard.fds[2]
+            agent.environment = await self.environments.make(wanted, lambda line: say(err, line))
+
+    async def _prepared_first(self, agent: Agent, making: asyncio.Task[None]) -> None:
+        status, fds = 0, agent.standard.fds
         try:
-            agent.environment = await making
+            await making
             if agent.signalled:
                 # Too late to cancel anything, and not too late to end.
                 status = 128 + agent.signalled
@@ -208,12 +213,12 @@ class Agents:
         except asyncio.CancelledError:
             status = 128 + (agent.signalled or signal.SIGTERM)
         except Exception as error:
-            say(fds[2], _failure(error).lines())
-            status = NOT_STARTED
+            if 2 in fds:
+                say(fds[2], _failure(error).lines())
+            status = NOT_STARTED if len(fds) == len(agent.start.ends) else FILE_FAILED
         finally:
             agent.preparing = None
-            for fd in fds.values():
-                os.close(fd)
+            agent.standard.close_fds()
         if status:
             await self._never_started(agent, status)
 
@@ -448,9 +453,13 @@ class Agents:
         await forked.ended()
         # From here on its number may be another process's.
         agent.over = True
+        status = await forked.status()
         if agent.terminal is not None:
             agent.terminal.agents.pop(forked.watched.os_pid, None)
-        await self.finish(agent, await forked.status())
+            if status - 128 in (signal.SIGINT, signal.SIGQUIT):
+                # The key was for the whole job, and the kernel has told those with a process.
+                self._pressed(agent.terminal, status - 128)
+        await self.finish(agent, status)
 
     async def finish(self, agent: Agent, status: int) -> None:
         """Close what an agent that has ended left open, then write its end down.
@@ -577,6 +586,13 @@ class Agents:
             os.killpg(os_pid, number)
         else:
             self._send(agent, os_pid, number)
+
+    def _pressed(self, terminal: Terminal, number: int) -> None:
+        """A key signals the job in the foreground, also programs of it that have no process."""
+        for agent in list(self._agents.values()):
+            _, foreground = agent.job
+            if agent.terminal is terminal and agent.preparing is not None and foreground:
+                self.signal(agent.start.pid, number)
 
     @staticmethod
     def _send(agent: Agent, os_pid: int, number: int) -> None:

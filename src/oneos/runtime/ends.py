@@ -27,11 +27,14 @@ from oneos.runtime.plumbing import Plumbing, Pump, StreamFile, pipe
 class Standard:
     """What one agent has as 0, 1 and 2, as far as it was opened.
 
-    `fds` are copies of our own, to be closed once the program has its; `streams` are closed after
-    the program; `pumps` bring its input.
+    `fds` are copies of our own, to be closed once the program has its; `fifos` are those that wait
+    for somebody at their other end, and `copies` the numbers that are to be the same as another;
+    `streams` are closed after the program; `pumps` bring its input.
     """
 
     fds: dict[int, int] = field(default_factory=dict)
+    fifos: dict[int, tuple[str, m.End]] = field(default_factory=dict)
+    copies: dict[int, int] = field(default_factory=dict)
     streams: list[Handle] = field(default_factory=list)
     pumps: list[Pump] = field(default_factory=list)
 
@@ -108,6 +111,8 @@ class Ends:
     ) -> None:
         """Open all ends into `standard`, which says how far it got when this raises.
 
+        It waits for nobody at the other end of a FIFO; `meet` does.
+
         Args:
             caller: in whose name files are opened.
             asker: the host that launches; its own descriptors are held here if it is this one.
@@ -116,21 +121,27 @@ class Ends:
         Raises:
             OneOSError, OSError: an end cannot be opened.
         """
-        copies = []
         for number, end in enumerate(ends):
             if end.kind == "dup":
-                copies.append((number, end.number))
-            else:
-                fd = await self._open(standard, number, end, caller, pipes, asker, dropped)
+                standard.copies[number] = end.number
+                continue
+            fd = await self._open(standard, number, end, caller, pipes, asker, dropped)
+            if fd >= 0:
                 standard.fds[number] = fd
-        # After all others, since a copy may stand before what it is a copy of: `1>&2`.
-        while copies:
-            able = [(number, of) for number, of in copies if of in standard.fds]
-            if not able:
-                raise UserError("descriptors cannot be copies of each other")
-            for number, of in able:
-                standard.fds[number] = os.dup(standard.fds[of])
-                copies.remove((number, of))
+        if not standard.fifos:
+            _copy(standard)
+
+    async def meet(self, standard: Standard) -> None:
+        """Open the FIFOs among the ends, each once there is somebody at its other end.
+
+        Raises:
+            OneOSError, OSError: one cannot be opened.
+        """
+        for number, (path, end) in list(standard.fifos.items()):
+            fd = await open_fifo(path, os.fsdecode(end.path), end.flags)
+            standard.fds[number] = fd
+            del standard.fifos[number]
+        _copy(standard)
 
     async def _open(
         self,
@@ -142,6 +153,7 @@ class Ends:
         asker: HostName | None,
         dropped: Callable[[], None],
     ) -> int:
+        """A descriptor; -1: it is one of `standard.fifos` now."""
         reading = number == 0
         if end.kind == "null":
             return os.open("/dev/null", (os.O_RDONLY if reading else os.O_WRONLY) | os.O_CLOEXEC)
@@ -158,7 +170,7 @@ class Ends:
         if end.kind == "stream":
             return self._stream(standard, reading, end, dropped)
         if end.kind == "file":
-            return await self._file(standard, reading, end, caller, dropped)
+            return await self._file(standard, number, end, caller, dropped)
         raise UserError(f"an agent cannot start with {end.kind!r} as descriptor {number}")
 
     def _stream(
@@ -179,15 +191,17 @@ class Ends:
     async def _file(
         self,
         standard: Standard,
-        reading: bool,
+        number: int,
         end: m.End,
         caller: Caller,
         dropped: Callable[[], None],
     ) -> int:
+        reading = number == 0
         handle = await self._tree.open(end.path, end.flags, end.mode, caller)
         if handle.kind == "host":
             if isinstance(handle, HostPath) and handle.waits:
-                return await open_fifo(handle.path, os.fsdecode(end.path), end.flags)
+                standard.fifos[number] = handle.path, end
+                return -1
             return os.open(handle.path, end.flags | os.O_CLOEXEC)
         if handle.kind == "dir":
             raise FileError(errno.EISDIR, end.path)
@@ -215,3 +229,14 @@ class Ends:
             else:
                 os.close(write)
                 self._plumbing.send(read, HostName(end.host), end.key)
+
+
+def _copy(standard: Standard) -> None:
+    """Make the copies, after all others: one may stand before what it is a copy of, `1>&2`."""
+    while standard.copies:
+        able = [(number, of) for number, of in standard.copies.items() if of in standard.fds]
+        if not able:
+            raise UserError("descriptors cannot be copies of each other")
+        for number, of in able:
+            standard.fds[number] = os.dup(standard.fds[of])
+            del standard.copies[number]

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from oneos.guest import launch_python
 from oneos.limits import TERMINAL_ANSWER_S, ZYGOTE_REQUEST_BYTES_MAX
-from oneos.runtime.forker import Forked
+from oneos.runtime.forker import Forked, number
 from oneos.runtime.warmth import Kind, identity_of, start_by
 from oneos.runtime.zygote import Zygote
 
-_STOPPED = b"Z"
+_STOPPED, _PRESSED = b"Z", b"I"
 _WORDS = struct.Struct("<ii")
 
 
@@ -29,6 +29,7 @@ class Leader(Zygote):
         lost: called once when it has ended or was ended.
         terminal: the terminal; stays open here.
         stopped: told the host's PID of a program that was stopped, and the signal; 0: it goes on.
+        pressed: told the signal of a key that was meant for programs without a process.
 
     Raises:
         OSError: it could not be started.
@@ -43,9 +44,11 @@ class Leader(Zygote):
         lost: Callable[[Zygote], None],
         terminal: int,
         stopped: Callable[[int, int], None],
+        pressed: Callable[[int], None],
     ) -> None:
         self.kind = kind
         self._stopped = stopped
+        self._pressed = pressed
         super().__init__(kind.interpreter, environment, lost, terminal)
 
     async def start(
@@ -88,7 +91,10 @@ class Leader(Zygote):
         return (await self._answer(self._ask(request, request[:1]), self.answer_s))[0]
 
     def _heard(self, data: bytes) -> bool:
-        if data[:1] != _STOPPED:
+        if data[:1] == _STOPPED:
+            self._stopped(*_WORDS.unpack(data[1:]))
+        elif data[:1] == _PRESSED:
+            self._pressed(number(data[1:]))
+        else:
             return False
-        self._stopped(*_WORDS.unpack(data[1:]))
         return True

@@ -27,7 +27,7 @@ from oneos.kernel import messages as m
 from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S, PID_BLOCK
 from oneos.local.file_process import PACKAGES, TERMINALS, Drop, encode
 from oneos.runtime.forker import Forked, receive
-from oneos.runtime.starter import Starter
+from oneos.runtime.starter import Kill, Starter
 from oneos.state import pids
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ _SYSTEM = (b"/bin/", b"/lib/", b"/opt/", b"/sbin/", b"/usr/")
 """Where programs lie that a name space shows; see `oneos.fuse.view`."""
 
 
-_KINDS_MAX = 7
+_KINDS_MAX = 8
 """Descriptors that the file process sends; see `oneos.fuse.namespace`."""
 
 _ENTERED = ("user", "mnt", "uts", "pid")
@@ -68,6 +68,7 @@ class NameSpace:
         context: what the configuration says of it.
         packages: the directory with what programs asked to be installed.
         block: which numbers this host's kernel gives; see `state/pids.py`.
+        kill: sends a signal for a program here that its kernel cannot send; raises OneOSError.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class NameSpace:
         context: str,
         packages: Callable[[], str],
         block: Callable[[], int],
+        kill: Kill,
     ) -> None:
         self._host = host
         self._directory = directory
@@ -87,6 +89,7 @@ class NameSpace:
         self._context = context
         self._packages = packages
         self._block = block
+        self._kill = kill
         self._starters: set[Starter] = set()
         self._made: _Made | None = None
         self._making = asyncio.Lock()
@@ -191,7 +194,7 @@ class NameSpace:
             try:
                 process, control, fds = await asyncio.to_thread(self._make)
                 sock = socket.socket(fileno=fds.pop("starter"))
-                starter = Starter(sock, fds.pop("first"), self._starters.discard)
+                starter = Starter(sock, fds.pop("first"), self._kill, self._starters.discard)
                 self._starters.add(starter)
                 self._made = made = _Made(process, control, starter, fds)
             finally:
@@ -287,14 +290,44 @@ class NameSpace:
         """
         fds = self._here().fds
         kinds = [f"/proc/{os.getpid()}/fd/{fds[kind]}" for kind in _ENTERED if kind in fds]
-        number = str(pid) if "pid" in fds else "0"
-        enter = [sys.executable, "-S", "-I", _ENTER, number, ",".join(kinds), TERMINALS]
-        return [*enter, ",".join(map(str, ignored)), cwd, *arguments]
+        block: list[str | bytes] = ["0", "0", "0"]
+        if "pid" in fds:
+            first = pids.first_of(self._block())
+            block = [str(number) for number in (pid, first, PID_BLOCK)]
+        words = [*block, ",".join(kinds), self._socket_path, TERMINALS]
+        words += [",".join(map(str, ignored)), cwd]
+        return [sys.executable, "-S", "-I", _ENTER, *words, *arguments]
+
+    def listen(self, fd: int) -> None:
+        """Have the first process answer when a program asks that has entered by `command`.
+
+        Raises:
+            UserError: the name space is gone.
+            OSError: its first process is.
+        """
+        self._here().starter.listen(fd)
 
     def _here(self) -> _Made:
         if self._made is None:
             raise UserError("the name space is gone", errno=8)
         return self._made
+
+    async def tree(self) -> str | None:
+        """A path of the host under which this user's processes outside find the tree as programs of
+        the name space do: for what is the kernel's own behind a name, FIFOs and sockets.
+
+        Whoever walks it waits for this Runtime's answers.
+
+        Returns:
+            Empty where this host has no name space after all; None where only its own programs
+            may walk there.
+        """
+        try:
+            await self.ready()
+            fds = self._here().fds
+        except UserError:
+            return ""
+        return f"/proc/{os.getpid()}/fd/{fds['tree']}" if "tree" in fds else None
 
     def proc(self) -> int:
         """The /proc of the name space's own PIDs; -1 where it has none."""

@@ -134,13 +134,14 @@ class Node:
             config.context,
             lambda: self.environments.directory,
             self._block,
+            lambda pid, number: self.system.kill(pid, number, zombies=False),
         )
         self.recalls = Recalls(Generation(), self.namespace)
         self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
         self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.home_calls = HomeCalls(self.homes)
-        self.meetings = Meetings(os.fspath(directory / "run" / "meet"))
         self.native_kind = NameSpace.kind(config.context)
+        self.meetings = Meetings(os.fspath(directory / "run" / "meet"), self._tree_inside)
         self.regular = RegularFiles(
             self.host,
             lambda: self.incarnation,
@@ -148,7 +149,7 @@ class Node:
             self.homes,
             self.control,
             self.links,
-            None if self.native_kind else self.meetings,
+            self.meetings,
         )
         self.devices = Devices(config.devices, directory)
         self.index = (
@@ -265,6 +266,7 @@ class Node:
             self.offspring,
             self.launcher,
             self.system,
+            self.namespace.listen,
         )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended
@@ -304,6 +306,10 @@ class Node:
         )
         await self.attached.found(self._manifest(), self.facts)
         await self._arrive()
+
+    async def _tree_inside(self) -> str | None:
+        """Where this host's programs meet; see `NameSpace.tree`."""
+        return await self.namespace.tree() if self.native_kind else ""
 
     def _block(self) -> int:
         """Which numbers this host's kernel gives."""

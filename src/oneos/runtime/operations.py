@@ -96,6 +96,7 @@ class Operations:
         host: this host.
         store: a directory of the disk whose sizes `statvfs` shows as the tree's.
         tree, agents, offspring, launcher, system: what the requests act on.
+        listen: takes the listening descriptor of a native program's filter; it stays the caller's.
     """
 
     def __init__(
@@ -107,8 +108,10 @@ class Operations:
         offspring: Offspring,
         launcher: Launcher,
         system: System,
+        listen: Callable[[int], None],
     ) -> None:
         self.host = host
+        self._listen = listen
         self._store = store
         self._tree = tree
         self._agents = agents
@@ -117,11 +120,11 @@ class Operations:
         self._system = system
         self._clients: dict[str, Client] = {}
         both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
-        both += " mknod meeting statvfs truncate realpath open opened close ended sync fstat"
+        both += " mknod meeting bind statvfs truncate realpath open opened close ended sync fstat"
         both += " getxattr listxattr setxattr removexattr fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release commands session spawn wait poll which"
-        client += " terminal go_on take_back mark resize"
+        client += " terminal go_on take_back mark resize listener"
         client += " status voters manifest token stop forget environments environment_remove"
         client += " collect"
         self._operations: dict[str, Operation] = {
@@ -146,8 +149,8 @@ class Operations:
             raise UserError(f"only a program may ask for {name!r}", errno=errno.EPERM)
         if isinstance(who.owner, Client) and who.owner.shared:
             BY_KERNEL.set(True)
-        if name == "spawn":
-            return await self._op_spawn(who, connection.take_fds(), *arguments)
+        if name in ("spawn", "listener"):
+            return await operation(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
 
     def _hello(self, connection: Connection, claims: dict[str, Any]) -> dict[str, Any]:
@@ -234,6 +237,9 @@ class Operations:
 
     async def _op_mknod(self, who: Who, path: bytes, mode: int, owner: Sequence[int] = ()) -> None:
         await self._tree.mknod(path, mode, _maker(who, owner))
+
+    async def _op_bind(self, who: Who, path: bytes, mode: int) -> tuple[str, bool]:
+        return await self._tree.bind(path, mode, who.caller)
 
     async def _op_meeting(self, who: Who, path: bytes) -> str:
         return await self._tree.meeting(path, who.caller)
@@ -451,6 +457,14 @@ class Operations:
                 os.close(fd)
             raise UserError(f"spawn: {error}") from error
         return await self._launcher.spawn(request, fds, who.caller.user, who.caller.pid)
+
+    async def _op_listener(self, who: Who, fds: list[int]) -> None:
+        try:
+            for fd in fds:
+                self._listen(fd)
+        finally:
+            for fd in fds:
+                os.close(fd)
 
     async def _op_wait(
         self, who: Who, pids: list[int], stops: bool = False

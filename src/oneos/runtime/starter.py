@@ -7,15 +7,23 @@ it hangs, or when nobody needs it. What it does is decided in `fuse/first.py`; h
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
+import errno
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from oneos.errors import OneOSError
 from oneos.limits import STARTER_ANSWER_S
-from oneos.runtime.forker import Forked, Forker
+from oneos.runtime.forker import WORD, Forked, Forker, number
 from oneos.runtime.watched import Watched
+
+KILL, LISTEN = b"K", b"L"
+
+Kill = Callable[[int, int], Awaitable[None]]
+"""Sends a signal: the process, or minus the leader of the group; the signal."""
 
 
 class Starter(Forker):
@@ -24,14 +32,19 @@ class Starter(Forker):
     Args:
         sock: to it; ours from now on.
         pidfd: of it; ours from now on.
+        kill: sends a signal for one of its programs to a process of the network; raises OneOSError.
         lost: called once when it has ended or was ended.
     """
 
-    def __init__(self, sock: socket.socket, pidfd: int, lost: Callable[[Starter], None]) -> None:
+    def __init__(
+        self, sock: socket.socket, pidfd: int, kill: Kill, lost: Callable[[Starter], None]
+    ) -> None:
         name = "the process that starts programs"
         super().__init__(sock, name, STARTER_ANSWER_S, lambda: lost(self))
         self._process = Watched(0, pidfd)
         self._gone: asyncio.Future[None] | None = None
+        self._pass_on = kill
+        self._signals: set[asyncio.Task[None]] = set()
 
     async def start(
         self,
@@ -76,6 +89,38 @@ class Starter(Forker):
         except BaseException:
             child.give_up()
             raise
+
+    def listen(self, fd: int) -> None:
+        """Have it answer what a filter asks that was installed elsewhere; see `fuse/asking.py`.
+
+        Raises:
+            OSError: it has ended, or hangs.
+        """
+        self._sock.sendmsg(
+            [LISTEN], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
+        )
+
+    def _heard(self, data: bytes) -> bool:
+        if data[:1] != KILL:
+            return False
+        call, pid, signal = (number(data[1 + at * WORD :]) for at in range(3))
+        task = self._loop.create_task(self._signal(call, pid, signal))
+        self._signals.add(task)
+        task.add_done_callback(self._signals.discard)
+        return True
+
+    async def _signal(self, call: int, pid: int, signal: int) -> None:
+        """Send what a program sends that its kernel cannot, and say how that went."""
+        try:
+            await self._pass_on(pid, signal)
+            code = 0
+        except OneOSError as error:
+            code = error.errno or errno.EIO
+        except OSError as error:
+            code = error.errno or errno.EIO
+        with contextlib.suppress(OSError):
+            words = (word.to_bytes(WORD, "little") for word in (call, code))
+            self._sock.send(KILL + b"".join(words))
 
     def _kill(self) -> None:
         self._process.kill()

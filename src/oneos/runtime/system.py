@@ -168,8 +168,13 @@ class System:
         return self._control.state.manifest
 
     # --- doing ----------------------------------------------------------------------------------
-    async def kill(self, pid: int, number: int) -> None:
+    async def kill(self, pid: int, number: int, *, zombies: bool = True) -> None:
         """Send a signal to a process wherever it runs; a negative PID names its process group.
+
+        Args:
+            pid, number: as kill(2).
+            zombies: whether it succeeds, without effect, for a program that has ended and is still
+                in the table: as for a child that nobody has waited for.
 
         Raises:
             FileError: ESRCH, EINVAL, EHOSTUNREACH.
@@ -185,8 +190,9 @@ class System:
             await self._signal_at(host, pid, number, group)
             return
         if process.state != "running":
-            # As a zombie: a signal to it succeeds and changes nothing.
-            return
+            if zombies:
+                return
+            raise FileError(errno.ESRCH)
         await self._signal_at(process.host, pid, number, group)
 
     async def _signal_at(self, host: HostName, pid: int, number: int, group: bool) -> None:

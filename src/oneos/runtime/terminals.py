@@ -79,6 +79,7 @@ class Terminals:
         self._plumbing = plumbing
         self._interpreters = interpreters
         self.stopped: Callable[[int, int], None] = lambda pid, number: None
+        self.pressed: Callable[[Terminal, int], None] = lambda terminal, number: None
         self._here: dict[tuple[HostName, int], Terminal] = {}
         self._far: dict[tuple[int, HostName], Far] = {}
         self._opening: dict[tuple[int, HostName], asyncio.Lock] = {}
@@ -242,7 +243,11 @@ class Terminals:
         def stopped(os_pid: int, number: int) -> None:
             self._tell(terminal, os_pid, number)
 
-        return Leader(kind, environment | dict(kind.locale), lost, terminal.slave, stopped)
+        def pressed(number: int) -> None:
+            self.pressed(terminal, number)
+
+        given = environment | dict(kind.locale)
+        return Leader(kind, given, lost, terminal.slave, stopped, pressed)
 
     def _over(self, terminal: Terminal) -> None:
         """A terminal is at its end: its leader has ended, or another one takes its place."""

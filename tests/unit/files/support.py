@@ -32,6 +32,11 @@ from tests.unit.kernel.support import World
 ROOT = Caller()
 
 
+async def no_name_space() -> str:
+    """Where programs meet on a host that has none: nowhere inside."""
+    return ""
+
+
 class Nobody:
     """No kernel or program here keeps anything."""
 
@@ -70,7 +75,7 @@ class Host:
             self.homes,
             control,
             self.links,
-            Meetings(str(directory / "meet")),
+            Meetings(str(directory / "meet"), no_name_space),
         )
         self.agents: dict[str, Actor] = {}
         self.calls.serve(self.routes)

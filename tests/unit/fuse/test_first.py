@@ -4,6 +4,8 @@ For real: with PIDs of its own where this user may have them, else those tests a
 """
 
 import asyncio
+import errno
+import importlib
 import os
 import signal
 import socket
@@ -12,9 +14,13 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from oneos import fuse
+from oneos.errors import FileError
 from oneos.runtime.starter import Starter
 
 FIRST, COUNT = 1 << 21, 2400
@@ -50,11 +56,23 @@ class Bench:
 
     Attributes:
         proc: its /proc; -1 where it has the host's.
+        sent: the signals that its programs sent to the network.
+        answers: how those end, by errno; not before `may_answer`.
     """
 
-    def __init__(self, starter: Starter, proc: int) -> None:
-        self.starter = starter
+    def __init__(self, sock: socket.socket, first: int, proc: int) -> None:
+        self.starter = Starter(sock, first, self._kill, lambda starter: None)
         self.proc = proc
+        self.sent: list[tuple[int, int]] = []
+        self.answers: list[int] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def _kill(self, pid: int, number: int) -> None:
+        self.sent.append((pid, number))
+        await self.may_answer.wait()
+        if code := self.answers.pop(0):
+            raise FileError(code)
 
     async def run(self, number: int, *argv: str, env: dict[bytes, bytes] | None = None) -> Started:
         read, write = os.pipe()
@@ -105,7 +123,7 @@ async def make(directory: Path, count: int) -> Bench:
     if "pid" in kept:
         os.close(kept["pid"])
     sock = socket.socket(fileno=kept["starter"])
-    return Bench(Starter(sock, kept["first"], lambda starter: None), kept.get("proc", -1))
+    return Bench(sock, kept["first"], kept.get("proc", -1))
 
 
 async def close(bench: Bench) -> None:
@@ -238,3 +256,111 @@ async def test_what_cannot_be_executed_ends_as_in_sh(either: Bench, tmp_path: Pa
 async def test_argument_with_a_null_byte_is_refused_and_nothing_started(either: Bench) -> None:
     with pytest.raises(ValueError, match="null byte"):
         await either.run(840, "echo", "a\0b")
+
+
+KILLS = """
+import errno, os, sys
+for pid in map(int, sys.argv[2:]):
+    try:
+        os.kill(pid, int(sys.argv[1]))
+        print("sent")
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+"""
+
+
+async def test_kill_of_a_number_of_other_hosts_is_asked_for_and_its_errno_is_the_answers(
+    numbered: Bench,
+) -> None:
+    numbered.answers = [0, errno.ESRCH, errno.EHOSTUNREACH, 0]
+    others = ["70001", "70002", str(FIRST + COUNT), "-70003"]
+    shown = await numbered.run(850, sys.executable, "-S", "-c", KILLS, "10", *others)
+    assert shown.out.split() == ["sent", "ESRCH", "EHOSTUNREACH", "sent"]
+    assert numbered.sent == [(int(pid), 10) for pid in others]
+
+
+async def test_kill_of_what_the_kernel_knows_and_of_what_no_kernel_can_is_the_kernels(
+    numbered: Bench,
+) -> None:
+    own = ["860", "-860", "0", "-1", str(FIRST + 7), str(1 << 22), str(-(1 << 31))]
+    shown = await numbered.run(860, sys.executable, "-S", "-c", KILLS, "0", *own)
+    # Of all, a program is the only one here.
+    assert shown.out.split() == ["sent", "sent", "sent", "ESRCH", "ESRCH", "ESRCH", "ESRCH"]
+    assert numbered.sent == []
+
+
+async def test_kill_under_numbers_of_a_programs_own_is_not_asked_for(numbered: Bench) -> None:
+    text = f"""
+import ctypes, os, sys
+sys.argv = ["", "0", "77"]
+if ctypes.CDLL(None).unshare({0x20000000}):
+    sys.exit(9)
+if os.fork():
+    os.wait()
+else:
+    exec({KILLS!r})
+"""
+    shown = await numbered.run(870, sys.executable, "-S", "-c", text)
+    if shown.status == 9:
+        pytest.skip("a program may make no name space of PIDs here")
+    assert shown.out == "ESRCH\n"
+    assert numbered.sent == []
+
+
+async def test_program_without_rights_over_the_networks_is_told_so_and_nothing_is_sent(
+    numbered: Bench,
+) -> None:
+    if os.getuid():
+        pytest.skip("only root becomes another user")
+    numbered.answers = [0, errno.ESRCH]
+    text = "import os; os.setuid(12345)" + KILLS
+    shown = await numbered.run(880, sys.executable, "-S", "-c", text, "15", "70001", "70002")
+    assert shown.out.split() == ["EPERM", "ESRCH"]
+    assert numbered.sent == [(70001, 0), (70002, 0)]
+
+
+async def test_programs_start_and_signal_their_own_while_an_answer_is_awaited(
+    numbered: Bench,
+) -> None:
+    numbered.may_answer.clear()
+    numbered.answers = [0]
+    waits = asyncio.create_task(numbered.run(890, sys.executable, "-S", "-c", KILLS, "15", "70001"))
+    while not numbered.sent:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    shown = await numbered.run(891, sys.executable, "-S", "-c", KILLS, "0", "890")
+    assert shown.out == "sent\n"
+    numbered.may_answer.set()
+    assert (await waits).out == "sent\n"
+
+
+async def test_program_that_is_killed_while_it_waits_for_an_answer_ends(numbered: Bench) -> None:
+    numbered.may_answer.clear()
+    numbered.answers = [0, 0]
+    waits = asyncio.create_task(numbered.run(895, sys.executable, "-S", "-c", KILLS, "15", "70001"))
+    while not numbered.sent:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    shown = await numbered.run(896, sys.executable, "-S", "-c", KILLS, "9", "895")
+    assert shown.out == "sent\n"
+    assert (await waits).status == 128 + signal.SIGKILL
+    numbered.may_answer.set()
+    # The late answer is nobody's, and the next one its own.
+    shown = await numbered.run(897, sys.executable, "-S", "-c", KILLS, "15", "70002")
+    assert shown.out == "sent\n"
+
+
+def alone(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
+    """A module of those that a bare interpreter runs, which know each other by plain names."""
+    monkeypatch.syspath_prepend(str(Path(fuse.__file__).parent))
+    return importlib.import_module(name)
+
+
+def test_filter_is_known_for_both_kinds_of_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for machine in ("x86_64", "aarch64"):
+        assert len(alone(monkeypatch, "asking").program(machine, FIRST, COUNT)) == 8 * 13
+
+
+def test_greeting_with_a_listener_is_two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests = [["hello", {"client": True, "fds": True}], ["listener"]]
+    bodies = [msgspec.msgpack.encode(request) for request in requests]
+    expected = b"".join(len(body).to_bytes(4, "little") + body for body in bodies)
+    assert expected == alone(monkeypatch, "enter").GREETING

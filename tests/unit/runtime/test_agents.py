@@ -1,6 +1,7 @@
 """Real programs as agents: joined, ended, written down, and nothing of them left behind."""
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -33,6 +34,10 @@ from tests.unit.kernel.conftest import world  # noqa: F401
 from tests.unit.kernel.support import HUB, World
 
 
+async def nobody(pid: int, number: int) -> None:
+    raise FileError(errno.ESRCH)
+
+
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
@@ -55,8 +60,9 @@ class Bench:
         interpreters = Interpreters(["/bin/sh"], "", "auto")
         self.environments = Environments(HUB, str(directory / "envs"), self.tree, interpreters)
         self.terminals = Terminals(HUB, hub.links, plumbing, interpreters)
+        path = str(directory / "socket")
         namespace = NameSpace(
-            HUB, str(directory), str(directory / "socket"), list, "auto", str, lambda: NO_BLOCK
+            HUB, str(directory), path, list, "auto", str, lambda: NO_BLOCK, nobody
         )
         self.agents = Agents(
             HUB,

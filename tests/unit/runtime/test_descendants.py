@@ -28,6 +28,10 @@ SLEEP = [b"sleep", b"60"]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="name spaces take Linux")
 
 
+async def nobody(pid: int, number: int) -> None:
+    raise FileError(errno.ESRCH)
+
+
 @pytest.fixture
 def parent() -> Iterator[subprocess.Popen[bytes]]:
     """A program that has started two others, in a group of its own; it says their numbers."""
@@ -102,5 +106,5 @@ async def test_number_that_nobody_has_is_not_there(descendants: Descendants) -> 
 async def test_without_a_name_space_there_are_none(network: Network) -> None:  # noqa: F811
     await network.start(HUB)
     hub = network.hosts[0]
-    none = NameSpace(HUB, "", "", list, "auto", str, lambda: -1)
+    none = NameSpace(HUB, "", "", list, "auto", str, lambda: -1, nobody)
     assert Descendants(HUB, hub.control, hub.links, none.proc).here() == []

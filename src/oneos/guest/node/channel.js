@@ -17,7 +17,7 @@ const { WriteWrap, streamBaseState, kReadBytesOrError, kArrayBufferOffset } =
 
 // The binding's own functions, taken before they are replaced.
 const { existsSync, read, writeBuffer } = internalBinding('fs');
-// Pipe.connect too is refused to programs later.
+// Pipe.connect too is for the tree's names later.
 const { connect } = Pipe.prototype;
 
 // Most replies are below 200 bytes; more than this is allocated for the reply that needs it.

@@ -6,7 +6,7 @@
 
 const { Pipe } = require('./internals').internalBinding('pipe_wrap');
 
-// As it is before refuse.js: recordlock.js needs it, and is loaded long after.
+// As it is before sockets.js: recordlock.js needs it, and is loaded long after.
 const { bind } = Pipe.prototype;
 
 const OFFERED = { stdin: ['json', 'segment'], stdout: ['json', 'segment'], stderr: ['json'] };

@@ -12,8 +12,8 @@
 // every chance to change `fs`.
 const ALWAYS = [
   'internals', 'errors', 'limits', 'msgpack', 'channel', 'paths', 'steps', 'looks', 'names',
-  'files', 'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'children', 'processes',
-  'workers', 'offer',
+  'files', 'bind', 'descriptors', 'filesystem', 'modules', 'refuse', 'sockets', 'children',
+  'processes', 'workers', 'offer',
 ];
 const { readFileSync } = require('fs');
 const { Script } = require('vm');
@@ -139,6 +139,7 @@ function enter(given, isMainThread, workers) {
   load('./modules').install(given.stage);
   load('./offer').install();
   load('./refuse').install();
+  load('./sockets').install(channel);
   load('./children').install(channel);
   load('./processes').install(given, channel, workers.publish, isMainThread);
   if (isMainThread) {

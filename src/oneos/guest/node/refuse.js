@@ -1,9 +1,8 @@
 'use strict';
 // What this version leaves out, refused with an error that says so.
 //
-// Each of these would reach the host by a way of its own: sockets by a path, files read or written
-// by Node's C++ part. Refused at the binding, so that no way of
-// calling it slips past.
+// Each of these would reach the host by a way of its own: files read or written by Node's C++ part.
+// Refused at the binding, so that no way of calling it slips past.
 
 const { ERRNO, Fail, toError } = require('./errors');
 const { beforeLoading, internalBinding } = require('./internals');
@@ -19,17 +18,6 @@ function refusal(syscall, message, above) {
 // A function that throws ENOSYS with `message`.
 function refused(syscall, message) {
   return function refuse() { throw refusal(syscall, message, refuse); };
-}
-
-// Sockets with a name in the file system; abstract ones have none in the tree either.
-function refuseLocalSockets() {
-  const { Pipe } = internalBinding('pipe_wrap');
-  for (const name of ['bind', 'bind2']) {
-    if (Pipe.prototype[name]) Pipe.prototype[name] = () => -ERRNO.ENOTSUP;
-  }
-  for (const name of ['connect', 'connect2']) {
-    if (Pipe.prototype[name]) Pipe.prototype[name] = () => -ERRNO.ENOTSUP;
-  }
 }
 
 // What Node's C++ part would read and write on the host by itself.
@@ -110,7 +98,6 @@ function replaceLoadEnvFile() {
 }
 
 function install() {
-  refuseLocalSockets();
   refuseNativeFiles();
   replaceBlobs();
   replaceLoadEnvFile();

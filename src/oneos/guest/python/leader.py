@@ -25,6 +25,9 @@ TYPED_BYTES_MAX = 4096
 QUIET = (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU)
 """What is meant for the jobs. A shell ignores the same."""
 
+KEYS = (_signal.SIGINT, _signal.SIGQUIT)
+"""What a key sends here while the job in the foreground has no process yet."""
+
 FORGET, KEEP, SAVE = 0, 1, 2
 """What becomes of the modes that a job leaves: nothing; the next job's; its own when it goes on."""
 
@@ -52,6 +55,8 @@ class Leader:
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
         self.base = termios.tcgetattr(terminal)
         self.before = [(number, _signal.signal(number, _signal.SIG_IGN)) for number in QUIET]
+        for number in KEYS:
+            _signal.signal(number, self.pressed)
         _signal.signal(_signal.SIGCHLD, self.changed)
 
     def child(self) -> None:
@@ -76,6 +81,10 @@ class Leader:
                 return
             stopped = found.si_status if found.si_code == posix.CLD_STOPPED else 0
             self.runtime.send(b"Z" + word(found.si_pid) + word(stopped))
+
+    def pressed(self, number: int, _frame: "Any") -> None:
+        """A key was meant for a program that is still to be started."""
+        self.runtime.send(b"I" + word(number))
 
     def place(self, pid: int, request: bytes) -> int:
         """Put a new child into the group of its job; that group."""

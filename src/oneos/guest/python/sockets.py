@@ -1,12 +1,11 @@
 """`_socket.socket` for a program: unix sockets whose names are in the tree.
 
 The tree has the name; what lies behind it is a socket of this host, at a path that the Runtime
-gives. It is reached through a descriptor of its directory, since an address has room for 108 bytes
-only. The kernel then knows the socket by that path; so each address that comes from the kernel is
-put back into the name that the program knows. Everything else is C's.
+gives. An address has room for 108 bytes only: a longer path is reached through a descriptor of its
+directory. The kernel then knows the socket by what it was bound to; so each address that comes from
+the kernel is put back into the name that the program knows. Everything else is C's.
 """
 
-import _stat
 import errno
 import posix
 from collections import OrderedDict
@@ -26,6 +25,9 @@ NAMES_KEPT_MAX = 4096
 """Sockets of which the program's own name is known: as many as a program may have files open."""
 
 OURS = "/proc/self/fd/"
+
+ADDRESS_BYTES_MAX = 107
+"""Of the path in an address; one byte more ends it."""
 
 
 def make_socket(base: "Any", unix: "int | None", descriptors: "Descriptors") -> "type[Any]":
@@ -48,34 +50,48 @@ def make_socket(base: "Any", unix: "int | None", descriptors: "Descriptors") -> 
         return (paths.writable(address, making=True) if making else paths.locate(address)) or None
 
     def at(
-        where: bytes, address: "Any", act: "Callable[[Any], Any]", *, binding: bool = False
+        path: str, address: "Any", act: "Callable[[Any], Any]", *, binding: bool = False
     ) -> "Any":
-        """`act` with the kernel's address of a socket of the tree."""
-        directory, _, name = channel.call("meeting", where).rpartition("/")
-        # Where this program has bound it, that is its name, however it is reached.
-        if binding or name not in known:
-            known[name] = to_str(to_bytes(address))
-        while len(known) > NAMES_KEPT_MAX:
-            known.popitem(last=False)
+        """`act` with the kernel's address of a socket that is at a path of the host."""
+        directory, _, name = path.rpartition("/")
+        if len(to_bytes(path)) <= ADDRESS_BYTES_MAX:
+            remember(path, address, binding)
+            return act(path)
         fd = real["open"](directory, posix.O_PATH | posix.O_DIRECTORY | posix.O_CLOEXEC)
         try:
-            return act(f"{OURS}{fd}/{name}")
+            short = f"{OURS}{fd}/{name}"
+            remember(name, address, binding)
+            return act(short)
         finally:
             real["close"](fd)
+
+    def remember(shown: str, address: "Any", binding: bool) -> None:
+        # Where this program has bound it, that is its name, however it is reached.
+        if binding or shown not in known:
+            known[shown] = to_str(to_bytes(address))
+        while len(known) > NAMES_KEPT_MAX:
+            known.popitem(last=False)
 
     def reaching(where: bytes, address: "Any", act: "Callable[[Any], Any]") -> "Any":
         """As `at`; that nobody of this host has bound it means that nobody listens."""
         try:
-            return at(where, address, act)
+            return at(channel.call("meeting", where), address, act)
         except FileNotFoundError:
             channel.call("stat", where, True)
         raise os_error(errno.ECONNREFUSED)
 
     def named(address: "Any") -> "Any":
         """An address as the program knows it."""
-        if not isinstance(address, str) or not address.startswith(OURS):
+        if not isinstance(address, str) or not address.startswith("/"):
             return address
-        return known.get(address.rpartition("/")[2], address)
+        if address.startswith(OURS):
+            return known.get(address.rpartition("/")[2], address)
+        if address in known:
+            return known[address]
+        # Another program's: behind the descriptor that leads to the tree is the name.
+        parts = address.split("/", 5)
+        inside = len(parts) > 5 and parts[1] == "proc" and parts[3] == "fd"
+        return "/" + parts[5] if inside else address
 
     class socket(base):  # type: ignore[misc]
         __slots__ = ()
@@ -87,13 +103,14 @@ def make_socket(base: "Any", unix: "int | None", descriptors: "Descriptors") -> 
             if where is None:
                 return base.bind(self, address)  # type: ignore[no-any-return]
             try:
-                channel.call("mknod", where, _stat.S_IFSOCK | 0o777 & ~descriptors._umask)
+                path, made = channel.call("bind", where, 0o777 & ~descriptors._umask)
             except FileExistsError:
                 raise os_error(errno.EADDRINUSE) from None
             try:
-                at(where, address, lambda path: base.bind(self, path), binding=True)
+                at(path, address, lambda path: base.bind(self, path), binding=True)
             except BaseException:
-                channel.post("unlink", where)
+                if made:
+                    channel.post("unlink", where)
                 raise
             return None
 
@@ -111,7 +128,8 @@ def make_socket(base: "Any", unix: "int | None", descriptors: "Descriptors") -> 
             if where is None:
                 return base.connect_ex(self, address)  # type: ignore[no-any-return]
             try:
-                found = at(where, address, lambda path: base.connect_ex(self, path))
+                path = channel.call("meeting", where)
+                found = at(path, address, lambda path: base.connect_ex(self, path))
             except OSError as error:
                 return error.errno or errno.EIO
             return errno.ECONNREFUSED if found == errno.ENOENT else found
