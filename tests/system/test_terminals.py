@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.namespaces import no_name_space
 from tests.support.terminal import Person, person
 from tests.system.support import HOME, ONEOS, USER, Cluster, wait_until
 
@@ -20,6 +21,7 @@ ENTERED = "\x1b[?2004l"
 """What the line editor shows last of a line: what follows is the command's."""
 
 ASK = "python3 -c 'print(input(str(6 * 7)) * 2)'"
+NATIVE_ASK = """bash -c 'read a; echo its own $a; read b </dev/tty; echo $b$b'"""
 CURSES = """
 import curses
 
@@ -105,6 +107,23 @@ def test_ctrl_z_stops_a_job_that_fg_and_bg_have_go_on(at_prompt: AtPrompt, on: s
     at_prompt.prompt()
     at_prompt.line("jobs")
     assert "Stopped" not in at_prompt.prompt()
+
+
+@pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}")
+@HOSTS
+def test_a_native_job_is_stopped_goes_on_and_is_killed(at_prompt: AtPrompt, on: str) -> None:
+    first = "echo 42" if on else "python3 -c 'print(6 * 7)'"
+    at_prompt.line(f"{first} | {on}{NATIVE_ASK}")
+    at_prompt.person.see("its own 42")
+    at_prompt.person.press("\x1a", "[1]+  Stopped")
+    at_prompt.prompt()
+    assert at_prompt.status() == 148
+    at_prompt.line("fg")
+    at_prompt.person.press("ab\r", "abab")
+    at_prompt.prompt()
+    at_prompt.line(f"{on}bash -c 'kill -KILL $$'")
+    at_prompt.prompt()
+    assert at_prompt.status() == 137
 
 
 @HOSTS

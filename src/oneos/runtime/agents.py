@@ -36,6 +36,7 @@ from oneos.runtime.ends import Ends, Pipes, Standard
 from oneos.runtime.environments import Environment, Environments, searched
 from oneos.runtime.forker import Forked
 from oneos.runtime.interpreters import Interpreters
+from oneos.runtime.leader import Leader
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
@@ -299,12 +300,15 @@ class Agents:
         if inside is not None and agent.terminal is None:
             await self._spawn_inside(agent, inside, fds)
             return
+        if inside is not None:
+            if await self._spawn_inside_at(agent, inside, fds):
+                return
+            self.admit()
         argv, given = self.command(agent)
         environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath)), **given}
         warm = start.interpreter == "python" and inside is None
         if agent.terminal is not None:
-            # Of the name space too: it has to be one of the session that the terminal belongs to.
-            if await self._spawn_at(agent.terminal, agent, argv, environment, fds, warm):
+            if await self._spawn_at(agent, argv, environment, fds, warm):
                 return
             self.admit()
         elif warm:
@@ -352,18 +356,30 @@ class Agents:
         self.start_task(self._watch_forked(agent, warm), f"agent {agent.start.pid}")
         return True
 
-    async def _spawn_at(
-        self,
-        terminal: Terminal,
-        agent: Agent,
-        argv: Sequence[str | bytes],
-        environment: dict[bytes, bytes],
-        fds: dict[int, int],
-        warm: bool,
+    async def _spawn_inside_at(
+        self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
     ) -> bool:
-        """Start a program of a terminal; False where it can only be none of that session."""
-        leader = terminal.leader
-        if leader is None:
+        """Start a program of the name space at a terminal: it has to be one of the session that
+        this belongs to. False where it cannot be started there."""
+        start = agent.start
+        leader, note = self._leading(agent)
+        number, where = self._namespace.place(start.pid)
+        standard = [fds[0], fds[1], fds[2]]
+        started = await leader.start_inside(
+            arguments,
+            (number, where, start.cwd),
+            self._environment_inside(agent),
+            standard,
+            start.umask,
+            agent.job,
+            note,
+        )
+        return self._started_at(agent, started)
+
+    def _leading(self, agent: Agent) -> tuple[Leader, Callable[[int], None]]:
+        """The leader of an agent's terminal; and what notes the agent before it runs."""
+        terminal = agent.terminal
+        if terminal is None or terminal.leader is None:
             raise NetworkError("the terminal is gone", errno=errno.EIO)
 
         def note(os_pid: int) -> None:
@@ -371,6 +387,25 @@ class Agents:
             self.note(agent, os_pid)
             terminal.agents[os_pid] = agent.start.pid
 
+        return terminal.leader, note
+
+    def _started_at(self, agent: Agent, started: Forked | None) -> bool:
+        if started is None:
+            return False
+        agent.watched, agent.group = started.watched, started.group
+        self.start_task(self._watch_forked(agent, started), f"agent {agent.start.pid}")
+        return True
+
+    async def _spawn_at(
+        self,
+        agent: Agent,
+        argv: Sequence[str | bytes],
+        environment: dict[bytes, bytes],
+        fds: dict[int, int],
+        warm: bool,
+    ) -> bool:
+        """Start a program of a terminal; False where it can only be none of that session."""
+        leader, note = self._leading(agent)
         words = [os.fsencode(word) for word in argv]
         own = agent.start.env if warm else None
         kind = kind_of(words[0], agent.start.env) if warm else None
@@ -378,11 +413,7 @@ class Agents:
         started = await leader.start(
             words, own, kind, environment, standard, agent.start.umask, agent.job, note
         )
-        if started is None:
-            return False
-        agent.watched, agent.group = started.watched, started.group
-        self.start_task(self._watch_forked(agent, started), f"agent {agent.start.pid}")
-        return True
+        return self._started_at(agent, started)
 
     def _execute(
         self,

@@ -75,19 +75,21 @@ class Forker:
         """Whether it has ended or was ended."""
         return self._sock.fileno() < 0
 
-    async def fork(self, fds: Sequence[int], *words: int) -> Child:
+    async def fork(self, fds: Sequence[int], *words: int, where: bytes = b"") -> Child:
         """Have it fork.
 
         Args:
             fds: descriptors for the child.
             words: what else it has to know: the child's number, where that can be chosen; of one
                 that leads a terminal's session, the job that the child belongs to.
+            where: of such a one, the name space that the child is to be in; see `NameSpace.place`.
 
         Raises:
             OSError: it could not, or did not answer; in the latter case it has ended.
         """
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
-        request = FORK + b"".join(word.to_bytes(WORD, "little", signed=True) for word in words)
+        numbers = [word.to_bytes(WORD, "little", signed=True) for word in words]
+        request = b"".join([FORK, *numbers, where])
         answer = self._ask(request, FORK, [rights])
         try:
             data, pidfd = await self._answer(answer, self._answer_s)

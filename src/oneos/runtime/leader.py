@@ -7,6 +7,7 @@ says which program was stopped. What it does is decided in `guest/python/leader.
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Callable, Mapping, Sequence
 
@@ -82,6 +83,36 @@ class Leader(Zygote):
         if len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None
         return await start_by(self, identity, fds, note, *job)
+
+    async def start_inside(
+        self,
+        argv: Sequence[bytes],
+        place: tuple[int, bytes, bytes],
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+        umask: int,
+        job: tuple[int, bool],
+        note: Callable[[int], None],
+    ) -> Forked | None:
+        """Start a program of the terminal in the name space, as `start`.
+
+        Args:
+            argv, environment: what is executed there.
+            place: its number there, which name space that is, and its directory there.
+
+        Returns:
+            None where its arguments do not fit, or the host's Python cannot enter a name space.
+        """
+        number, where, cwd = place
+        identity = identity_of(argv, environment, umask, cwd)
+        if len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
+            return None
+        try:
+            return await start_by(self, identity, fds, note, *job, number, where=where)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            return None
 
     async def ask(self, request: bytes) -> bytes:
         """Have it do something with the terminal; its answer. Raises OSError: it has ended."""

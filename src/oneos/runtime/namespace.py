@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"
 """Where the host's own programs are found, after those of the tree's /bin."""
 
-_ENTER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "fuse", "enter.py")
+_FUSE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "fuse")
+_ENTER, _CALLS = os.path.join(_FUSE, "enter.py"), os.path.join(_FUSE, "calls.py")
 
 _SYSTEM = (b"/bin/", b"/lib/", b"/opt/", b"/sbin/", b"/usr/")
 """Where programs lie that a name space shows; see `oneos.fuse.view`."""
@@ -281,10 +282,24 @@ class NameSpace:
         Raises:
             UserError: the name space is gone; `ready` makes a new one.
         """
+        number, kinds = self._entered(pid)
+        return [sys.executable, "-S", "-I", _ENTER, str(number), ",".join(kinds), cwd, *arguments]
+
+    def place(self, pid: int) -> tuple[int, bytes]:
+        """The number of a program that is forked into the name space, and how that is entered: as
+        `guest/python/inside.py` takes it.
+
+        Raises:
+            UserError: the name space is gone; `ready` makes a new one.
+        """
+        number, kinds = self._entered(pid)
+        return number, b"\0".join(map(os.fsencode, [_CALLS, *kinds]))
+
+    def _entered(self, pid: int) -> tuple[int, list[str]]:
+        """Which number a program has there, 0: any; and what it enters, in order."""
         fds = self._here().fds
         kinds = [f"/proc/{os.getpid()}/fd/{fds[kind]}" for kind in _ENTERED if kind in fds]
-        number = str(pid) if "pid" in fds else "0"
-        return [sys.executable, "-S", "-I", _ENTER, number, ",".join(kinds), cwd, *arguments]
+        return pid if "pid" in fds else 0, kinds
 
     def _here(self) -> _Made:
         if self._made is None:
