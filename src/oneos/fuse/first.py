@@ -126,6 +126,10 @@ class First:
             self._start(number, fds)
         elif request[:1] == b"R":
             self._send(b"R", self._ended(number))
+        elif request[:1] == b"K":
+            # A child that another process makes for us; it runs only after this.
+            self._programs.add(number)
+            self._send(b"K", 0)
         for fd in fds:
             os.close(fd)
         return True

@@ -19,7 +19,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
@@ -35,6 +35,7 @@ from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends, Pipes, Standard
 from oneos.runtime.environments import Environment, Environments, searched
 from oneos.runtime.forker import Forked
+from oneos.runtime.inner import Inners, Site
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.leader import Leader
 from oneos.runtime.namespace import NameSpace
@@ -101,6 +102,7 @@ class Agents:
         self._directory = directory
         self._socket_path = socket_path
         self.warmth = Warmth()
+        self.inners = Inners()
         self._agents: dict[int, Agent] = {}
         self._awaited: dict[int, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -323,15 +325,60 @@ class Agents:
         start = agent.start
         environment = self._environment_inside(agent)
         standard = [fds[0], fds[1], fds[2]]
-        forked = await self._namespace.start(
-            start.pid, start.cwd, start.umask, arguments, environment, standard
-        )
-        agent.watched = forked.watched
+        starter = self._namespace.starter
+
+        async def execute(
+            argv: Sequence[bytes], environment: Mapping[bytes, bytes], fds: Sequence[int]
+        ) -> Forked:
+            return await self._namespace.start(0, b"/", 0o022, argv, environment, fds)
+
+        async def adopt(pid: int, os_pid: int) -> int:
+            await starter.keep(pid)
+            return 0
+
+        def note(os_pid: int) -> None:
+            self.admit()
+            self.note(agent, os_pid)
+
+        site = Site(starter, starter, execute, adopt, by_own=True)
+        forked = await self._fork_inside(agent, site, arguments, environment, standard, note)
+        if forked is not None:
+            agent.watched = forked.watched
+        else:
+            forked = await self._namespace.start(
+                start.pid, start.cwd, start.umask, arguments, environment, standard
+            )
+            agent.watched = forked.watched
+            if agent.os_pid:
+                self.note(agent, agent.os_pid)
         if self._closing:
             forked.watched.kill()
-        if agent.os_pid:
-            self.note(agent, agent.os_pid)
         self.start_task(self._watch_forked(agent, forked), f"agent {start.pid}")
+
+    async def _fork_inside(
+        self,
+        agent: Agent,
+        site: Site,
+        arguments: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+        note: Callable[[int], None],
+    ) -> Forked | None:
+        """Start a Python program of the name space warm; None: it has to start cold."""
+        start = agent.start
+        if start.interpreter != "python":
+            return None
+        pid = start.pid if self._namespace.proc() >= 0 else 0
+        return await self.inners.start(
+            site,
+            pid,
+            start.cwd,
+            arguments,
+            environment,
+            fds,
+            start.umask,
+            note,
+        )
 
     async def _spawn_warm(
         self,
@@ -364,16 +411,32 @@ class Agents:
         start = agent.start
         leader, note = self._leading(agent)
         number, where = self._namespace.place(start.pid)
+        environment = self._environment_inside(agent)
         standard = [fds[0], fds[1], fds[2]]
-        started = await leader.start_inside(
-            arguments,
-            (number, where, start.cwd),
-            self._environment_inside(agent),
-            standard,
-            start.umask,
-            agent.job,
-            note,
-        )
+
+        async def execute(
+            argv: Sequence[bytes], environment: Mapping[bytes, bytes], fds: Sequence[int]
+        ) -> Forked | None:
+            place = (0, where, b"/")
+            return await leader.start_inside(
+                argv, place, environment, fds, 0o022, (0, False), lambda os_pid: None
+            )
+
+        async def adopt(pid: int, os_pid: int) -> int:
+            return await leader.adopt(agent.job, os_pid)
+
+        site = Site(leader, self._namespace.starter, execute, adopt, by_own=False)
+        started = await self._fork_inside(agent, site, arguments, environment, standard, note)
+        if started is None:
+            started = await leader.start_inside(
+                arguments,
+                (number, where, start.cwd),
+                environment,
+                standard,
+                start.umask,
+                agent.job,
+                note,
+            )
         return self._started_at(agent, started)
 
     def _leading(self, agent: Agent) -> tuple[Leader, Callable[[int], None]]:
@@ -661,6 +724,7 @@ class Agents:
             if self._tasks:
                 await asyncio.wait(list(self._tasks), timeout=wait_s)
         await self.warmth.close()
+        await self.inners.close()
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:

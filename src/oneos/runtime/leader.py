@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from oneos.guest import launch_python
 from oneos.limits import TERMINAL_ANSWER_S, ZYGOTE_REQUEST_BYTES_MAX
-from oneos.runtime.forker import Forked
+from oneos.runtime.forker import WORD, Forked, number
 from oneos.runtime.warmth import Kind, identity_of, start_by
 from oneos.runtime.zygote import Zygote
 
@@ -103,16 +103,29 @@ class Leader(Zygote):
         Returns:
             None where its arguments do not fit, or the host's Python cannot enter a name space.
         """
-        number, where, cwd = place
+        own, where, cwd = place
         identity = identity_of(argv, environment, umask, cwd)
         if len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None
         try:
-            return await start_by(self, identity, fds, note, *job, number, where=where)
+            return await start_by(self, identity, fds, note, *job, own, where=where)
         except OSError as error:
             if error.errno != errno.ENOSYS:
                 raise
             return None
+
+    async def adopt(self, job: tuple[int, bool], os_pid: int) -> int:
+        """Have a program in a job that a warm interpreter of the name space forked; its group.
+
+        Raises:
+            OSError: it cannot be in it.
+        """
+        numbers = b"".join(int(x).to_bytes(WORD, "little", signed=True) for x in (*job, os_pid))
+        group = number(await self.ask(b"A" + numbers))
+        if not group:
+            raise ProcessLookupError(errno.ESRCH, "the terminal is gone")
+        self._children += 1
+        return group
 
     async def ask(self, request: bytes) -> bytes:
         """Have it do something with the terminal; its answer. Raises OSError: it has ended."""

@@ -301,6 +301,11 @@ class NameSpace:
         kinds = [f"/proc/{os.getpid()}/fd/{fds[kind]}" for kind in _ENTERED if kind in fds]
         return pid if "pid" in fds else 0, kinds
 
+    @property
+    def starter(self) -> Starter:
+        """The process that starts programs here. Raises UserError: the name space is gone."""
+        return self._here().starter
+
     def _here(self) -> _Made:
         if self._made is None:
             raise UserError("the name space is gone", errno=8)

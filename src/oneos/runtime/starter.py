@@ -14,8 +14,10 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from oneos.limits import STARTER_ANSWER_S
-from oneos.runtime.forker import Forked, Forker
+from oneos.runtime.forker import WORD, Forked, Forker
 from oneos.runtime.watched import Watched
+
+_KEEP = b"K"
 
 
 class Starter(Forker):
@@ -73,6 +75,12 @@ class Starter(Forker):
         except BaseException:
             child.give_up()
             raise
+
+    async def keep(self, pid: int) -> None:
+        """Have it keep how a program ends that a warm interpreter forks for it. Raises OSError."""
+        request = _KEEP + pid.to_bytes(WORD, "little", signed=True)
+        await self._answer(self._ask(request, _KEEP), STARTER_ANSWER_S)
+        self._children += 1
 
     def _kill(self) -> None:
         self._process.kill()

@@ -79,6 +79,18 @@ class Gates:
             self.of[pid] = self.gate
         return pid, received[0] if received else -1
 
+    def adopt(self, pid: int, group: int) -> None:
+        """Have a child of the gate that a program of it has made put into a group.
+
+        Raises:
+            OSError: there is no gate.
+        """
+        if self.gate is None:
+            raise OSError(errno.ESRCH, "")
+        self.gate.send(b"A" + words([pid, group]))
+        self.gate.recv(MESSAGE_BYTES)
+        self.of[pid] = self.gate
+
     def make(self, code: bytes, kinds: list[bytes], fds: list[int]) -> Socket:
         """A gate, which does not keep `fds`; what it could not do shows as its end."""
         # Those before it have ended, unless their programs go on.
@@ -147,6 +159,10 @@ def serve(gates: Gates, code: bytes, kinds: list[bytes], leader: Socket) -> None
             leader.send(status_of(int.from_bytes(request[1:], "little")))
             continue
         number, group = (int.from_bytes(request[at : at + WORD], "little") for at in (1, 1 + WORD))
+        if request[:1] == b"A":
+            place(number, group)
+            leader.send(words([number]))
+            continue
         try:
             pid, pidfd = calls["fork"](number)
         except OSError as error:
@@ -166,11 +182,12 @@ def serve(gates: Gates, code: bytes, kinds: list[bytes], leader: Socket) -> None
 
 def place(pid: int, group: int) -> None:
     """Put a child into a group, or into one of its own where all others of that have ended."""
-    try:
-        posix.setpgid(pid, group)
-    except OSError:
-        if group:
-            place(pid, 0)
+    for wanted in (group, 0):
+        try:
+            posix.setpgid(pid, wanted)
+            return
+        except OSError:
+            continue
 
 
 def status_of(pid: int) -> bytes:

@@ -117,12 +117,26 @@ class Leader:
             real["tcsetpgrp"](self.terminal, group)
         return pid, group, pidfd
 
+    def adopt(self, job: int, foreground: int, pid: int) -> int:
+        """Take a program for one of ours that a warm interpreter of the name space forked; the
+        group of its job."""
+        if self.gates is None:
+            return 0
+        self.gates.adopt(pid, self.groups.get(job, 0))
+        group: int = real["getpgid"](pid)
+        self.groups[job] = group
+        if foreground:
+            real["tcsetpgrp"](self.terminal, group)
+        return group
+
     def answer(self, request: bytes) -> tuple[bytes, bytes]:
         """Do one request that is about the terminal; what to answer, and to write there then."""
         kind, rest = request[:1], request[1:]
         try:
             if kind == b"G":
                 self.go_on(*words(rest))
+            elif kind == b"A":
+                return word(self.adopt(*words(rest))), b""
             elif kind == b"M":
                 return b"", rest
             elif kind == b"H":
