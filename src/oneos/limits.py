@@ -654,6 +654,10 @@ INNER_MAX = 16
 """Warm interpreters of the name space: one, and one for each terminal with Python programs there.
 Each is 9 MiB, 4 of them its own."""
 
+INNER_STARTS_MAX = 6
+"""Warm interpreters of the name space started within ZYGOTE_STARTS_WINDOW_S: as many people as open
+a terminal in a minute. Where there can be none, each try costs as much as a cold start."""
+
 INNER_REST_S = 300.0
 """After so long without a Python program its warm interpreter of the name space ends: a pause of
 somebody at a prompt, and not a night."""

@@ -78,7 +78,8 @@ print(os.getppid(), os.getpgrp() == os.getpid(), os.getsid(0), resource.getrlimi
 for name in ("comm", "environ"):
     print(open("/proc/self/" + name).read())
 print(os.readlink("/proc/self/exe"), sorted(os.listdir("/proc/self/fd")))
-print([line for line in open("/proc/self/status") if line[:3] in ("Cap", "Sig", "Thr")])
+kinds = ("CapEff", "CapAmb", "SigBlk", "SigIgn", "SigCgt", "Thread")
+print([line for line in open("/proc/self/status") if line.startswith(kinds)])
 print(sys.stdin, sys.stdout, sys.stderr, sys.stdout.line_buffering, sys.stderr.line_buffering)
 import ctypes, random, socket, threading
 assert ctypes.CDLL(None).getpid() == threading.get_native_id() == os.getpid()

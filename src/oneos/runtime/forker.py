@@ -65,6 +65,8 @@ class Forker:
         self._lost = lost
         self._children = 0
         self._retired = False
+        self.followers: list[Callable[[], None]] = []
+        """Called when it has ended: what cannot go on without it."""
         self._answers: deque[tuple[bytes, Answer]] = deque()
         self._sock.setblocking(False)
         self._loop = asyncio.get_running_loop()
@@ -204,6 +206,8 @@ class Forker:
                 # Nobody may be waiting for it.
                 answer.exception()
         self._lost()
+        for follow in list(self.followers):
+            follow()
 
     def _kill(self) -> None:
         """Kill the process, and have it waited for."""

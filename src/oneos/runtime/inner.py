@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,12 @@ from oneos.guest import launch_python
 from oneos.limits import (
     INNER_MAX,
     INNER_REST_S,
+    INNER_STARTS_MAX,
     ZYGOTE_ANSWER_S,
     ZYGOTE_READY_S,
     ZYGOTE_REQUEST_BYTES_MAX,
     ZYGOTE_STARTS_AFTER_S,
+    ZYGOTE_STARTS_WINDOW_S,
 )
 from oneos.runtime.forker import FORK, READY, WORD, Forked, Forker, number
 from oneos.runtime.warmth import Kind, identity_of, kind_of
@@ -145,6 +148,7 @@ class Inners:
         self._rests: dict[Inner, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._making: set[tuple[Forker, Forker]] = set()
+        self._starts: deque[float] = deque()
         self._closed = False
 
     def numbers(self) -> set[int]:
@@ -239,6 +243,12 @@ class Inners:
         key = (site.parent, site.space)
         if self._closed or key in self._making or len(self._kept) >= INNER_MAX:
             return
+        now = asyncio.get_running_loop().time()
+        while self._starts and self._starts[0] < now - ZYGOTE_STARTS_WINDOW_S:
+            self._starts.popleft()
+        if len(self._starts) >= INNER_STARTS_MAX:
+            return
+        self._starts.append(now)
         self._making.add(key)
         task = asyncio.create_task(self._make(site, kind), name="warm interpreter inside")
         self._tasks.add(task)
@@ -252,6 +262,7 @@ class Inners:
                 return
             self._kept[site.parent, site.space] = (kind, inner)
             self._rest_later(inner)
+            site.parent.followers.append(inner.end)
             await inner.until_ready()
         except (OSError, OneOSError) as error:
             log.warning("no warm interpreter in the name space: %s", error)
@@ -282,6 +293,9 @@ class Inners:
         self._rests[inner] = loop.call_later(INNER_REST_S, inner.end)
 
     def _lost(self, inner: Inner) -> None:
+        for parent, _ in self._kept:
+            if inner.end in parent.followers:
+                parent.followers.remove(inner.end)
         if (timer := self._rests.pop(inner, None)) is not None:
             timer.cancel()
         for key, (_, kept) in list(self._kept.items()):

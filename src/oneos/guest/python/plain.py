@@ -136,7 +136,7 @@ def become(
     posix.umask(umask)
     take_environment(pairs)
     time.tzset()
-    title.show(argv, [name + b"=" + value for name, value in posix.environ.items()])
+    title.show(argv, [name + b"=" + value for name, value in pairs])
     for name in own | {"_ctypes", "_socket"}:
         sys.modules.pop(name, None)
     make_streams()
