@@ -682,3 +682,15 @@ ZYGOTE_STARTS_WINDOW_S = 60.0
 ZYGOTE_REQUEST_BYTES_MAX = 64 * 1024
 """Arguments and environment of a warm start: one datagram in an empty socket, whose buffer holds
 200 KiB. What is longer takes the cold way, where the kernel's own limits hold."""
+
+INNER_MAX = 16
+"""Warm interpreters of the name space: one, and one for each terminal with Python programs there.
+Each is 9 MiB, 4 of them its own."""
+
+INNER_STARTS_MAX = 6
+"""Warm interpreters of the name space started within ZYGOTE_STARTS_WINDOW_S: as many people as open
+a terminal in a minute. Where there can be none, each try costs as much as a cold start."""
+
+INNER_REST_S = 300.0
+"""After so long without a Python program its warm interpreter of the name space ends: a pause of
+somebody at a prompt, and not a night."""

@@ -22,6 +22,7 @@ ENTERED = "\x1b[?2004l"
 """What the line editor shows last of a line: what follows is the command's."""
 
 ASK = "python3 -c 'print(input(str(6 * 7)) * 2)'"
+NATIVE_ASK = """bash -c 'echo its own $((6 * 7)); read b </dev/tty; echo $b$b'"""
 CURSES = """
 import curses
 
@@ -120,6 +121,24 @@ def test_ctrl_c_ends_the_line_of_a_job_that_fg_brought_back(at_prompt: AtPrompt)
     at_prompt.person.press("\x03", "KeyboardInterrupt")
     assert "not" not in at_prompt.prompt()
     assert at_prompt.status() == 130
+
+
+@pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}")
+@HOSTS
+def test_a_native_job_is_stopped_goes_on_and_is_killed(at_prompt: AtPrompt, on: str) -> None:
+    # Here it is in one group with a program that is no native one.
+    first = "" if on else "python3 -c pass | "
+    at_prompt.line(f"{first}{on}{NATIVE_ASK}")
+    at_prompt.person.see("its own 42")
+    at_prompt.person.press("\x1a", "[1]+  Stopped")
+    at_prompt.prompt()
+    assert at_prompt.status() == 148
+    at_prompt.line("fg")
+    at_prompt.person.press("ab\r", "abab")
+    at_prompt.prompt()
+    at_prompt.line(f"{on}bash -c 'kill -KILL $$'")
+    at_prompt.prompt()
+    assert at_prompt.status() == 137
 
 
 @HOSTS

@@ -70,8 +70,10 @@ class Tree:
 
         async def virtual(at: Virtual) -> Look:
             await check_slash(at, caller)
-            # Facts of the network change without notice.
-            return Look(await stat_virtual(at.facts, at.path, at.place, caller))
+            # Facts of the network change without notice; but not the directory of all of them,
+            # if no link led there.
+            fixed = not at.place and at.path == path
+            return Look(await stat_virtual(at.facts, at.path, at.place, caller), fixed, fixed)
 
         return await self._at(
             path,

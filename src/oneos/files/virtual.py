@@ -78,7 +78,8 @@ async def stat_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) 
 
 def _attributes(found: Dir | File | Node, path: bytes) -> Attributes:
     if isinstance(found, Dir):
-        mode, nlink, size, rdev = stat.S_IFDIR | 0o755, 2, len(found.names), 0
+        # As in the kernel's /proc: the number of names does not show.
+        mode, nlink, size, rdev = stat.S_IFDIR | 0o755, 2, 0, 0
     elif isinstance(found, File):
         # As in the kernel's /proc: the size of what is made on opening is not known before.
         mode, nlink, size, rdev = stat.S_IFREG | 0o444, 1, 0, 0

@@ -39,14 +39,6 @@ OWN = {_signal.SIGCONT, _signal.SIGTTIN, _signal.SIGTTOU, _signal.SIGTSTP}
 """What is not passed on: it comes from the program, or has reached it as one of its group."""
 
 
-GREETING = b"\x15\0\0\0\x92\xa5hello\x82\xa6client\xc3\xa3fds\xc3\x0a\0\0\0\x91\xa8listener"
-"""Two requests of docs/guest-protocol.md, the second with the descriptor: `["hello", {"client":
-true, "fds": true}]` and `["listener"]`."""
-
-LISTENER_S = 20.0
-"""For the Runtime to take it over: 1 ms, some seconds where it is busy."""
-
-
 def main() -> None:
     """See the module."""
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
@@ -56,75 +48,25 @@ def main() -> None:
     fds = [posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC) for path in kinds.split(b",")]
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     sock.connect(runtime)
-    named = terminals_of(terminals)
     for fd in fds:
         calls.setns(fd)
-    reopen(named)
+    calls.name_terminals(terminals)
     environment = posix.environ
-    calls.ignore(ignored)
     if number == b"0":
-        calls.execute(cwd, arguments, environment)
+        calls.execute(cwd, arguments, environment, ignored)
     # Blocked before there is a program to pass them on to, and in this process for good.
     mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     pid, pidfd = calls.fork(int(number))
     if pid == 0:
         calls.die_with_parent()
-        have_kill_asked(int(first), int(size), sock)
+        asking.offer(int(first), int(size), sock)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-        calls.execute(cwd, arguments, environment)
+        calls.execute(cwd, arguments, environment, ignored)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, OWN)
     # The program's streams are its own: whoever reads them waits for its copies to be closed.
     posix.closerange(0, pidfd)
     posix.closerange(pidfd + 1, posix.sysconf("SC_OPEN_MAX"))
     stand_for(pid, pidfd)
-
-
-def terminals_of(shown: bytes) -> "dict[int, bytes]":
-    """The paths in the name space of the standard descriptors that are terminals of the host."""
-    found = {}
-    for fd in range(3):
-        try:
-            path = posix.ttyname(fd).encode()
-        except OSError:
-            continue
-        if path.startswith(b"/dev/pts/"):
-            found[fd] = shown + path[len(b"/dev/pts") :]
-    return found
-
-
-def reopen(named: "dict[int, bytes]") -> None:
-    """Open them by these paths: a descriptor's name is that by which it was opened, ttyname(3)."""
-    opened: dict[bytes, int] = {}
-    for fd, path in named.items():
-        try:
-            if path not in opened:
-                opened[path] = posix.open(path, posix.O_RDWR | posix.O_NOCTTY | posix.O_CLOEXEC)
-            was, now = posix.fstat(fd), posix.fstat(opened[path])
-            if (was.st_dev, was.st_ino) == (now.st_dev, now.st_ino):
-                posix.dup2(opened[path], fd)
-        except OSError:
-            pass  # It has no name then.
-    for fd in opened.values():
-        posix.close(fd)
-
-
-def have_kill_asked(first: int, size: int, sock: _socket.socket) -> None:
-    """Have the first process of the name space asked where the program's `kill` leads."""
-    try:
-        fd = asking.install(first, size)
-    except OSError:
-        return  # The Runtime's log says why, of the first process itself.
-    rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fd.to_bytes(4, sys.byteorder))
-    try:
-        sock.settimeout(LISTENER_S)
-        sock.sendmsg([GREETING], [rights])
-        sock.shutdown(_socket.SHUT_WR)
-        # The end comes behind the answers.
-        while sock.recv(4096):
-            pass
-    except OSError:
-        pass  # The Runtime ends, and with it all that runs here.
-    posix.close(fd)
 
 
 def stand_for(pid: int, pidfd: int) -> "NoReturn":

@@ -139,6 +139,10 @@ class First:
             self._start(number, fds)
         elif request[:1] == b"R":
             self._send(b"R", self._ended(number))
+        elif request[:1] == b"W":
+            # A child that another process makes for us; it runs only after this.
+            self._programs.add(number)
+            self._send(b"W", 0)
         for fd in fds:
             os.close(fd)
         return True
@@ -201,10 +205,9 @@ def become(fds: "list[int]") -> None:
         with open(what, "rb") as file:
             cwd, umask, ignored, count, *words = file.read().split(b"\0")
         os.umask(int(umask))
-        calls.ignore(ignored)
         split = (word.partition(b"=") for word in words[int(count) :])
         environment = {name: value for name, _, value in split}
-        calls.execute(cwd, words[: int(count)], environment)
+        calls.execute(cwd, words[: int(count)], environment, ignored)
     finally:
         os._exit(calls.NOT_STARTED)
 

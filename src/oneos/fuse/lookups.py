@@ -55,11 +55,13 @@ class Lookups:
         self._ahead = ahead
         self._asker = asker
 
-    def lookup_ahead(self, node_id: int, body: memoryview) -> bytes | None:
-        """`lookup` of what was looked at already; None: it was not."""
+    def lookup_known(self, node_id: int, body: memoryview) -> bytes | None:
+        """`lookup` of what was looked at already, or is only here; None: it is neither."""
         parent, name = self._nodes.get(node_id), wire.names(body, 0)[0]
-        look = self._ahead.take(parent, name)
-        return None if look is None or parent.detached else self.looked(parent, name, look)
+        if parent.detached:
+            return None
+        look = self._ahead.take(parent, name) or self._standing(self._nodes.child(parent, name))
+        return None if look is None else self.looked(parent, name, look)
 
     def lookup(self, node_id: int, body: memoryview) -> bytes:
         parent, name = self._nodes.get(node_id), wire.names(body, 0)[0]
@@ -94,11 +96,8 @@ class Lookups:
 
     def _look(self, path: bytes) -> Kept:
         """What stands at a path: laid there, of the tree, or a link that stands in for nothing."""
-        if self._view.kind(path):
-            target = self._view.links.get(path, b"")
-            made_up = _made_up(path, self._view.kind(path), len(target))
-            # It stays as it is as long as the mount.
-            return Kept(made_up, CACHE_VALID_S, CACHE_VALID_S)
+        if (standing := self._standing(path)) is not None:
+            return standing
         target = self._view.of_kernel(path)
         if not target and self._view.is_own(path, self._asker()):
             # As /proc/self is: a program finds there all that its kernel knows of it.
@@ -115,6 +114,16 @@ class Lookups:
             made_up = _made_up(path, stat.S_IFLNK, len(target))
             return Kept(made_up, look.name_s, look.name_s)
         return look
+
+    def _standing(self, path: bytes) -> Kept | None:
+        """What the tree has no say in, and stays as it is as long as the mount."""
+        if kind := self._view.kind(path):
+            made_up = _made_up(path, kind, len(self._view.links.get(path, b"")))
+        elif self._view.is_system(path) and (target := self._stand_in(path)):
+            made_up = _made_up(path, stat.S_IFLNK, len(target))
+        else:
+            return None
+        return Kept(made_up, CACHE_VALID_S, CACHE_VALID_S)
 
     def _stand_in(self, path: bytes) -> bytes:
         directory, _, name = path.rpartition(b"/")
@@ -157,6 +166,8 @@ class Lookups:
     def readlink(self, node_id: int, body: memoryview) -> bytes:
         path = self._nodes.path(self._nodes.get(node_id))
         target = self._view.links.get(path) or self._view.of_kernel(path)
+        if not target and self._view.is_system(path):
+            target = self._stand_in(path)
         if not target:
             try:
                 return bytes(self._client().call("readlink", path))

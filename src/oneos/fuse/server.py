@@ -89,7 +89,7 @@ class FuseServer:
         listing = Directories(client, view, nodes, cache, openings, ahead, store)
         xattrs = Xattrs(client, nodes, cache, self._by_root)
         self._quick: dict[int, Handler] = {
-            wire.LOOKUP: lookups.lookup_ahead,
+            wire.LOOKUP: lookups.lookup_known,
             wire.GETATTR: lookups.getattr_kept,
             wire.OPEN: files.open_idle,
             wire.RELEASE: files.release_idle,
@@ -260,6 +260,7 @@ class FuseServer:
             raise OSError(errno.EPROTO, "")
         wanted = wire.ASYNC_READ | wire.ATOMIC_O_TRUNC | wire.BIG_WRITES | wire.PARALLEL_DIROPS
         wanted |= wire.AUTO_INVAL_DATA | wire.MAX_PAGES | wire.HANDLE_KILLPRIV_V2 | wire.INIT_EXT
+        wanted |= wire.CACHE_SYMLINKS
         wanted2 = 0
         if flags & wire.INIT_EXT:
             wanted2 = flags2 & (wire.DIRECT_IO_ALLOW_MMAP | wire.PASSTHROUGH)

@@ -101,6 +101,12 @@ class View:
                 return there.target + b"/" + name
         return b""
 
+    @staticmethod
+    def is_system(path: bytes) -> bool:
+        """Whether a path names what only a kernel's /proc can have: the network's has numbers."""
+        directory, _, name = path.rpartition(b"/")
+        return directory == b"/proc" and not name.isdigit()
+
     def have_proc(self, fd: int) -> None:
         """The kernel's /proc of the programs here is open at `fd`, where their PIDs are their own.
 

@@ -19,7 +19,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
@@ -35,7 +35,9 @@ from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends, Pipes
 from oneos.runtime.environments import Environment, Environments, searched
 from oneos.runtime.forker import Forked
+from oneos.runtime.inner import Inners, Site
 from oneos.runtime.interpreters import Interpreters
+from oneos.runtime.leader import Leader
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
@@ -100,6 +102,7 @@ class Agents:
         self._directory = directory
         self._socket_path = socket_path
         self.warmth = Warmth()
+        self.inners = Inners()
         self._agents: dict[int, Agent] = {}
         terminals.pressed = self._pressed
         self._awaited: dict[int, asyncio.Event] = {}
@@ -306,12 +309,15 @@ class Agents:
         if inside is not None and agent.terminal is None:
             await self._spawn_inside(agent, inside, fds)
             return
+        if inside is not None:
+            if await self._spawn_inside_at(agent, inside, fds):
+                return
+            self.admit()
         argv, given = self.command(agent)
         environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath)), **given}
         warm = start.interpreter == "python" and inside is None
         if agent.terminal is not None:
-            # Of the name space too: it has to be one of the session that the terminal belongs to.
-            if await self._spawn_at(agent.terminal, agent, argv, environment, fds, warm):
+            if await self._spawn_at(agent, argv, environment, fds, warm):
                 return
             self.admit()
         elif warm:
@@ -326,15 +332,60 @@ class Agents:
         start = agent.start
         environment = self._environment_inside(agent)
         standard = [fds[0], fds[1], fds[2]]
-        forked = await self._namespace.start(
-            start.pid, start.cwd, start.umask, start.ignored, arguments, environment, standard
-        )
-        agent.watched = forked.watched
+        starter = self._namespace.starter
+
+        async def execute(
+            argv: Sequence[bytes], environment: Mapping[bytes, bytes], fds: Sequence[int]
+        ) -> Forked:
+            return await self._namespace.start(0, b"/", 0o022, [], argv, environment, fds)
+
+        async def adopt(pid: int, os_pid: int) -> int:
+            await starter.keep(pid)
+            return 0
+
+        def note(os_pid: int) -> None:
+            self.admit()
+            self.note(agent, os_pid)
+
+        site = Site(starter, starter, execute, adopt, by_own=True)
+        forked = await self._fork_inside(agent, site, arguments, environment, standard, note)
+        if forked is not None:
+            agent.watched = forked.watched
+        else:
+            forked = await self._namespace.start(
+                start.pid, start.cwd, start.umask, start.ignored, arguments, environment, standard
+            )
+            agent.watched = forked.watched
+            if agent.os_pid:
+                self.note(agent, agent.os_pid)
         if self._closing:
             forked.watched.kill()
-        if agent.os_pid:
-            self.note(agent, agent.os_pid)
         self.start_task(self._watch_forked(agent, forked), f"agent {start.pid}")
+
+    async def _fork_inside(
+        self,
+        agent: Agent,
+        site: Site,
+        arguments: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+        note: Callable[[int], None],
+    ) -> Forked | None:
+        """Start a Python program of the name space warm; None: it has to start cold."""
+        start = agent.start
+        if start.interpreter != "python" or start.ignored:
+            return None
+        pid = start.pid if self._namespace.proc() >= 0 else 0
+        return await self.inners.start(
+            site,
+            pid,
+            start.cwd,
+            arguments,
+            environment,
+            fds,
+            start.umask,
+            note,
+        )
 
     async def _spawn_warm(
         self,
@@ -359,18 +410,46 @@ class Agents:
         self.start_task(self._watch_forked(agent, warm), f"agent {agent.start.pid}")
         return True
 
-    async def _spawn_at(
-        self,
-        terminal: Terminal,
-        agent: Agent,
-        argv: Sequence[str | bytes],
-        environment: dict[bytes, bytes],
-        fds: dict[int, int],
-        warm: bool,
+    async def _spawn_inside_at(
+        self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
     ) -> bool:
-        """Start a program of a terminal; False where it can only be none of that session."""
-        leader = terminal.leader
-        if leader is None:
+        """Start a program of the name space at a terminal: it has to be one of the session that
+        this belongs to. False where it cannot be started there."""
+        start = agent.start
+        leader, note = self._leading(agent)
+        number, where = self._namespace.place(start.pid)
+        environment = self._environment_inside(agent)
+        standard = [fds[0], fds[1], fds[2]]
+
+        async def execute(
+            argv: Sequence[bytes], environment: Mapping[bytes, bytes], fds: Sequence[int]
+        ) -> Forked | None:
+            place = (0, where, b"/", b"")
+            return await leader.start_inside(
+                argv, place, environment, fds, 0o022, (0, False), lambda os_pid: None
+            )
+
+        async def adopt(pid: int, os_pid: int) -> int:
+            return await leader.adopt(agent.job, os_pid)
+
+        site = Site(leader, self._namespace.starter, execute, adopt, by_own=False)
+        started = await self._fork_inside(agent, site, arguments, environment, standard, note)
+        if started is None:
+            started = await leader.start_inside(
+                arguments,
+                (number, where, start.cwd, b",".join(b"%d" % x for x in start.ignored)),
+                environment,
+                standard,
+                start.umask,
+                agent.job,
+                note,
+            )
+        return self._started_at(agent, started)
+
+    def _leading(self, agent: Agent) -> tuple[Leader, Callable[[int], None]]:
+        """The leader of an agent's terminal; and what notes the agent before it runs."""
+        terminal = agent.terminal
+        if terminal is None or terminal.leader is None:
             raise NetworkError("the terminal is gone", errno=errno.EIO)
 
         def note(os_pid: int) -> None:
@@ -378,6 +457,25 @@ class Agents:
             self.note(agent, os_pid)
             terminal.agents[os_pid] = agent.start.pid
 
+        return terminal.leader, note
+
+    def _started_at(self, agent: Agent, started: Forked | None) -> bool:
+        if started is None:
+            return False
+        agent.watched, agent.group = started.watched, started.group
+        self.start_task(self._watch_forked(agent, started), f"agent {agent.start.pid}")
+        return True
+
+    async def _spawn_at(
+        self,
+        agent: Agent,
+        argv: Sequence[str | bytes],
+        environment: dict[bytes, bytes],
+        fds: dict[int, int],
+        warm: bool,
+    ) -> bool:
+        """Start a program of a terminal; False where it can only be none of that session."""
+        leader, note = self._leading(agent)
         words = [os.fsencode(word) for word in argv]
         own = agent.start.env if warm else None
         kind = kind_of(words[0], agent.start.env) if warm else None
@@ -385,11 +483,7 @@ class Agents:
         started = await leader.start(
             words, own, kind, environment, standard, agent.start.umask, agent.job, note
         )
-        if started is None:
-            return False
-        agent.watched, agent.group = started.watched, started.group
-        self.start_task(self._watch_forked(agent, started), f"agent {agent.start.pid}")
-        return True
+        return self._started_at(agent, started)
 
     def _execute(
         self,
@@ -648,6 +742,7 @@ class Agents:
             if self._tasks:
                 await asyncio.wait(list(self._tasks), timeout=wait_s)
         await self.warmth.close()
+        await self.inners.close()
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:

@@ -62,6 +62,8 @@ class Descendants:
         self._control = control
         self._links = links
         self._proc = proc
+        self.hidden: Callable[[], set[int]] = set
+        """Processes of the name space here that are no programs."""
 
     def serve(self, routes: Routes) -> None:
         """Answer `agent.descendants`."""
@@ -86,7 +88,10 @@ class Descendants:
         return found
 
     def _numbers(self, proc: int) -> Iterator[int]:
-        return (int(name) for name in os.listdir(proc) if name.isdigit())
+        hidden = self.hidden()
+        return (
+            int(name) for name in os.listdir(proc) if name.isdigit() and int(name) not in hidden
+        )
 
     def _entry(self, proc: int, number: int, stats: dict[int, _Stat], booted_ns: int) -> t.Process:
         stat = stats[number]

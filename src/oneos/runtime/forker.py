@@ -65,6 +65,8 @@ class Forker:
         self._lost = lost
         self._children = 0
         self._retired = False
+        self.followers: list[Callable[[], None]] = []
+        """Called when it has ended: what cannot go on without it."""
         self._answers: deque[tuple[bytes, Answer]] = deque()
         self._sock.setblocking(False)
         self._loop = asyncio.get_running_loop()
@@ -75,19 +77,21 @@ class Forker:
         """Whether it has ended or was ended."""
         return self._sock.fileno() < 0
 
-    async def fork(self, fds: Sequence[int], *words: int) -> Child:
+    async def fork(self, fds: Sequence[int], *words: int, where: bytes = b"") -> Child:
         """Have it fork.
 
         Args:
             fds: descriptors for the child.
             words: what else it has to know: the child's number, where that can be chosen; of one
                 that leads a terminal's session, the job that the child belongs to.
+            where: of such a one, the name space that the child is to be in; see `NameSpace.place`.
 
         Raises:
             OSError: it could not, or did not answer; in the latter case it has ended.
         """
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
-        request = FORK + b"".join(word.to_bytes(WORD, "little", signed=True) for word in words)
+        numbers = [word.to_bytes(WORD, "little", signed=True) for word in words]
+        request = b"".join([FORK, *numbers, where])
         answer = self._ask(request, FORK, [rights])
         try:
             data, pidfd = await self._answer(answer, self._answer_s)
@@ -202,6 +206,8 @@ class Forker:
                 # Nobody may be waiting for it.
                 answer.exception()
         self._lost()
+        for follow in list(self.followers):
+            follow()
 
     def _kill(self) -> None:
         """Kill the process, and have it waited for."""

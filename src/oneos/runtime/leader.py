@@ -7,12 +7,15 @@ says which program was stopped. What it does is decided in `guest/python/leader.
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
 
 from oneos.guest import launch_python
 from oneos.limits import TERMINAL_ANSWER_S, ZYGOTE_REQUEST_BYTES_MAX
-from oneos.runtime.forker import Forked, number
+from oneos.local.file_process import TERMINALS
+from oneos.runtime.forker import WORD, Forked, number
 from oneos.runtime.warmth import Kind, identity_of, start_by
 from oneos.runtime.zygote import Zygote
 
@@ -85,6 +88,50 @@ class Leader(Zygote):
         if len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None
         return await start_by(self, identity, fds, note, *job)
+
+    async def start_inside(
+        self,
+        argv: Sequence[bytes],
+        place: tuple[int, bytes, bytes, bytes],
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+        umask: int,
+        job: tuple[int, bool],
+        note: Callable[[int], None],
+    ) -> Forked | None:
+        """Start a program of the terminal in the name space, as `start`.
+
+        Args:
+            argv, environment: what is executed there.
+            place: its number there, which name space that is, its directory there, and the
+                signals that it begins with ignored (numbers, with commas between).
+
+        Returns:
+            None where its arguments do not fit, or the host's Python cannot enter a name space.
+        """
+        own, where, cwd, ignored = place
+        identity = identity_of(argv, environment, umask, [cwd, os.fsencode(TERMINALS), ignored])
+        if len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
+            return None
+        try:
+            return await start_by(self, identity, fds, note, *job, own, where=where)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            return None
+
+    async def adopt(self, job: tuple[int, bool], os_pid: int) -> int:
+        """Have a program in a job that a warm interpreter of the name space forked; its group.
+
+        Raises:
+            OSError: it cannot be in it.
+        """
+        numbers = b"".join(int(x).to_bytes(WORD, "little", signed=True) for x in (*job, os_pid))
+        group = number(await self.ask(b"A" + numbers))
+        if not group:
+            raise ProcessLookupError(errno.ESRCH, "the terminal is gone")
+        self._children += 1
+        return group
 
     async def ask(self, request: bytes) -> bytes:
         """Have it do something with the terminal; its answer. Raises OSError: it has ended."""

@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin"
 """Where the host's own programs are found, after those of the tree's /bin."""
 
-_ENTER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "fuse", "enter.py")
+_FUSE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "fuse")
+_ENTER, _CALLS, _ASKING = (os.path.join(_FUSE, x) for x in ("enter.py", "calls.py", "asking.py"))
 
 _SYSTEM = (b"/bin/", b"/lib/", b"/opt/", b"/sbin/", b"/usr/")
 """Where programs lie that a name space shows; see `oneos.fuse.view`."""
@@ -288,15 +289,34 @@ class NameSpace:
         Raises:
             UserError: the name space is gone; `ready` makes a new one.
         """
+        (number, first), kinds = self._entered(pid)
+        words = [str(number), str(first), str(PID_BLOCK), ",".join(kinds), self._socket_path]
+        words += [TERMINALS, ",".join(map(str, ignored))]
+        return [sys.executable, "-S", "-I", _ENTER, *words, cwd, *arguments]
+
+    def place(self, pid: int) -> tuple[int, bytes]:
+        """The number of a program that is forked into the name space, and how that is entered: as
+        `guest/python/inside.py` takes it.
+
+        Raises:
+            UserError: the name space is gone; `ready` makes a new one.
+        """
+        (number, first), kinds = self._entered(pid)
+        words = [_CALLS, _ASKING, self._socket_path, str(first), str(PID_BLOCK), *kinds]
+        return number, b"\0".join(map(os.fsencode, words))
+
+    def _entered(self, pid: int) -> tuple[tuple[int, int], list[str]]:
+        """Which number a program has there, and the first of this host's block; 0: any. And what it
+        enters, in order."""
         fds = self._here().fds
         kinds = [f"/proc/{os.getpid()}/fd/{fds[kind]}" for kind in _ENTERED if kind in fds]
-        block: list[str | bytes] = ["0", "0", "0"]
-        if "pid" in fds:
-            first = pids.first_of(self._block())
-            block = [str(number) for number in (pid, first, PID_BLOCK)]
-        words = [*block, ",".join(kinds), self._socket_path, TERMINALS]
-        words += [",".join(map(str, ignored)), cwd]
-        return [sys.executable, "-S", "-I", _ENTER, *words, *arguments]
+        first = pids.first_of(self._block()) if "pid" in fds else 0
+        return (pid, first) if "pid" in fds else (0, 0), kinds
+
+    @property
+    def starter(self) -> Starter:
+        """The process that starts programs here. Raises UserError: the name space is gone."""
+        return self._here().starter
 
     def listen(self, fd: int) -> None:
         """Have the first process answer when a program asks that has entered by `command`.

@@ -20,7 +20,7 @@ from oneos.limits import STARTER_ANSWER_S
 from oneos.runtime.forker import WORD, Forked, Forker, number
 from oneos.runtime.watched import Watched
 
-KILL, LISTEN = b"K", b"L"
+KILL, LISTEN, KEEP = b"K", b"L", b"W"
 
 Kill = Callable[[int, int], Awaitable[None]]
 """Sends a signal: the process, or minus the leader of the group; the signal."""
@@ -121,6 +121,12 @@ class Starter(Forker):
         with contextlib.suppress(OSError):
             words = (word.to_bytes(WORD, "little") for word in (call, code))
             self._sock.send(KILL + b"".join(words))
+
+    async def keep(self, pid: int) -> None:
+        """Have it keep how a program ends that a warm interpreter forks for it. Raises OSError."""
+        request = KEEP + pid.to_bytes(WORD, "little", signed=True)
+        await self._answer(self._ask(request, KEEP), STARTER_ANSWER_S)
+        self._children += 1
 
     def _kill(self) -> None:
         self._process.kill()

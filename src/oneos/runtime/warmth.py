@@ -152,9 +152,13 @@ class Warmth:
 
 
 def identity_of(
-    argv: Sequence[bytes], environment: Mapping[bytes, bytes], umask: int, foreign: bool = False
+    argv: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    umask: int,
+    foreign: bool | list[bytes] = False,
 ) -> bytes:
-    """Who a program is, as it is told; `foreign`: by exec, since it can be no fork."""
+    """Who a program is, as it is told; `foreign`: by exec, since it can be no fork; in the name
+    space that it is in, in a directory, with more that it has to know there."""
     return msgspec.msgpack.encode([list(argv), list(environment.items()), umask, foreign])
 
 
@@ -164,6 +168,7 @@ async def start_by(
     fds: Sequence[int],
     note: Callable[[int], None],
     *words: int,
+    where: bytes = b"",
 ) -> Forked:
     """Start a program as a child of a warm interpreter.
 
@@ -171,7 +176,8 @@ async def start_by(
         identity: who it is; see docs/guest-protocol.md.
         fds: its standard descriptors.
         note: told its PID on this host before it runs; it runs only if that returns.
-        words: the job that it belongs to, for one that leads a session.
+        words, where: the job that it belongs to, for one that leads a session; and for a program
+            of the name space its number and place there.
 
     Raises:
         OSError: it could not; nothing of the program has run then.
@@ -180,7 +186,7 @@ async def start_by(
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
         with theirs:
-            child = await zygote.fork([*fds, theirs.fileno()], *words)
+            child = await zygote.fork([*fds, theirs.fileno()], *words, where=where)
         forked = None
         try:
             forked = child.watch()

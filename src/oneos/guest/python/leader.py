@@ -16,6 +16,7 @@ from .descriptors import real
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket as Socket
+    from collections.abc import Callable
     from typing import Any
 
 WORD = 4
@@ -50,6 +51,7 @@ class Leader:
         self.termios: Any = termios
         self.terminal = terminal
         self.runtime = runtime
+        self.gates: Any = None
         self.groups: dict[int, int] = {}
         self.modes: dict[int, list[Any]] = {}
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
@@ -65,9 +67,13 @@ class Leader:
         for number, action in self.before:
             _signal.signal(number, action)
         real["close"](self.terminal)
-        for name in [*self.loaded, "_oneos.leader"]:
+        self.runtime.close()
+        if self.gates is not None:
+            self.gates.leave()
+        for name in [*self.loaded, "_oneos.leader", "_oneos.inside"]:
             sys.modules.pop(name, None)
-        vars(sys.modules["_oneos"]).pop("leader", None)
+        for name in ("leader", "inside"):
+            vars(sys.modules["_oneos"]).pop(name, None)
 
     def changed(self, _number: int, _frame: "Any") -> None:
         """A child has stopped, goes on, or has ended; the last is not ours to see."""
@@ -101,12 +107,45 @@ class Leader:
             real["tcsetpgrp"](self.terminal, group)
         return group
 
+    def start_inside(
+        self, request: bytes, fds: list[int], become: "Callable[..., Any]"
+    ) -> tuple[int, int, int]:
+        """Start a program in the host's name space: its number or minus an errno, the group of its
+        job, and a pidfd of it or -1."""
+        if self.gates is None:
+            from .inside import Gates
+
+            self.gates = Gates(self, become)
+        job, foreground, number = words(request[: 3 * WORD])
+        before = self.groups.get(job, 0)
+        pid, pidfd = self.gates.fork(number, before, request[3 * WORD :], fds)
+        if pid <= 0:
+            return pid, 0, pidfd
+        self.groups[job] = group = real["getpgid"](pid)
+        if foreground:
+            real["tcsetpgrp"](self.terminal, group)
+        return pid, group, pidfd
+
+    def adopt(self, job: int, foreground: int, pid: int) -> int:
+        """Take a program for one of ours that a warm interpreter of the name space forked; the
+        group of its job."""
+        if self.gates is None:
+            return 0
+        self.gates.adopt(pid, self.groups.get(job, 0))
+        group: int = real["getpgid"](pid)
+        self.groups[job] = group
+        if foreground:
+            real["tcsetpgrp"](self.terminal, group)
+        return group
+
     def answer(self, request: bytes) -> tuple[bytes, bytes]:
         """Do one request that is about the terminal; what to answer, and to write there then."""
         kind, rest = request[:1], request[1:]
         try:
             if kind == b"G":
                 self.go_on(*words(rest))
+            elif kind == b"A":
+                return word(self.adopt(*words(rest))), b""
             elif kind == b"M":
                 return b"", rest
             elif kind == b"H":

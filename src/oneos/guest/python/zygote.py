@@ -32,9 +32,12 @@ In the C locale the interpreter itself changes them as it starts, which a child 
 IDENTITY_BYTES_MAX = 256 * 1024
 """More than the Runtime sends: it starts programs with more to say in the cold."""
 
-REQUEST_BYTES = 256
+REQUEST_BYTES = 16 * 1024
+"""Three numbers and six paths at most."""
+
 NOT_STARTED = 126
 WORD = 4
+JOB_BYTES = 2 * WORD
 
 Socket = _socket.socket  # The program's own is replaced as the context is made.
 
@@ -71,7 +74,8 @@ def serve(fd: int, terminal: int = -1) -> tuple[list[str], str | None]:
             leave(0)
         if request[:1] == b"R":
             pid = int.from_bytes(request[1:], "little")
-            runtime.send(b"R" + reaped(pid))
+            inside = leader and leader.gates and leader.gates.reaped(pid)
+            runtime.send(b"R" + (inside or reaped(pid)))
             continue
         if leader is not None and request[:1] != b"F":
             answer, marker = leader.answer(request)
@@ -79,26 +83,35 @@ def serve(fd: int, terminal: int = -1) -> tuple[list[str], str | None]:
             # After the answer: the terminal may be slow.
             leader.mark(marker)
             continue
-        try:
-            pid = real["fork"]()
-        except OSError as error:
-            pid = -(error.errno or 1)
-        if pid == 0:
-            runtime.close()
-            if leader is None:
-                lead(0)
-            else:
-                leader.child()
-            return become(context, received)
-        for descriptor in received:
-            real["close"](descriptor)
-        group = pid
-        if pid > 0 and leader is not None:
-            group = leader.place(pid, request[1:])
-        elif pid > 0:
-            lead(pid)
+        pidfd = -1
+        if leader is not None and len(request) > 1 + JOB_BYTES:
+            pid, group, pidfd = leader.start_inside(request[1:], received, become_inside)
+        else:
+            try:
+                pid = group = real["fork"]()
+            except OSError as error:
+                pid = group = -(error.errno or 1)
+            if pid == 0:
+                runtime.close()
+                if leader is None:
+                    lead(0)
+                else:
+                    leader.child()
+                return become(context, received)
+            if pid > 0 and leader is not None:
+                group = leader.place(pid, request[1:])
+            elif pid > 0:
+                lead(pid)
         both = [number.to_bytes(WORD, "little", signed=True) for number in (pid, group)]
-        runtime.send(b"F" + b"".join(both))
+        runtime.sendmsg([b"F" + b"".join(both)], rights(pidfd))
+        for descriptor in [*received, *([pidfd] if pidfd >= 0 else [])]:
+            real["close"](descriptor)
+
+
+def rights(fd: int) -> "list[Any]":
+    """What has a descriptor go with a message, if there is one."""
+    given = [fd.to_bytes(WORD, sys.byteorder)] if fd >= 0 else []
+    return [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, raw) for raw in given]
 
 
 def receive(sock: Socket) -> tuple[bytes, list[int]]:
@@ -143,6 +156,36 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     Where the Runtime does not name one, it has given this start up: nothing was done, and this
     process ends.
     """
+    argv, environment, umask, foreign = identity(received)
+    if foreign:
+        real["umask"](umask)
+        execute(argv, environment)
+    take_environment(environment)
+    time.tzset()
+    make_streams()
+    context.descriptors.umask(umask)
+    packages = context.assume()
+    # A cold start has not loaded this.
+    package = sys.modules["_oneos"]
+    del sys.modules["_oneos.zygote"], package.zygote
+    return [word.decode(ENCODING, ERRORS) for word in argv], packages
+
+
+def become_inside(calls: "dict[str, Any]", received: list[int]) -> "NoReturn":
+    """In a child that is in a name space: execute what the Runtime names.
+
+    Args:
+        calls: what stands in `fuse/calls.py`.
+    """
+    argv, environment, umask, (directory, terminals, ignored) = identity(received)
+    real["umask"](umask)
+    calls["name_terminals"](terminals)
+    calls["execute"](directory, argv, dict(environment), ignored)
+    leave(NOT_STARTED)
+
+
+def identity(received: list[int]) -> "Any":
+    """Who this child is, once the standard descriptors are in place; else it ends here."""
     *standard, private = received
     # Until all three are in place, none may lie where another belongs.
     standard = [aside(fd) for fd in standard]
@@ -157,19 +200,7 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     own.close()
     if not raw:
         leave(NOT_STARTED)
-    argv, environment, umask, foreign = codec.decode(raw)
-    if foreign:
-        real["umask"](umask)
-        execute(argv, environment)
-    take_environment(environment)
-    time.tzset()
-    make_streams()
-    context.descriptors.umask(umask)
-    packages = context.assume()
-    # A cold start has not loaded this.
-    package = sys.modules["_oneos"]
-    del sys.modules["_oneos.zygote"], package.zygote
-    return [word.decode(ENCODING, ERRORS) for word in argv], packages
+    return codec.decode(raw)
 
 
 def execute(argv: list[bytes], environment: "list[list[bytes]]") -> "NoReturn":
