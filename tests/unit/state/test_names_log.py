@@ -155,6 +155,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "home": homes,
     "chunks": chunk_lists,
     "copies": copy_lists,
+    "promises": st.lists(wide, max_size=2).map(tuple),
+    "host": homes,
     "exclusive": st.booleans(),
     "create": st.booleans(),
     "name": st.sampled_from([b"user.a", b"user.b", b"user.", b"", b"a", b"user.\0"]),
