@@ -113,12 +113,15 @@ def test_ctrl_z_stops_a_job_that_fg_and_bg_have_go_on(at_prompt: AtPrompt, on: s
 
 
 def test_ctrl_c_ends_the_line_of_a_job_that_fg_brought_back(at_prompt: AtPrompt) -> None:
-    at_prompt.line(ASK)
-    at_prompt.person.see("42")
+    at_prompt.line("cat")
+    at_prompt.person.type("one\r")
+    at_prompt.person.see("one\r\none\r\n")
     at_prompt.person.press("\x1a", "[1]+  Stopped")
     at_prompt.prompt()
     at_prompt.line("fg; echo no''t")
-    at_prompt.person.press("\x03", "KeyboardInterrupt")
+    at_prompt.person.type("two\r")
+    at_prompt.person.see("two\r\ntwo\r\n")
+    at_prompt.person.type("\x03")
     assert "not" not in at_prompt.prompt()
     assert at_prompt.status() == 130
 
@@ -243,6 +246,28 @@ def test_a_script_that_is_stopped_stops_whole(at_prompt: AtPrompt) -> None:
     at_prompt.line("fg")
     at_prompt.person.press("ab\r", "abab\r\nbehind\r\n")
     at_prompt.prompt()
+
+
+@HOSTS
+def test_programs_of_a_script_are_at_its_own_terminal(at_prompt: AtPrompt, on: str) -> None:
+    at_prompt.cluster[1].put(f"{HOME}/name.py", b"import os; print('at', os.ttyname(1), 'x')\n")
+    names = []
+    for command in ("python3 name.py", "sh -c 'python3 name.py; exit'"):
+        at_prompt.line(on + command)
+        at_prompt.person.see("at ")
+        names.append(at_prompt.person.see(" x"))
+        at_prompt.prompt()
+    assert names[0] == names[1]
+
+
+def test_ctrl_c_ends_a_script_with_its_program(at_prompt: AtPrompt) -> None:
+    at_prompt.cluster[1].put(f"{HOME}/asks.sh", f"{ASK}\necho behind\n".encode())
+    at_prompt.line("sh asks.sh; echo no''t")
+    at_prompt.person.see("42")
+    at_prompt.person.press("\x03", "KeyboardInterrupt")
+    shown = at_prompt.prompt()
+    assert "behind" not in shown and "not" not in shown
+    assert at_prompt.status() == 130
 
 
 def test_a_lost_host_gives_the_terminal_back(make_cluster: Callable[[int], Cluster]) -> None:

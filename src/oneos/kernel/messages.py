@@ -290,12 +290,14 @@ class Launch(Struct, frozen=True):
     """agent.launch: start the agents of one pipeline that were placed at the receiver.
 
     job: not 0 where they run at the session's terminal there, which was opened before.
+    own: they run at the terminal of the program that starts them, and are of its job.
     """
 
     launch: bytes
     starts: list[Start]
     job: int = 0
     foreground: bool = False
+    own: bool = False
 
 
 class Started(Struct, frozen=True):

@@ -56,6 +56,9 @@ class Console:
         self._front = Front(self._modes, self._mover)
         self._last_job = 0
         self._size = b""
+        self.shared = self._is_controlling()
+        """Whether programs may be of this process's own job, where it is a program itself: not
+        under job control."""
 
     @staticmethod
     def available() -> bool:
@@ -66,6 +69,13 @@ class Console:
             return os.tcgetpgrp(0) == os.getpgrp()
         except OSError:
             return True  # It is nobody's controlling terminal: nothing keeps us from it.
+
+    @staticmethod
+    def _is_controlling() -> bool:
+        try:
+            return os.tcgetpgrp(0) == os.getpgrp()
+        except OSError:
+            return False
 
     def is_terminal(self, fd: int) -> bool:
         """Whether a descriptor of this process is the terminal."""
@@ -88,6 +98,7 @@ class Console:
         return {
             "number": job.number,
             "foreground": foreground,
+            "own": self.shared,
             "modes": {
                 "size": self._modes.window(),
                 "flags": modes[:4],
@@ -99,8 +110,11 @@ class Console:
     def join(self, job: Job, entries: Sequence[Mapping[str, Any]]) -> None:
         """Note what `spawn` answered: its programs, and terminals that are new."""
         for entry in entries:
+            if "pid" not in entry:
+                continue
             number = entry.get("terminal") or 0
-            if "pid" not in entry or not number:
+            if not number:
+                job.own = True
                 continue
             job.pids[entry["pid"]] = number
             with self._changed:

@@ -59,6 +59,8 @@ class Job:
     number: int
     keys: bool = True
     lines: list[Line] = field(default_factory=list)
+    own: bool = False
+    """Whether its programs are at the terminal of this process, and of its process group."""
     pids: dict[int, int] = field(default_factory=dict)
     """The terminal's number of each program, in the order of the pipeline."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,6 +79,21 @@ class Agent:
     def is_starting(self) -> bool:
         """Whether it has had no OS process so far, as far as is known here."""
         return not (self.over or self.seen or self.process or self.watched)
+
+    def own_terminal(self) -> tuple[Terminal, int] | None:
+        """The terminal at which it or the program that it descends from was started, and the job
+        there; None where there is none, or it has left the job's process group."""
+        top = self
+        while top.terminal is None and top.parent is not None:
+            top = top.parent
+        leader = top.terminal.leader if top.terminal is not None else None
+        if top.terminal is None or leader is None or not self.os_pid:
+            return None
+        try:
+            found = os.getsid(self.os_pid), os.getpgid(self.os_pid)
+        except ProcessLookupError:
+            return None
+        return (top.terminal, top.job[0]) if found == (leader.os_pid, top.group) else None
 
     def keep(self, handle: Handle) -> int:
         """Enter an opened file; returns its number.

@@ -135,10 +135,15 @@ class Agents:
     async def launch(self, launch: m.Launch, asker: HostName | None) -> list[m.Started]:
         """Start the agents of one pipeline that were placed here; none waits for another."""
         try:
-            terminal = None
-            if launch.job and launch.starts:
+            terminal, job = None, (launch.job, launch.foreground)
+            if launch.own and launch.starts:
+                found = self.terminal_of(launch.starts[0].ppid)
+                if found is None:
+                    raise NetworkError("the terminal is gone", errno=errno.EIO)
+                # Its group is in the foreground already, or is not to be.
+                terminal, job = found[0], (found[1], False)
+            elif launch.job and launch.starts:
                 terminal = self._terminals.find(asker, launch.starts[0].sid)
-            job = (launch.job, launch.foreground)
             with Pipes(terminal.slave if terminal is not None else -1) as pipes:
                 return await asyncio.gather(
                     *(self._start(start, pipes, asker, terminal, job) for start in launch.starts)
@@ -147,6 +152,11 @@ class Agents:
             if asker == self.host:
                 for start in launch.starts:
                     self.ends.drop_held(start.ends)
+
+    def terminal_of(self, pid: int) -> tuple[Terminal, int] | None:
+        """The terminal at which an agent here is, and its job there, which others may join."""
+        agent = self._agents.get(pid)
+        return agent.own_terminal() if agent is not None else None
 
     async def _start(
         self,

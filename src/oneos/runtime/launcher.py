@@ -106,7 +106,8 @@ class Launcher:
             stages = [_Stage(stage) for stage in spec.stages]
             await asyncio.gather(*(self._resolve(stage, user) for stage in stages))
             await self._place(spec, stages, user, ppid)
-            if spec.job is not None:
+            own = self._at_own_terminal(spec, stages, ppid)
+            if spec.job is not None and not own:
                 await self._give_terminals(spec, spec.job, stages)
             self._join_all(stages, fds)
         finally:
@@ -115,7 +116,7 @@ class Launcher:
         await asyncio.gather(
             *(
                 self._launch(
-                    host, [x for x in stages if x.host == host and x.pid], spec, ppid, user
+                    host, [x for x in stages if x.host == host and x.pid], spec, ppid, user, own
                 )
                 for host in sorted({x.host for x in stages if x.pid})
             )
@@ -169,6 +170,17 @@ class Launcher:
             lambda: self._control.state.processes.keys() >= {x.pid for x in able if x.pid}
         )
         self.children.add([stage.pid for stage in able if stage.pid])
+
+    def _at_own_terminal(self, spec: SpawnSpec, stages: list[_Stage], ppid: int) -> bool:
+        """Whether they can be of the job that the asking program belongs to: as its kernel has it,
+        so all are on this host."""
+        if (
+            spec.job is None
+            or not spec.job.own
+            or any(x.host != self.host for x in stages if x.pid)
+        ):
+            return False
+        return self._agents.terminal_of(ppid) is not None
 
     async def _give_terminals(self, spec: SpawnSpec, job: Job, stages: list[_Stage]) -> None:
         """Have a terminal of the session at each host of a job; not only where a descriptor is
@@ -262,7 +274,13 @@ class Launcher:
         return m.End("null") if number == 0 else m.End("closed")
 
     async def _launch(
-        self, host: str, stages: list[_Stage], spec: SpawnSpec, ppid: int, user: str
+        self,
+        host: str,
+        stages: list[_Stage],
+        spec: SpawnSpec,
+        ppid: int,
+        user: str,
+        own: bool,
     ) -> None:
         starts = [
             m.Start(
@@ -282,7 +300,7 @@ class Launcher:
             for x in stages
         ]
         job = (spec.job.number, spec.job.foreground) if spec.job is not None else (0, False)
-        launch = m.Launch(secrets.token_bytes(8), starts, *job)
+        launch = m.Launch(secrets.token_bytes(8), starts, *job, own)
         try:
             started = await self._links.call(
                 HostName(host),

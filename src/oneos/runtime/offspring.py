@@ -155,6 +155,8 @@ class Offspring:
             arguments=command.arguments,
             env=_named(wanted.env),
             cwd=wanted.cwd,
+            # What it ignores by now, the kernel keeps.
+            ignored=[],
         )
         # Known to be there before the table says so.
         await self._agents.prepare(next_start)

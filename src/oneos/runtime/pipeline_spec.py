@@ -39,11 +39,15 @@ class StageSpec(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """The job at the client's terminal that the programs of a `spawn` request belong to."""
+    """The job at the client's terminal that the programs of a `spawn` request belong to.
+
+    `own`: the client is a program itself, at its own terminal: they are to be of its job there.
+    """
 
     number: int
     foreground: bool
     modes: m.TerminalModes
+    own: bool = False
 
 
 class SpawnSpec(Struct, frozen=True):

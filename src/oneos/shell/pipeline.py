@@ -157,8 +157,12 @@ def run_programs(shell: Shell, programs: Sequence[Program], node: nodes.Node | N
         started = start(shell, programs, job, foreground=True)
         pids = {each.pid for each in started if each.pid is not None}
     finally:
+        shared = job is not None and job.own
         with foreground.lock:
-            foreground.pids |= pids
+            if shared:
+                foreground.shared += 1
+            else:
+                foreground.pids |= pids
             foreground.deferred -= 1
             late = foreground.late or foreground.interrupted
             if not foreground.deferred:
@@ -176,6 +180,7 @@ def run_programs(shell: Shell, programs: Sequence[Program], node: nodes.Node | N
     finally:
         with foreground.lock:
             foreground.pids -= pids
+            foreground.shared -= shared
 
 
 def at_terminal(shell: Shell, console: Console, job: Job, text: str | None) -> dict[int, int]:

@@ -41,6 +41,8 @@ def interact(shell: Shell) -> int:
         editing_mode=EditingMode.EMACS,
     )
     warned = False
+    if shell.console is not None:
+        shell.console.shared = False
     # Ctrl-Z is for what the shell runs.
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     while True:

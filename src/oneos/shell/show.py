@@ -45,7 +45,11 @@ def _part(part: nodes.Part) -> str:
     if isinstance(part, nodes.Text):
         return part.text
     if isinstance(part, nodes.Quoted):
-        return f'"{_word(part.parts)}"'
+        text = _word(part.parts)
+        plain = all(isinstance(each, nodes.Text) for each in part.parts)
+        # The tree does not say which quotes stood there.
+        single = plain and "'" not in text and any(mark in text for mark in '"$`\\')
+        return f"'{text}'" if single else f'"{text}"'
     if isinstance(part, nodes.Parameter):
         if not part.op:
             return f"${part.name}"

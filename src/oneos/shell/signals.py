@@ -1,7 +1,8 @@
 """Ctrl-C and the other signals the shell itself receives.
 
 While programs run in the foreground, SIGINT is theirs: it is forwarded to their PIDs, on
-whatever host they are, and the shell waits on. Otherwise it interrupts what the shell does. A
+whatever host they are, and the shell waits on; where they are of the shell's own process group, the
+kernel has told them already. Otherwise it interrupts what the shell does. A
 signal with a trap is only noted; the executor runs the trap between two commands.
 """
 
@@ -54,6 +55,8 @@ def install(shell: Shell) -> None:
             foreground.interrupted = True
         if foreground.deferred:
             foreground.late = True
+            return
+        if foreground.shared:
             return
         if foreground.pids:
             forward_interrupt(shell.client, list(foreground.pids))

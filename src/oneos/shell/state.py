@@ -72,6 +72,8 @@ class Foreground:
         """Above 0 while programs are being started: Ctrl-C then waits for their PIDs."""
         self.late = False
         """Whether it did."""
+        self.shared = 0
+        """Above 0 while programs of this process's own group run: the kernel tells them, too."""
         self.blocking = 0
         """Above 0 while a builtin waits (`read`, `wait`): a signal with a trap ends the wait."""
         self.lock = threading.RLock()
