@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.xattrs import HAS_XATTRS
 from tests.system.support import HOME, Cluster, read_line
 from tests.system.support_context import CARRIERS, cluster_of_both
-from tests.unit.state.test_names_model import HAS_XATTRS
 
 HOSTS = {"namespace": "host1", "instrumented": "host2"}
 
