@@ -6,8 +6,9 @@
 Copy a file, or several into a directory.
 
   -r, -R  directories with all in them   -p  keep permissions, times and, where allowed, owner
-  -a  as -dRp, with extended attributes   -f  remove a DEST that cannot be opened   -i  ask before writing over a file
-  -n  write over none   -u  only what is newer   -v  say what is copied
+  -a  as -dRp, with extended attributes   -f  remove a DEST that cannot be opened
+  -i  ask before writing over a file   -n  write over none   -u  only what is newer
+  -v  say what is copied
   -L  what links point to   -P  links themselves   -H  the former on the command line only
   -d  as -P, and several names of one file stay names of one   -T  DEST is no directory to copy into
   -l  make names (hard links), -s  make symbolic links, in place of copies
