@@ -132,8 +132,7 @@ def run_in_context(python: str, module: str, env: Mapping[str, str], own_library
     line = " ".join(_arguments("python3", module, TREE, report))
     if own_library:
         make = f"rm -rf {TREE}/home; python3 -c {shlex.quote(MAKE_LIBRARY)} {TREE}/home"
-        # By its path, through a program of the host: `python3` may be one of a virtual environment,
-        # which has a directory of packages of the host beside its library.
+        # By its path, through a program of the host.
         line = " ".join(_arguments(python, module, TREE, report))
         line = f"{make}; /usr/bin/env PYTHONHOME={TREE}/home {line}"
     script = (
@@ -156,14 +155,16 @@ def compare(modules: list[str], env: Mapping[str, str], keep: Path, beside: set[
     Returns:
         How many tests pass in the context of those that pass natively, as a share of one.
     """
-    ask = 'python3 -c "import sys, test; print(sys._base_executable)"'
-    python = oneos("sh", "-c", ask, env=dict(env)).text.strip()
-    if not python:
+    ask = 'python3 -c "import sys, test; print(sys.executable, sys._base_executable, sep=chr(10))"'
+    pythons = oneos("sh", "-c", ask, env=dict(env)).text.splitlines()
+    if len(pythons) != 2:
         raise SystemExit("python3 of the hosts has no package `test`")
     print("| module | run natively | fail natively | fail only here | skip only here | which |")
     print("|---|---|---|---|---|---|", flush=True)
     expected = lost = 0
     for module in modules:
+        # `python3` may be one of a virtual environment, which has packages beside its library.
+        python = pythons[module in beside]
         with tempfile.TemporaryDirectory() as directory:
             natively = run_natively(python, module, Path(directory), module in beside)
         here = run_in_context(python, module, env, module in beside)

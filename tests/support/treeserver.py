@@ -332,6 +332,40 @@ class TreeServer(Processes):
     ) -> None:
         os.chown(self._host(path, follow), uid, gid, follow_symlinks=False)
 
+    def _subject(self, what: bytes | int, follow: bool) -> tuple[bytes, bool]:
+        """What has extended attributes, for the real functions, and whether they follow that."""
+        if isinstance(what, int):
+            return b"/proc/self/fd/%d" % self._handle(what).probe, True
+        return self._host(what, follow), False
+
+    def do_getxattr(
+        self, _c: _Connection, what: bytes | int, name: bytes, follow: bool = True
+    ) -> bytes:
+        subject, link = self._subject(what, follow)
+        return os.getxattr(subject, name, follow_symlinks=link)
+
+    def do_listxattr(self, _c: _Connection, what: bytes | int, follow: bool = True) -> list[bytes]:
+        subject, link = self._subject(what, follow)
+        return [os.fsencode(name) for name in os.listxattr(subject, follow_symlinks=link)]
+
+    def do_setxattr(
+        self,
+        _c: _Connection,
+        what: bytes | int,
+        name: bytes,
+        value: bytes,
+        flags: int,
+        follow: bool = True,
+    ) -> None:
+        subject, link = self._subject(what, follow)
+        os.setxattr(subject, name, value, flags, follow_symlinks=link)
+
+    def do_removexattr(
+        self, _c: _Connection, what: bytes | int, name: bytes, follow: bool = True
+    ) -> None:
+        subject, link = self._subject(what, follow)
+        os.removexattr(subject, name, follow_symlinks=link)
+
     def do_truncate(self, _c: _Connection, path: bytes, size: int) -> None:
         os.truncate(self._host(path, True), size)
 

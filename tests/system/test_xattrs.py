@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.xattrs import HAS_XATTRS
 from tests.system.support import HOME, Cluster, read_line
 from tests.system.support_context import CARRIERS, cluster_of_both
-from tests.unit.state.test_names_model import HAS_XATTRS
 
 HOSTS = {"namespace": "host1", "instrumented": "host2"}
 
@@ -143,9 +143,11 @@ def test_rights_of_the_file_count(both: Cluster, carrier: str) -> None:
 
 def test_attributes_survive_a_restart_of_all_hosts(both: Cluster) -> None:
     act = "import os; open('a', 'w').close(); os.setxattr('a', 'user.x', bytes(65536))"
-    both[2].sh(f'mkdir kept; cd kept; python3 -c "{act}"').ok()
+    for writer in (1, 2):
+        both[writer].sh(f'mkdir kept{writer}; cd kept{writer}; python3 -c "{act}"').ok()
     both.stop()
     both.up()
-    for reader in (1, 2):
-        show = "import os; print(os.listxattr('a'), os.getxattr('a', 'user.x') == bytes(65536))"
-        assert both[reader].sh(f'cd kept; python3 -c "{show}"').ok() == "['user.x'] True\n"
+    show = "import os; print(os.listxattr('a'), os.getxattr('a', 'user.x') == bytes(65536))"
+    for writer, reader in ((1, 2), (2, 1)):
+        ran = both[reader].sh(f'cd kept{writer}; python3 -c "{show}"')
+        assert ran.ok() == "['user.x'] True\n"

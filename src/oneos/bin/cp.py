@@ -6,8 +6,9 @@
 Copy a file, or several into a directory.
 
   -r, -R  directories with all in them   -p  keep permissions, times and, where allowed, owner
-  -a  as -dRp   -f  remove a DEST that cannot be opened   -i  ask before writing over a file
-  -n  write over none   -u  only what is newer   -v  say what is copied
+  -a  as -dRp, with extended attributes   -f  remove a DEST that cannot be opened
+  -i  ask before writing over a file   -n  write over none   -u  only what is newer
+  -v  say what is copied
   -L  what links point to   -P  links themselves   -H  the former on the command line only
   -d  as -P, and several names of one file stay names of one   -T  DEST is no directory to copy into
   -l  make names (hard links), -s  make symbolic links, in place of copies
@@ -211,6 +212,7 @@ class Way:
         self.tree = bool(given & {"r", "R", "a"})
         kept = {word for key, value in found if key == "preserve" for word in value.split(",")}
         self.keep = bool(given & {"p", "a"} or kept & {"", "all", "mode", "timestamps"})
+        self.keep_xattrs = bool(given & {"a"} or kept & {"xattr", "all"})
         self.keep_links = bool(given & {"a", "d"} or kept & {"links", "all"})
         self.force = "f" in given
         self.ask = "i" in given
@@ -308,7 +310,7 @@ def copy(source: str, target: str, way: Way, top: bool = False) -> None:
             copy_special(target, facts, there)
         if way.verbose:
             put(os.fsencode(f"'{source}' -> '{target}'\n"))
-        keep(target, facts, way)
+        keep(source, target, facts, way)
     except Unreadable as error:
         way.complain(f"error reading '{source}': {error.args[0].strerror}")
     except OSError as error:
@@ -428,11 +430,17 @@ def copy_directory(
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(target, facts.st_mode & 0o777 & (0o7777 if way.keep else ~mask))
-    keep(target, facts, way)
+    keep(source, target, facts, way)
 
 
-def keep(target: str, facts: os.stat_result, way: Way) -> None:
-    """Give the copy the times, owner and permissions of the original, if asked to."""
+def keep(source: str, target: str, facts: os.stat_result, way: Way) -> None:
+    """Give the copy the times, owner, permissions and attributes of the original, if asked to."""
+    if way.keep_xattrs:
+        try:
+            # First: what may not be written can get none.
+            carry_xattrs(source, target, kind(facts) != 0o120000)
+        except OSError as error:
+            way.complain(f"setting attributes for '{target}': {error.strerror}")
     if not way.keep:
         return
     link = kind(facts) == 0o120000
@@ -448,6 +456,25 @@ def keep(target: str, facts: os.stat_result, way: Way) -> None:
             os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns), follow_symlinks=False)
     except OSError as error:
         way.complain(f"preserving times for '{target}': {error.strerror}")
+
+
+def carry_xattrs(source: str, target: str, follow: bool) -> None:
+    """Give the copy the extended attributes of the original, but for those that it cannot have."""
+    if not hasattr(os, "listxattr"):
+        return
+    try:
+        names = os.listxattr(source, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno != 95:  # ENOTSUP
+            raise
+        return
+    for name in names:
+        value = os.getxattr(source, name, follow_symlinks=follow)
+        try:
+            os.setxattr(target, name, value, follow_symlinks=follow)
+        except OSError as error:
+            if error.errno != 95:
+                raise
 
 
 def join(directory: str, name: str) -> str:

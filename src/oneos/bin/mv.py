@@ -292,6 +292,7 @@ def carry(source: str, target: str) -> None:
         os.chown(target, facts.st_uid, facts.st_gid, follow_symlinks=False)
     except OSError:
         pass  # Only the superuser can give files away.
+    carry_xattrs(source, target, False)
     if kind(facts) != 0o120000:
         os.chmod(target, facts.st_mode & 0o7777)
         os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
@@ -299,6 +300,25 @@ def carry(source: str, target: str) -> None:
         os.rmdir(source)
     else:
         os.unlink(source)
+
+
+def carry_xattrs(source: str, target: str, follow: bool) -> None:
+    """Give the copy the extended attributes of the original, but for those that it cannot have."""
+    if not hasattr(os, "listxattr"):
+        return
+    try:
+        names = os.listxattr(source, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno != 95:  # ENOTSUP
+            raise
+        return
+    for name in names:
+        value = os.getxattr(source, name, follow_symlinks=follow)
+        try:
+            os.setxattr(target, name, value, follow_symlinks=follow)
+        except OSError as error:
+            if error.errno != 95:
+                raise
 
 
 def main(argv: list[str]) -> int:

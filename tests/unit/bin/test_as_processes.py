@@ -6,20 +6,22 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.xattrs import HAS_XATTRS, has_xattrs
 from tests.unit.bin.conftest import ENV, Result
 
 DEADLINE_S = 5.0
 Util = Callable[..., Result]
 
 
-def command(installed: Path, *argv: str) -> list[str]:
-    return [sys.executable, "-I", str(installed / argv[0]), *argv[1:]]
+def command(installed: Path, *argv: str | Path) -> list[str]:
+    return [sys.executable, "-I", str(installed / argv[0]), *map(str, argv[1:])]
 
 
 # --- failed writes --------------------------------------------------------------------------
@@ -419,3 +421,22 @@ def test_a_utility_and_what_it_starts_ignore_no_signal(installed: Path, argv: li
     done = subprocess.run(command(installed, *argv), capture_output=True, check=True)
     (ignored,) = [line for line in done.stdout.splitlines() if line.startswith(b"SigIgn:")]
     assert int(ignored.split()[1], 16) == 0
+
+
+@pytest.mark.skipif(not HAS_XATTRS, reason="the temporary directory has no extended attributes")
+def test_cp_a_and_mv_between_file_systems_take_extended_attributes_along(
+    installed: Path, tmp_path: Path
+) -> None:
+    original = tmp_path / "original"
+    original.touch()
+    os.setxattr(original, "user.x", b"1")
+    original.chmod(0o444)
+    for option, kept in (("-p", []), ("-a", ["user.x"]), ("--preserve=xattr", ["user.x"])):
+        copied = tmp_path / f"copied{option}"
+        subprocess.run(command(installed, "cp", option, original, copied), check=True)
+        assert os.listxattr(copied) == kept
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        # Where that has none, as before Linux 6.6, the file goes all the same.
+        subprocess.run(command(installed, "mv", original, f"{other}/moved"), check=True)
+        assert os.listxattr(f"{other}/moved") == (["user.x"] if has_xattrs(other) else [])
+    assert not original.exists()

@@ -16,24 +16,12 @@ from oneos.state.names import Names
 from oneos.state.names_store import DictStore
 from oneos.state.names_types import WALK, Opened, Result, Walk
 from oneos.storage.index import SqliteNames
+from tests.support.xattrs import HAS_XATTRS
 
 HOST, LIFE, NONE = HostName("h"), Incarnation(1), Ino(0)
 LONG = b"n" * 256
 NO_FOLLOW = Walk(follow=False)
 Path = tuple[int, bytes]
-
-
-def _has_xattrs() -> bool:
-    """Whether files of this host's temporary directory can have extended attributes."""
-    with tempfile.NamedTemporaryFile() as file:
-        try:
-            os.setxattr(file.name, "user.oneos", b"")
-        except OSError:
-            return False
-    return True
-
-
-HAS_XATTRS = _has_xattrs()
 
 
 def _stays_inside(path: bytes) -> bool:

@@ -106,6 +106,7 @@ class Process:
 
     @seamless
     def tcsetpgrp(self, fd: int, pgid: int, /) -> None:
+        real["tcgetpgrp"](fd)  # What is wrong with the descriptor comes before the group.
         real["tcsetpgrp"](fd, self.family.group(pgid))
 
     @seamless

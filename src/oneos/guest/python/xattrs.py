@@ -6,6 +6,7 @@ Those of the tree are its File System's, by name or by open file; those of the h
 
 import errno
 import sys
+from _operator import index
 
 from .descriptors import number, real
 from .failure import os_error, seamless
@@ -25,10 +26,10 @@ class Xattrs(Places):
         where, native = self._named(path)
         if where is None:
             return real["getxattr"](native, attribute, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
-        name = attribute_name(attribute)
+        name = attribute_name(attribute, "getxattr")
         sys.audit("os.getxattr", path, attribute)
         follow = bool(follow_symlinks)
-        return self.channel.call("getxattr", where, name, follow, names=self._shown(path))  # type: ignore[no-any-return]
+        return self.channel.call("getxattr", where, name, follow, names=(shown(path),))  # type: ignore[no-any-return]
 
     @seamless
     def listxattr(self, path: "Any" = None, *, follow_symlinks: bool = True) -> list[str]:
@@ -36,7 +37,7 @@ class Xattrs(Places):
         if where is None:
             return real["listxattr"](native, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
         sys.audit("os.listxattr", path)
-        names = self._shown(path)
+        names = () if path is None else (shown(path),)
         found = self.channel.call("listxattr", where, bool(follow_symlinks), names=names)
         return [to_str(name) for name in found]
 
@@ -53,11 +54,16 @@ class Xattrs(Places):
         where = self._changed(path)
         if where is None:
             return real["setxattr"](path, attribute, value, flags, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
-        name, data, bits = attribute_name(attribute), bytes(memoryview(value)), number(flags)
+        name, bits = attribute_name(attribute, "setxattr", b""), index(flags)
+        try:
+            data = bytes(memoryview(value))
+        except TypeError:
+            # For the words of the real function, which finds nothing to set.
+            real["setxattr"](b"", b"", value)
+            raise
         sys.audit("os.setxattr", path, attribute, value, flags)
         follow = bool(follow_symlinks)
-        names = self._shown(path)
-        self.channel.call("setxattr", where, name, data, bits, follow, names=names)
+        self.channel.call("setxattr", where, name, data, bits, follow, names=(shown(path),))
         return None
 
     @seamless
@@ -65,10 +71,10 @@ class Xattrs(Places):
         where = self._changed(path)
         if where is None:
             return real["removexattr"](path, attribute, follow_symlinks=follow_symlinks)  # type: ignore[no-any-return]
-        name = attribute_name(attribute)
+        name = attribute_name(attribute, "removexattr")
         sys.audit("os.removexattr", path, attribute)
         follow = bool(follow_symlinks)
-        self.channel.call("removexattr", where, name, follow, names=self._shown(path))
+        self.channel.call("removexattr", where, name, follow, names=(shown(path),))
         return None
 
     def _named(self, path: "Any") -> "tuple[bytes | int | None, Any]":
@@ -83,7 +89,8 @@ class Xattrs(Places):
         if isinstance(path, int):
             handle = self._opened(path)
             if handle is None:
-                raise os_error(errno.ENOTSUP)
+                real["listxattr"](path)  # For its errors: it may be open nowhere.
+                raise os_error(errno.ENOTSUP, path)
             return handle
         where = self._write(path)
         return None if where == NOT_A_PATH else where
@@ -94,10 +101,15 @@ class Xattrs(Places):
         return None if handle is None else handle.h or handle.path
 
 
-def attribute_name(attribute: "Any") -> bytes:
-    """The bytes of an attribute's name, whose length the File System judges."""
+def attribute_name(attribute: "Any", function: str, *more: object) -> bytes:
+    """The bytes of an attribute's name, whose length the File System judges.
+
+    Args:
+        function: the real one, which words what is wrong with a thing that is no name; it is given
+            nothing to read or change.
+        more: what else that takes.
+    """
     name = to_bytes(attribute)
     if not name and shown(attribute) not in ("", b""):
-        # It is no name: for the errors of the real function, which finds nothing to read.
-        real["getxattr"](b"", attribute)
+        real[function](b"", attribute, *more)
     return name

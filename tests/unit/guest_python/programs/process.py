@@ -74,3 +74,8 @@ print("stderr", file=sys.stderr)
 unclosed = open("unclosed", "w")
 unclosed.write("written at exit")
 sys.exit(3)
+for descriptor in (12345, os.open("from-child", os.O_RDONLY)):
+    try:
+        os.tcsetpgrp(descriptor, 0)
+    except OSError as error:
+        print(error)
