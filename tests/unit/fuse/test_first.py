@@ -419,8 +419,7 @@ def test_filter_is_known_for_both_kinds_of_machine(monkeypatch: pytest.MonkeyPat
         assert len(alone(monkeypatch, "asking").program(machine, FIRST, COUNT)) == 8 * 13
 
 
-def test_greeting_with_a_listener_is_two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    requests = [["hello", {"client": True, "fds": True}], ["listener"]]
-    bodies = [msgspec.msgpack.encode(request) for request in requests]
-    expected = b"".join(len(body).to_bytes(4, "little") + body for body in bodies)
+def test_greeting_with_a_listener_is_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = msgspec.msgpack.encode(["hello", {"client": True, "listener": True}])
+    expected = len(body).to_bytes(4, "little") + body
     assert expected == alone(monkeypatch, "enter").GREETING
