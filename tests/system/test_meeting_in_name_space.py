@@ -13,7 +13,12 @@ from tests.system.support import HOME, ONEOS, USER, Cluster, read_line, wait_unt
 from tests.system.test_terminals import ENTERED, PROMPT
 from tests.unit.guest_python.conftest import PROGRAMS
 
-pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
+pytestmark = [
+    pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}"),
+    pytest.mark.skipif(
+        os.getuid() != 0, reason="only root's instrumented programs can walk the mount"
+    ),
+]
 
 SOON_S = 15.0
 

@@ -33,7 +33,7 @@ def both() -> Iterator[Cluster]:
 def test_calls_fail_with_the_errno_of_posix_and_do_what_it_says(
     both: Cluster, carrier: str
 ) -> None:
-    words = ["fifo", *USERS] if carrier == "namespace" else []
+    words = ["fifo", *(USERS if carrier == "namespace" else [])]
     program = CASES / "calls.py"
     with tempfile.TemporaryDirectory() as place:
         # Other users must be able to reach it.

@@ -124,7 +124,7 @@ class Operations:
         both += " getxattr listxattr setxattr removexattr fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release commands session spawn wait poll which"
-        client += " terminal go_on take_back mark resize listener"
+        client += " terminal go_on take_back mark resize"
         client += " status voters manifest token stop forget environments environment_remove"
         client += " collect"
         self._operations: dict[str, Operation] = {
@@ -149,8 +149,8 @@ class Operations:
             raise UserError(f"only a program may ask for {name!r}", errno=errno.EPERM)
         if isinstance(who.owner, Client) and who.owner.shared:
             BY_KERNEL.set(True)
-        if name in ("spawn", "listener"):
-            return await operation(who, connection.take_fds(), *arguments)
+        if name == "spawn":
+            return await self._op_spawn(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
 
     def _hello(self, connection: Connection, claims: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +165,9 @@ class Operations:
                     errno=errno.EACCES,
                     hint=f"use it as user {os.getuid()}, or start one of your own",
                 )
+            if claims.get("listener"):
+                for fd in connection.fds:
+                    self._listen(fd)
             pid = 0
             if claims.get("token"):
                 # A shell that is a program: what it starts has it as its parent.
@@ -457,14 +460,6 @@ class Operations:
                 os.close(fd)
             raise UserError(f"spawn: {error}") from error
         return await self._launcher.spawn(request, fds, who.caller.user, who.caller.pid)
-
-    async def _op_listener(self, who: Who, fds: list[int]) -> None:
-        try:
-            for fd in fds:
-                self._listen(fd)
-        finally:
-            for fd in fds:
-                os.close(fd)
 
     async def _op_wait(
         self, who: Who, pids: list[int], stops: bool = False

@@ -111,7 +111,8 @@ class Interpreter:
         Raises:
             Control: as `run`; a syntax error is a ShellError of status 2.
         """
-        script = self.parser.parse(text)
+        with shell.foreground.unbroken():
+            script = self.parser.parse(text)
         status = 0
         for command in script.commands:
             status = self.run(shell, command.node, tested)

@@ -125,7 +125,8 @@ def run_line(shell: Shell, text: str) -> None:
 
 
 def _unfinished(shell: Shell, text: str) -> bool:
-    script = shell.interpreter.parser.parse(text + "\n")
+    with shell.foreground.unbroken():
+        script = shell.interpreter.parser.parse(text + "\n")
     return script.incomplete or bool(script.commands and script.commands[-1].at_end)
 
 

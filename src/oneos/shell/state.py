@@ -79,6 +79,30 @@ class Foreground:
         self.lock = threading.RLock()
 
     @contextmanager
+    def unbroken(self) -> Iterator[None]:
+        """For what takes no time and must not be left half done: Ctrl-C comes after it.
+
+        Raises:
+            KeyboardInterrupt: it did, and no trap is set.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            # Ctrl-C breaks off nothing there.
+            yield
+            return
+        with self.lock:
+            self.deferred += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.deferred -= 1
+                late = self.late and self.interrupted and not self.deferred
+                if not self.deferred:
+                    self.late = False
+        if late:
+            raise KeyboardInterrupt
+
+    @contextmanager
     def blocked(self) -> Iterator[None]:
         """For the time that a builtin waits."""
         self.blocking += 1

@@ -348,6 +348,68 @@ async def test_program_that_is_killed_while_it_waits_for_an_answer_ends(numbered
     assert shown.out == "sent\n"
 
 
+async def test_more_calls_than_may_wait_for_answers_are_told_to_come_again(
+    numbered: Bench,
+) -> None:
+    numbered.may_answer.clear()
+    numbered.answers = [0] * 256
+    text = f"""
+import os, sys
+for _ in range(260):
+    if not os.fork():
+        sys.argv = ["", "15", "70001"]
+        exec({KILLS!r})
+        sys.stdout.flush()
+        os._exit(0)
+for _ in range(260):
+    os.wait()
+"""
+    waits = asyncio.create_task(numbered.run(898, sys.executable, "-S", "-c", text))
+    while len(numbered.sent) < 256:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    # Their children are in the way of nobody else.
+    assert (await numbered.run(899, "echo", "on")).out == "on\n"
+    while len(numbered.numbers()) > 2 + 256:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    numbered.may_answer.set()
+    assert sorted((await waits).out.split()) == ["EAGAIN"] * 4 + ["sent"] * 256
+
+
+FILTERED = """
+import os, socket, sys
+sys.path.insert(0, sys.argv[2])
+import asking
+to = socket.socket(fileno=int(sys.argv[1]))
+socket.send_fds(to, [b"l"], [asking.install(1 << 21, 2400)])
+to.recv(1)
+"""
+
+
+async def test_listener_is_closed_when_the_last_who_could_ask_has_ended(numbered: Bench) -> None:
+    def descriptors() -> int:
+        return len(os.listdir(f"/proc/self/fd/{numbered.proc}/1/fd"))
+
+    before = descriptors()
+    ours, theirs = socket.socketpair()
+    words = ["-S", "-c", FILTERED, str(theirs.fileno()), str(Path(fuse.__file__).parent)]
+    if os.getuid():
+        pytest.skip("outside of a name space only root installs a filter")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *words, pass_fds=[theirs.fileno()]
+    )
+    _, fds, _, _ = socket.recv_fds(ours, 1, 1)
+    numbered.starter.listen(fds[0])
+    os.close(fds[0])
+    while descriptors() != before + 1:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    ours.send(b"x")
+    assert await process.wait() == 0
+    while descriptors() != before:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    ours.close()
+    theirs.close()
+
+
 def alone(monkeypatch: pytest.MonkeyPatch, name: str) -> Any:
     """A module of those that a bare interpreter runs, which know each other by plain names."""
     monkeypatch.syspath_prepend(str(Path(fuse.__file__).parent))
@@ -359,8 +421,7 @@ def test_filter_is_known_for_both_kinds_of_machine(monkeypatch: pytest.MonkeyPat
         assert len(alone(monkeypatch, "asking").program(machine, FIRST, COUNT)) == 8 * 13
 
 
-def test_greeting_with_a_listener_is_two_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    requests = [["hello", {"client": True, "fds": True}], ["listener"]]
-    bodies = [msgspec.msgpack.encode(request) for request in requests]
-    expected = b"".join(len(body).to_bytes(4, "little") + body for body in bodies)
+def test_greeting_with_a_listener_is_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = msgspec.msgpack.encode(["hello", {"client": True, "listener": True}])
+    expected = len(body).to_bytes(4, "little") + body
     assert expected == alone(monkeypatch, "enter").GREETING

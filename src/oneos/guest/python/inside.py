@@ -151,7 +151,8 @@ def serve(gates: Gates, own: list[bytes], kinds: list[bytes], leader: Socket) ->
     code, asking, path, first, size = own
     calls = load(code, "calls")
     runtime = Socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
-    runtime.connect(path)
+    if int(first):
+        runtime.connect(path)
     # All are opened before any is entered: the paths are those of outside.
     for fd in [posix.open(kind, posix.O_RDONLY | posix.O_CLOEXEC) for kind in kinds]:
         calls["setns"](fd)
