@@ -12,7 +12,7 @@ ones are waited for without a look. Where nobody asks anything, nothing is done.
 import os
 import time
 
-from oneos.limits import FUSE_LOOKS_MAX, FUSE_RESTS_MAX, FUSE_SOON_S
+from oneos.limits import FUSE_KEPT_OFF_S, FUSE_LOOKS_MAX, FUSE_RESTS_MAX, FUSE_SOON_S
 
 
 class Arrivals:
@@ -24,10 +24,10 @@ class Arrivals:
 
     def __init__(self, fuse: int) -> None:
         self._fuse = fuse
-        os.set_blocking(fuse, True)
         self._able = len(os.sched_getaffinity(0)) > 1
-        self._looking = False
+        self._looking = self._found = False
         self._rests = 0
+        os.set_blocking(fuse, True)
 
     def read(self, buffers: list[bytearray]) -> int:
         """Read the next request into buffers; its length in bytes.
@@ -35,25 +35,33 @@ class Arrivals:
         Raises:
             OSError: ENODEV, unmounted; ENOENT or EINTR, there is none after all.
         """
-        vain = self._looking
-        if vain:
+        looked = self._looking
+        if looked:
             for _ in range(FUSE_LOOKS_MAX):
                 try:
-                    return os.readv(self._fuse, buffers)
+                    count = os.readv(self._fuse, buffers)
                 except BlockingIOError:
-                    pass
+                    continue
+                self._found = True
+                return count
             self._look(False)
         began = time.monotonic()
         count = os.readv(self._fuse, buffers)
-        if time.monotonic() - began < FUSE_SOON_S:
-            if vain:
-                self._rests = FUSE_RESTS_MAX
-            elif self._rests > 0:
-                self._rests -= 1
-            elif self._able:
+        waited_s = time.monotonic() - began
+        if waited_s >= FUSE_SOON_S:
+            # The end of many that followed closely; this may be the first of as many.
+            if looked and self._found:
                 self._look(True)
+        elif looked and waited_s < FUSE_KEPT_OFF_S:
+            self._rests = FUSE_RESTS_MAX
+        elif self._rests > 0:
+            self._rests -= 1
+        elif self._able:
+            self._look(True)
+        self._found = False
         return count
 
     def _look(self, looking: bool) -> None:
         self._looking = looking
+        # Who sleeps is woken with the least work in a read that blocks.
         os.set_blocking(self._fuse, not looking)
