@@ -237,7 +237,14 @@ FUSE_MOVE_BYTES_MAX = 1 << 20
 
 FUSE_LOOKS_MAX = 100
 """Looks at /dev/fuse before its thread sleeps: some 100 us, in which a program that reads one file
-after the other comes with its next request."""
+after the other comes with its next request, if it has a core of its own."""
+
+FUSE_KEPT_OFF_S = 0.00005
+"""A request that comes so soon after a look in vain was kept off by it: its program had no core."""
+
+FUSE_RESTS_MAX = 128
+"""Requests that are not looked for after a look that only kept the next one off: the 100 us it took
+are 1 us for each."""
 
 FUSE_SOON_S = 0.0002
 """A request that comes within this time of the last is one of many: looking for it would have been

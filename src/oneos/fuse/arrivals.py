@@ -1,33 +1,33 @@
 """The kernel's requests as they come: the next one is looked for a moment before it is waited for.
 
-A thread that sleeps takes 50 us to wake where it and the program are on two cores, at each of the
-three requests that a program makes to open, read and close a file. So after a request the device is
-asked again and again, but only as long as that pays: while requests follow one another closely. A
-look that found nothing halves the next one; a request that came soon after all brings it back.
-Where nobody asks anything, nothing is done; on a single core nothing could come meanwhile.
+A thread that sleeps takes 50 us to wake where it and the program are on two idle cores, at each of
+the requests that a program makes to open, read and close a file. So while requests follow one
+another closely the device is asked again and again before its thread sleeps. That is only good
+where the program runs meanwhile: where it has to share a core with this thread, as on a machine
+with much else to do, looking keeps off what is looked for (open, read and close then took 400 us
+instead of 60). A look in vain tells: when the request came as soon as this thread slept, the next
+ones are waited for without a look. Where nobody asks anything, nothing is done.
 """
 
 import os
-import select
 import time
 
-from oneos.limits import FUSE_LOOKS_MAX, FUSE_SOON_S
+from oneos.limits import FUSE_KEPT_OFF_S, FUSE_LOOKS_MAX, FUSE_RESTS_MAX, FUSE_SOON_S
 
 
 class Arrivals:
     """See the module. One thread at a time reads.
 
     Args:
-        fuse: the descriptor of /dev/fuse, which does not block from now on.
+        fuse: the descriptor of /dev/fuse; whether it blocks is decided here.
     """
 
     def __init__(self, fuse: int) -> None:
         self._fuse = fuse
-        os.set_blocking(fuse, False)
-        self._poll = select.poll()
-        self._poll.register(fuse, select.POLLIN)
-        self._most = FUSE_LOOKS_MAX if len(os.sched_getaffinity(0)) > 1 else 0
-        self._looks = 0
+        self._able = len(os.sched_getaffinity(0)) > 1
+        self._looking = self._found = False
+        self._rests = 0
+        os.set_blocking(fuse, True)
 
     def read(self, buffers: list[bytearray]) -> int:
         """Read the next request into buffers; its length in bytes.
@@ -35,16 +35,33 @@ class Arrivals:
         Raises:
             OSError: ENODEV, unmounted; ENOENT or EINTR, there is none after all.
         """
-        left = self._looks
-        while True:
-            try:
-                return os.readv(self._fuse, buffers)
-            except BlockingIOError:
-                if left > 0:
-                    left -= 1
+        looked = self._looking
+        if looked:
+            for _ in range(FUSE_LOOKS_MAX):
+                try:
+                    count = os.readv(self._fuse, buffers)
+                except BlockingIOError:
                     continue
-            began = time.monotonic()
-            self._poll.poll()
-            soon = time.monotonic() - began < FUSE_SOON_S
-            self._looks = self._most if soon else self._looks // 2
-            left = self._looks
+                self._found = True
+                return count
+            self._look(False)
+        began = time.monotonic()
+        count = os.readv(self._fuse, buffers)
+        waited_s = time.monotonic() - began
+        if waited_s >= FUSE_SOON_S:
+            # The end of many that followed closely; this may be the first of as many.
+            if looked and self._found:
+                self._look(True)
+        elif looked and waited_s < FUSE_KEPT_OFF_S:
+            self._rests = FUSE_RESTS_MAX
+        elif self._rests > 0:
+            self._rests -= 1
+        elif self._able:
+            self._look(True)
+        self._found = False
+        return count
+
+    def _look(self, looking: bool) -> None:
+        self._looking = looking
+        # Who sleeps is woken with the least work in a read that blocks.
+        os.set_blocking(self._fuse, not looking)

@@ -182,7 +182,7 @@ class FuseServer:
     def _listen(self, buffer: bytearray, view: memoryview) -> int:
         """Answer what can be at once. Returns the size of a request that cannot; 0: unmounted."""
         buffers = [buffer]
-        unpack, size = wire.IN_HEADER.unpack_from, wire.IN_HEADER.size
+        unpack, size = wire.IN_HEADER_START.unpack_from, wire.IN_HEADER.size
         while True:
             try:
                 count = self._arrivals.read(buffers)
@@ -192,7 +192,7 @@ class FuseServer:
                     continue
                 # ENODEV: unmounted.
                 return 0
-            _, code, unique, node_id, *_ = unpack(view)
+            code, unique, node_id = unpack(view)
             quick = self._quick.get(code)
             if quick is not None:
                 if not self._guard(quick, unique, node_id, view[size:count]):

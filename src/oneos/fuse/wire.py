@@ -18,6 +18,8 @@ VERSION_MINOR_OLDEST = 31
 NANO = 1_000_000_000
 
 IN_HEADER = struct.Struct("<IIQQIIIHH")
+IN_HEADER_START = struct.Struct("<4xIQQ")
+"""Of a request's header the kind, the request's number and the node's: what most answers need."""
 OUT_HEADER = struct.Struct("<IiQ")
 ATTR = struct.Struct("<QQQqqqIIIIIIIIII")
 ENTRY = struct.Struct("<QQQQII")
