@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from oneos.errors import OneOSError
 from oneos.fuse.nodes import Node
@@ -25,10 +26,12 @@ class IdleFiles:
 
     Args:
         backings: what the kernel reads files by, given back when they are closed for good.
+        commit: has it count for a successor what the calling thread has done.
     """
 
-    def __init__(self, backings: Backings) -> None:
+    def __init__(self, backings: Backings, commit: Callable[[], None]) -> None:
         self._backings = backings
+        self._commit = commit
         self._lock = threading.Lock()
         self._files: OrderedDict[Node, tuple[HomeFile, float]] = OrderedDict()
         self._surplus: list[tuple[Node, HomeFile]] = []
@@ -100,6 +103,7 @@ class IdleFiles:
                 if not self._files:
                     self._some.clear()
             self.drop_surplus()
+            self._commit()
 
 
 _TICK_S = 0.1

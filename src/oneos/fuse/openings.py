@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import errno
 import itertools
+from collections.abc import Callable, Iterable
 
-from oneos.fuse import wire
+from oneos.fuse import succession, wire
 from oneos.fuse.nodes import Node
 from oneos.fuse.opened import OpenFile
 
+_GENERATION_BITS = 40
+"""Openings of one file process are as many at most: some thousand years' worth."""
+
 
 class Openings:
-    """See the module. Any thread may call."""
+    """See the module. Any thread may call.
 
-    def __init__(self) -> None:
+    Args:
+        note: is told what a successor of this process has to know; see `succession`.
+    """
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        self._note = note
         self._files: dict[int, tuple[Node, OpenFile]] = {}
         self._numbers = itertools.count(1)
+
+    def restore(self, generation: int, files: Iterable[tuple[int, Node, OpenFile]]) -> None:
+        """Know what a predecessor had open; new numbers are none of its."""
+        self._numbers = itertools.count(generation << _GENERATION_BITS | 1)
+        for number, node, file in files:
+            self._files[number] = node, file
+            node.handles.add(number)
 
     def number(self) -> int:
         """A number that was not used before."""
@@ -26,6 +42,9 @@ class Openings:
         number = next(self._numbers)
         self._files[number] = node, file
         node.handles.add(number)
+        kind = type(file).__name__
+        left = number, node.id, kind, file.handle, file.opened, file.backing
+        self._note(succession.OPENED, *left)
         return wire.OPEN_OUT.pack(number, file.flags, file.backing)
 
     def get(self, number: int) -> tuple[Node, OpenFile]:
@@ -50,4 +69,5 @@ class Openings:
         if found is None:
             raise OSError(errno.EBADF, "")
         found[0].handles.discard(number)
+        self._note(succession.CLOSED, number)
         return found

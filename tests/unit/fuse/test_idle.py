@@ -34,6 +34,10 @@ def made(tmp_path: Path) -> Callable[[str], tuple[Node, HomeFile]]:
     return make
 
 
+def idle_files() -> IdleFiles:
+    return IdleFiles(Backings(-1, able=False, note=lambda *_: None), lambda: None)
+
+
 def is_open(file: HomeFile) -> bool:
     try:
         os.fstat(file.fd)
@@ -46,7 +50,7 @@ Made = Callable[[str], tuple[Node, HomeFile]]
 
 
 def test_closed_file_is_the_next_opening_and_then_no_longer_kept(made: Made) -> None:
-    idle = IdleFiles(Backings(-1, able=False))
+    idle = idle_files()
     node, file = made("f")
     assert idle.put(node, file)
     assert idle.take(node) is file and is_open(file)
@@ -57,7 +61,7 @@ def test_file_is_closed_when_nobody_opened_it_for_a_while(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idle_module, "FUSE_IDLE_S", 0.05)
-    idle = IdleFiles(Backings(-1, able=False))
+    idle = idle_files()
     node, file = made("f")
     idle.put(node, file)
     until(lambda: not is_open(file))
@@ -66,7 +70,7 @@ def test_file_is_closed_when_nobody_opened_it_for_a_while(
 
 def test_of_many_files_the_latest_stay_open(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_module, "FUSE_IDLE_MAX", 3)
-    idle = IdleFiles(Backings(-1, able=False))
+    idle = idle_files()
     files = [made(f"f{number}") for number in range(5)]
     assert all(idle.put(*one) for one in files)
     until(lambda: not is_open(files[0][1]) and not is_open(files[1][1]))
@@ -74,7 +78,7 @@ def test_of_many_files_the_latest_stay_open(made: Made, monkeypatch: pytest.Monk
 
 
 def test_home_that_another_host_wants_is_free_at_once(made: Made) -> None:
-    idle = IdleFiles(Backings(-1, able=False))
+    idle = idle_files()
     (node, file), (gone, its_file) = made("f"), made("g")
     idle.put(node, file)
     idle.put(gone, its_file)
