@@ -173,7 +173,7 @@ def test_big_directory_is_listed_whole_and_nothing_twice(three: Cluster) -> None
     body = """
 import os
 os.mkdir("k3")
-names = [f"{n:04d}-{'x' * 60}" for n in range(600)]
+names = [f"{n:04d}-{'x' * 220}" for n in range(180)]
 for name in names:
     os.mkdir(f"k3/{name}")
 listing = os.scandir("k3")

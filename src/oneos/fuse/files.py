@@ -75,7 +75,7 @@ class Files:
             return None
         node = self._nodes.get(node_id)
         file = self._idle.take(node)
-        return None if file is None else self._openings.enter(node, file)
+        return None if file is None else self._openings.again(node, file)
 
     def open(self, node_id: int, body: memoryview) -> bytes:
         flags, more = struct.unpack_from("<II", body)
@@ -123,11 +123,13 @@ class Files:
         """`release` of a file that is kept for whoever opens it next; None: it is to be closed."""
         (number,) = _NUMBER.unpack_from(body)
         node, file = self._openings.get(number)
-        if not isinstance(file, HomeFile) or file.writing or node.detached:
+        if not isinstance(file, HomeFile) or file.slot < 0 or node.detached:
             return None
-        if not self._idle.put(node, file):
+        if not self._idle.has_room(node):
             return None
+        # First, since it may be closed for good as soon as it is kept.
         self._openings.leave(number)
+        self._idle.put(node, file)
         return b""
 
     def release(self, node_id: int, body: memoryview) -> bytes:

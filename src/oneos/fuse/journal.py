@@ -32,8 +32,11 @@ _MARKS = 8
 """The word from which on each thread has two: the request it has begun, and what it noted."""
 _LENGTH_BYTES = 4
 
+_SLOTS = 1024
+"""The word from which on each slot has one; see `slot`."""
+_SLOTS_MAX = 4096
+
 _Batch = tuple[int, int, bytes, list[Note]]
-_decoder = msgspec.msgpack.Decoder(tuple[int, int, bytes, list[list[object]]])
 
 
 class _Local(threading.local):
@@ -41,6 +44,7 @@ class _Local(threading.local):
 
     def __init__(self) -> None:
         self.notes: list[Note] = []
+        self.freed: list[int] = []
         self.thread = -1
 
 
@@ -60,11 +64,16 @@ class Journal:
         self._lock = threading.Lock()
         self._local = _Local()
         self._threads = 0
+        self._free = list(range(_SLOTS_MAX - 1, -1, -1))
         self._encode = msgspec.msgpack.Encoder().encode
         self._end = self._words[_END]
         self._fold_at = 0
+        self.serving = 0
+        """The number of the request that is answered without another thread."""
         self.earlier = State()
         """What the predecessor left."""
+        self.in_slots: dict[int, int] = {}
+        """The numbers in its slots, by the openings that had them."""
 
     def begin(self) -> None:
         """There was nobody before."""
@@ -86,6 +95,9 @@ class Journal:
         for at in marks:
             words[at] = 0
         self.earlier = state
+        slots = {left.slot: number for number, left in state.openings.items() if left.slot >= 0}
+        self._free = [slot for slot in self._free if slot not in slots]
+        self.in_slots = {number: words[_SLOTS + slot] for slot, number in slots.items()}
         return state
 
     def note(self, *note: object) -> None:
@@ -107,6 +119,10 @@ class Journal:
         local = self._local
         notes, local.notes = local.notes, []
         self._append((self._thread(), request, answer, notes))
+        if local.freed:
+            # Not before: whoever had it would be taken for whoever has it next.
+            self._free += local.freed
+            local.freed.clear()
 
     @contextmanager
     def begun(self, request: int, mark: int = 0) -> Iterator[None]:
@@ -124,6 +140,27 @@ class Journal:
         except BlockingIOError:
             words[at] = 0
             raise
+
+    # --- slots ----------------------------------------------------------------------------------
+    def slot(self) -> int:
+        """A place for one number, which costs nothing to set; -1: there are no more.
+
+        For what comes and goes with most requests. It is 0 at first.
+        """
+        try:
+            slot = self._free.pop()
+        except IndexError:
+            return -1
+        self._words[_SLOTS + slot] = 0
+        return slot
+
+    def set(self, slot: int, number: int) -> None:
+        """Set a slot's number, which a successor finds."""
+        self._words[_SLOTS + slot] = number
+
+    def give_back(self, slot: int) -> None:
+        """Nobody uses a slot any more, once what this thread has noted of that counts."""
+        self._local.freed.append(slot)
 
     def _thread(self) -> int:
         local = self._local
@@ -158,12 +195,12 @@ class Journal:
         return 2 * _HEAD_BYTES + FUSE_JOURNAL_BYTES_MAX - self._half()
 
     def _read(self) -> State:
-        state = State()
+        state, decode = State(), msgspec.msgpack.Decoder().decode
         at = self._half()
         while at < self._end:
             start = at + _LENGTH_BYTES
             at = start + int.from_bytes(self._map[at:start], "little")
-            state.apply(*_decoder.decode(self._map[start:at]))
+            state.apply(*decode(self._map[start:at]))
         return state
 
     def _write(self, state: State, half: int) -> None:

@@ -14,7 +14,8 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from oneos.errors import OneOSError
 from oneos.fuse import kernel, succession, wire
@@ -33,6 +34,8 @@ class OpenFile:
     backing = 0
     opened = 0
     """The flags that the program gave."""
+    number, slot = 0, -1
+    """What the kernel has for it; and the journal's slot, where it may be kept when closed."""
 
     def __init__(self, client: Callable[[], Client], handle: int | None, writing: bool) -> None:
         self._client = client
@@ -266,12 +269,22 @@ class Backings:
         self._lock = threading.Lock()
         self._of: dict[Node, tuple[int, int, tuple[int, int]]] = {}
 
-    def restore(self, state: succession.State, nodes: Mapping[int, Node]) -> None:
-        """Know what a predecessor had; what nobody uses any more is given back."""
-        used = [opening.node for opening in state.openings.values() if opening.backing]
-        for key, (backing, device, inode) in state.backings.items():
-            if key in used and key in nodes:
-                self._of[nodes[key]] = backing, used.count(key), (device, inode)
+    def restore(
+        self,
+        left: Mapping[int, tuple[int, int, int]],
+        users: Sequence[int],
+        nodes: Mapping[int, Node],
+    ) -> None:
+        """Know what a predecessor had; what nobody uses any more is given back.
+
+        Args:
+            left: by nodes' numbers.
+            users: of each opening with a backing file, the number of its node.
+        """
+        used = Counter(users)
+        for key, (backing, device, inode) in left.items():
+            if used[key] and key in nodes:
+                self._of[nodes[key]] = backing, used[key], (device, inode)
             else:
                 self._close(key, backing)
 
@@ -382,7 +395,7 @@ def inherited_file(
             log.warning("a file that was open is lost: %s", error)
         file = LostFile(client, None, flags & os.O_ACCMODE != os.O_RDONLY)
         file.backing = opening.backing
-    file.opened = flags
+    file.opened, file.slot = flags, opening.slot
     return file
 
 

@@ -41,6 +41,9 @@ from oneos.local.client import Client
 
 log = logging.getLogger(__name__)
 
+_REQUEST = wire.RESENT - 1
+"""The bits of a request's number that are the same when it comes again."""
+
 Handler = Callable[[int, memoryview], bytes | None]
 """Gets the node's number, or the request's for READ and WRITE; None: it is not answered here."""
 
@@ -84,8 +87,8 @@ class FuseServer:
         self._nodes = nodes = Nodes(note)
         self.cache = cache = Cache(fuse, nodes)
         client, owner = self._client, self._owner
-        self._openings = openings = Openings(note)
-        idle = IdleFiles(backings, journal.commit)
+        self._openings = openings = Openings(journal)
+        idle = IdleFiles(openings, backings, journal.commit)
         ahead = Ahead(cache)
         lookups = Lookups(client, view, nodes, cache, openings, ahead, self._asker)
         changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
@@ -167,14 +170,20 @@ class FuseServer:
         Raises:
             OneOSError: the Runtime does not let it.
         """
-        client = self._client()
-        client.call("take_over", [o.handle for o in state.openings.values() if o.handle])
+        client, in_slots = self._client(), self._journal.in_slots
+        openings = {n: left for n, left in state.openings.items() if in_slots.get(n, 1)}
+        for number in state.openings.keys() - openings:
+            # It was kept for whoever opens it next.
+            self._journal.note(succession.CLOSED, number)
+            self._journal.give_back(state.openings[number].slot)
+        client.call("take_over", [left.handle for left in openings.values() if left.handle])
         self._settle(state.facts["minor"], state.facts["flags"])
         self._nodes.restore(state)
         nodes = {node.id: node for node in self._nodes.all()}
-        self._backings.restore(state, nodes)
+        users = [left.node for left in openings.values() if left.backing]
+        self._backings.restore(state.backings, users, nodes)
         found = []
-        for number, left in state.openings.items():
+        for number, left in openings.items():
             if left.node in nodes:
                 node = nodes[left.node]
                 path = partial(self._nodes.path, node)
@@ -237,6 +246,7 @@ class FuseServer:
                 continue
             quick = self._quick.get(code)
             if quick is not None:
+                self._journal.serving = unique & _REQUEST
                 if not self._guard(quick, unique, node_id, view[size:count]):
                     return count
             elif code in (wire.FORGET, wire.BATCH_FORGET):
@@ -253,7 +263,11 @@ class FuseServer:
 
     def _answered(self, unique: int, code: int) -> bool:
         """Whether a predecessor has dealt with a request that comes again."""
-        earlier = self._earlier.get(unique ^ wire.RESENT)
+        request = unique & _REQUEST
+        earlier = self._earlier.get(request)
+        if code == wire.OPEN and (given := self._openings.given(request)) is not None:
+            self._reply(unique, 0, given)
+            return True
         if earlier is None or code == wire.INTERRUPT:
             return False
         if earlier.answer is not None:
@@ -268,7 +282,7 @@ class FuseServer:
     def _serve(self, request: memoryview) -> None:
         _, code, unique, node_id, uid, gid, asker, _, _ = wire.IN_HEADER.unpack_from(request)
         self._local.owner, self._local.asker = (uid, gid), asker
-        self._client().serves(unique & ~wire.RESENT)
+        self._client().serves(unique & _REQUEST)
         body = request[wire.IN_HEADER.size :]
         move = self._moves.get(code)
         if move is not None:
@@ -291,7 +305,7 @@ class FuseServer:
             if result is None:
                 return False
             # First, so that a request that is not answered yet leaves either both or nothing.
-            self._journal.commit(unique & ~wire.RESENT, result)
+            self._journal.commit(unique & _REQUEST, result)
             self._reply(unique, 0, result)
         return True
 

@@ -20,7 +20,7 @@ Note = Sequence[Any]
 LOOKED, FORGOTTEN, MOVED, DETACHED = 1, 2, 3, 4
 """id, parent, name, ino: once more; id, count; id, parent, name; id, attributes shown last."""
 OPENED, CLOSED, BACKED, UNBACKED = 5, 6, 7, 8
-"""number, node, kind, handle, flags, backing; number; node, backing, device, inode; node."""
+"""number, node, kind, handle, flags, backing, slot; number; node, backing, device, inode; node."""
 LISTED, UNLISTED, POLLED, FACTS = 9, 10, 11, 12
 """number, entries; number; number, the kernel's number for who polls; what the start settled."""
 NODE, ANSWER = 13, 14
@@ -41,13 +41,18 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What is left of an opened file: what it was opened as, and the Runtime's handle for it."""
+    """What is left of an opened file: what it was opened as, and the Runtime's handle for it.
+
+    `slot`: where it says whether a program has it open, or it is only kept for the next; -1: a
+    program has.
+    """
 
     node: int
     kind: str
     handle: int | None
     flags: int
     backing: int
+    slot: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,6 @@ class State:
     """See the module. `generation` counts the file processes that had it."""
 
     nodes: dict[int, NodeState] = field(default_factory=dict)
-    openings: dict[int, Opening] = field(default_factory=dict)
     backings: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     listings: dict[int, list[tuple[bytes, int, int]]] = field(default_factory=dict)
     polled: dict[int, int] = field(default_factory=dict)
@@ -74,7 +78,13 @@ class State:
     requests: dict[int, Earlier] = field(default_factory=dict)
     last_id: int = 1
     generation: int = 0
-    _threads: dict[int, int] = field(default_factory=dict)
+    _opened: dict[int, Note] = field(default_factory=dict)
+    _answers: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+
+    @property
+    def openings(self) -> dict[int, Opening]:
+        """What is open, by the kernel's numbers."""
+        return {number: Opening(*left) for _, number, *left in self._opened.values()}
 
     def apply(self, thread: int, request: int, answer: bytes, notes: Iterable[Note]) -> None:
         """What a thread did for a request of the kernel, and answered; 0: for none."""
@@ -82,9 +92,7 @@ class State:
             self._apply(note)
         if request:
             # Before a thread comes to its next request, the kernel has got its last answer.
-            self.requests.pop(self._threads.get(thread, 0), None)
-            self.requests[request] = Earlier(answer)
-            self._threads[thread] = request
+            self._answers[thread] = request, answer
 
     def _apply(self, note: Note) -> None:
         kind, key, *rest = note
@@ -109,9 +117,9 @@ class State:
             if (node := self.nodes.get(key)) is not None:
                 node.detached, node.shown = True, rest[0]
         elif kind == OPENED:
-            self.openings[key] = Opening(*rest)
+            self._opened[key] = note
         elif kind == CLOSED:
-            self.openings.pop(key, None)
+            self._opened.pop(key, None)
             self.polled.pop(key, None)
         elif kind == BACKED:
             backing, device, inode = rest
@@ -133,9 +141,10 @@ class State:
             self.last_id = max(self.last_id, key)
         elif kind == ANSWER:
             answer, mark, thread = rest
-            self.requests[key] = Earlier(answer, mark)
-            if thread >= 0:
-                self._threads[thread] = key
+            if thread < 0:
+                self.requests[key] = Earlier(answer, mark)
+            else:
+                self._answers[thread] = key, answer
 
     def inherited(self, begun: dict[int, int]) -> None:
         """Another process has it from now on.
@@ -144,7 +153,9 @@ class State:
             begun: requests that its threads had begun, and what they noted then.
         """
         self.generation += 1
-        self._threads.clear()
+        for request, answer in self._answers.values():
+            self.requests[request] = Earlier(answer)
+        self._answers.clear()
         for request, mark in begun.items():
             self.requests.setdefault(request, Earlier(None, mark))
         # Those whose programs were killed are never asked for again.
@@ -157,12 +168,10 @@ class State:
         found: list[Note] = [(FACTS, self.facts | known)]
         for key, n in self.nodes.items():
             found.append((NODE, key, n.parent, n.name, n.ino, n.lookups, n.detached, n.shown))
-        for key, o in self.openings.items():
-            found.append((OPENED, key, o.node, o.kind, o.handle, o.flags, o.backing))
+        found += self._opened.values()
         found += [(BACKED, key, *backing) for key, backing in self.backings.items()]
         found += [(LISTED, key, entries) for key, entries in self.listings.items()]
         found += [(POLLED, key, handle) for key, handle in self.polled.items()]
-        threads = {request: thread for thread, request in self._threads.items()}
-        for key, earlier in self.requests.items():
-            found.append((ANSWER, key, earlier.answer, earlier.mark, threads.get(key, -1)))
+        found += [(ANSWER, key, e.answer, e.mark, -1) for key, e in self.requests.items()]
+        found += [(ANSWER, r, answer, 0, thread) for thread, (r, answer) in self._answers.items()]
         return found

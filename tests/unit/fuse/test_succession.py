@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from oneos.fuse import journal as journal_module
 from oneos.fuse.journal import Journal
-from oneos.fuse.nodes import Nodes
+from oneos.fuse.nodes import Node, Nodes
+from oneos.fuse.opened import HomeFile
+from oneos.fuse.openings import Openings
 from oneos.fuse.succession import (
     BACKED,
     CLOSED,
@@ -22,6 +25,11 @@ from oneos.fuse.succession import (
     State,
 )
 from oneos.limits import FUSE_CARRIED_MAX
+from oneos.local.client import Client, OpenFd
+
+
+def nobody() -> Client:
+    raise AssertionError("there is no Runtime to ask")
 
 
 @pytest.fixture
@@ -117,7 +125,7 @@ def test_folding_changes_nothing(memory: int, monkeypatch: pytest.MonkeyPatch) -
     journal.note(FACTS, {"minor": 45})
     for request in range(1, 500):
         node = nodes.looked_up(nodes.root, b"%d" % request, request + 10)
-        journal.note(OPENED, request, node.id, "HomeFile", request, os.O_APPEND, 3)
+        journal.note(OPENED, request, node.id, "HomeFile", request, os.O_APPEND, 3, -1)
         journal.note(BACKED, node.id, 3, 1, 2)
         journal.note(LISTED, request, [(b"x", 0o100000, 9)])
         journal.note(POLLED, request, request + 1)
@@ -130,7 +138,7 @@ def test_folding_changes_nothing(memory: int, monkeypatch: pytest.MonkeyPatch) -
             journal.commit()
     node_id = nodes.looked_up(nodes.root, b"77", 87).id
     state, left = heir(memory)
-    assert state.openings == {77: Opening(node_id, "HomeFile", 77, os.O_APPEND, 3)}
+    assert state.openings == {77: Opening(node_id, "HomeFile", 77, os.O_APPEND, 3, -1)}
     assert state.backings == {node_id: (3, 1, 2)} and state.polled == {77: 78}
     assert state.listings == {77: [(b"x", 0o100000, 9)]}
     assert state.requests == {998: Earlier(b"a499")}
@@ -154,3 +162,41 @@ def test_doubts_of_killed_programs_are_bounded() -> None:
     for number in range(2 * FUSE_CARRIED_MAX):
         state.inherited({number + 1: 0})
     assert len(state.requests) == FUSE_CARRIED_MAX and 2 * FUSE_CARRIED_MAX in state.requests
+
+
+def test_kept_file_is_known_from_one_in_use_and_its_number_given_again(
+    memory: int, tmp_path: Path
+) -> None:
+    journal, nodes = begun(memory)
+    openings = Openings(journal)
+
+    def opened(name: str) -> tuple[Node, HomeFile, int]:
+        fd = os.open(tmp_path / name, os.O_CREAT | os.O_RDONLY)
+        node = nodes.looked_up(nodes.root, name.encode(), 6)
+        file = HomeFile(nobody, OpenFd(fd, fd), os.O_RDONLY, 0)
+        answer = openings.enter(node, file)
+        journal.commit(2, answer)
+        return node, file, file.number
+
+    (node, kept, kept_number), (_, _, used_number) = opened("kept"), opened("used")
+    openings.leave(kept_number)
+    heir_of = Journal(memory)
+    assert set(heir_of.inherit().openings) == {kept_number, used_number}
+    assert heir_of.in_slots == {kept_number: 0, used_number: 1}
+
+    # Opened again, and killed before the answer: who comes finds what it would have been.
+    journal.serving = 8
+    given = openings.again(node, kept)
+    heir_of = Journal(memory)
+    state = heir_of.inherit()
+    assert heir_of.in_slots[kept_number] == 8
+    others = Openings(heir_of)
+    others.restore(state.generation, [(kept_number, node, kept)])
+    assert others.given(8) == given and others.given(10) is None
+
+    # A slot is another's only when it is noted that this one is over.
+    openings.leave(kept_number)
+    openings.over(kept)
+    assert journal.slot() != kept.slot
+    journal.commit()
+    assert journal.slot() == kept.slot
