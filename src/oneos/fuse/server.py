@@ -171,11 +171,11 @@ class FuseServer:
             OneOSError: the Runtime does not let it.
         """
         client, in_slots = self._client(), self._journal.in_slots
-        openings = {n: left for n, left in state.openings.items() if in_slots.get(n, 1)}
-        for number in state.openings.keys() - openings:
+        openings = state.openings
+        for number in [n for n in openings if not in_slots.get(n, 1)]:
             # It was kept for whoever opens it next.
             self._journal.note(succession.CLOSED, number)
-            self._journal.give_back(state.openings[number].slot)
+            self._journal.give_back(openings.pop(number).slot)
         client.call("take_over", [left.handle for left in openings.values() if left.handle])
         self._settle(state.facts["minor"], state.facts["flags"])
         self._nodes.restore(state)

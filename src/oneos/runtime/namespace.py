@@ -181,19 +181,19 @@ class NameSpace:
         number = made.last_order
         done = asyncio.get_running_loop().create_future()
         made.orders[number] = order, done
-        process = made.process
         try:
             body = encode(number, order)
             await asyncio.get_running_loop().sock_sendall(made.control, body)
-            await asyncio.wait([done], timeout=NAMESPACE_RECALL_S)
         except OSError:
             pass  # It has died: who takes over is told.
         try:
-            if not done.done() and process is made.process and process.poll() is None:
-                # What it shows may be old: rather nothing at all.
-                log.error("the file process does not drop what it keeps: it is ended")
-                process.kill()
-            await done
+            while not done.done():
+                process = made.process
+                await asyncio.wait([done], timeout=NAMESPACE_RECALL_S)
+                if not done.done() and process is made.process and process.poll() is None:
+                    # What it shows may be old: rather nothing, until another takes over.
+                    log.error("the file process does not drop what it keeps: it is ended")
+                    process.kill()
         finally:
             made.orders.pop(number, None)
 
@@ -367,7 +367,10 @@ class NameSpace:
         loop = asyncio.get_running_loop()
         loop.remove_reader(made.control)
         made.control.close()
-        why = await asyncio.to_thread(self._succeed, made)
+        try:
+            why = await asyncio.to_thread(self._succeed, made)
+        except OSError as error:
+            why = f"the file process died, and no other can be started: {error}"
         if why:
             log.error("%s; programs of this name space get errors", why)
             await self._drop()
@@ -382,25 +385,29 @@ class NameSpace:
 
     def _succeed(self, made: _Made) -> str:
         """Start the successor of a file process; answers what keeps it from taking over."""
-        # Until all its threads are gone it might answer the kernel still.
-        made.process.kill()
-        status = made.process.wait()
-        now = time.monotonic()
-        if status == 0:
-            return "the file process ended, since nothing is mounted any more"
-        died = f"the file process died ({status})"
-        if "fuse" not in made.fds:
-            return f"{died}, and this kernel lets no other take over (Linux 6.9 does)"
-        if len(made.deaths) == made.deaths.maxlen and now - made.deaths[0] < NAMESPACE_RESTARTS_S:
-            return f"{died}, once too often in {NAMESPACE_RESTARTS_S:.0f} s"
-        made.deaths.append(now)
-        begun = self._begin(made.command, made.secret, made.fds, NAMESPACE_TAKEOVER_S)
-        made.process, control, data, _ = begun
-        if data != b"+":
-            control.close()
+        while True:
+            # Until all its threads are gone it might answer the kernel still.
             made.process.kill()
-            made.process.wait()
-            return f"{died}, and the next one failed: {data[1:].decode('utf-8', 'replace')}"
+            status = made.process.wait()
+            now = time.monotonic()
+            if status == 0:
+                return "the file process ended, since nothing is mounted any more"
+            died = f"the file process died ({status})"
+            if "fuse" not in made.fds:
+                return f"{died}, and this kernel lets no other take over (Linux 6.9 does)"
+            deaths = made.deaths
+            if len(deaths) == deaths.maxlen and now - deaths[0] < NAMESPACE_RESTARTS_S:
+                return f"{died}, once too often in {NAMESPACE_RESTARTS_S:.0f} s"
+            deaths.append(now)
+            begun = self._begin(made.command, made.secret, made.fds, NAMESPACE_TAKEOVER_S)
+            made.process, control, data, _ = begun
+            if data == b"+":
+                break
+            control.close()
+            if data:
+                made.process.kill()
+                made.process.wait()
+                return f"{died}, and the next one failed: {data[1:].decode('utf-8', 'replace')}"
         control.setblocking(False)
         made.control = control
         log.warning("%s; another has taken over after %.2f s", died, time.monotonic() - now)
