@@ -249,7 +249,8 @@ class NameSpace:
     def _begin(
         command: list[str], secret: str, fds: Mapping[str, int], within_s: float
     ) -> tuple[subprocess.Popen[bytes], socket.socket, bytes, list[int]]:
-        """Start a file process; answers what it says when it is ready, or has failed."""
+        """Start a file process; answers what it says when it is ready or has failed; empty: it has
+        died."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         process = subprocess.Popen(command, stdin=theirs.fileno(), cwd="/", process_group=0)
         theirs.close()
@@ -259,8 +260,11 @@ class NameSpace:
         try:
             socket.send_fds(ours, [begin], [fds[kind] for kind in kinds])
             return process, ours, *receive(ours, 1024, _KINDS_MAX)
-        except OSError:
+        except TimeoutError:
             return process, ours, b"!the file process does not answer", []
+        except OSError:
+            # It has died.
+            return process, ours, b"", []
 
     def _make(
         self, command: list[str], served: Client, secret: str
