@@ -1,5 +1,6 @@
 """The file process is killed under running programs: another takes over, and they do not notice."""
 
+import errno
 import os
 import shutil
 import signal
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
+from oneos.errors import FileError
 from oneos.limits import NAMESPACE_RESTARTS_MAX
+from oneos.local.client import Client, OpenFd
 from tests.support.namespaces import no_name_space
 from tests.system.support import EXAMPLES, HOME, Cluster, Host, alive, read_line, wait_until
 
@@ -300,3 +303,47 @@ def test_nobody_hangs_when_the_runtime_dies_with_it(make_cluster: Callable[[int]
         wait_until(lambda: not any(map(alive, programs)), 2, "the end of its programs")
     host.start()
     wait_until(lambda: host.sh("/usr/bin/echo y").text == "y\n", 60, "native programs run again")
+
+
+def test_change_asked_for_again_by_a_successor_is_not_done_twice(three: Cluster) -> None:
+    directory, name = f"{HOME}/k6".encode(), f"{HOME}/k6/new".encode()
+    create = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND
+    with Client(three[1].socket, shared="k6") as held, Client(three[1].socket) as other:
+        # As the Runtime holds them: without a word they would end with those who opened them.
+        held.call("stat", b"/")
+        with Client(three[1].socket, shared="k6") as first:
+            for number in 2, 2:
+                first.serves(number)
+                assert first.change("mkdir", directory, 0o755, ()) is None
+            with pytest.raises(FileError) as raised:
+                other.call("mkdir", directory, 0o755)
+            assert raised.value.errno == errno.EEXIST
+            first.serves(4)
+            made = first.open(name, create, 0o644)
+            text = first.open(b"/runtime/host2/devices", os.O_RDONLY)
+            assert isinstance(made, OpenFd) and isinstance(text, OpenFd)
+            assert made.handle is not None and text.handle is not None
+            os.write(made.fd, b"kept")
+            shown = os.pread(text.fd, 4096, 0)
+            os.close(made.fd)
+            os.close(text.fd)
+        assert held.call("fstat", made.handle)[6] == 4
+        with Client(three[1].socket, shared="k6") as second:
+            second.call("take_over", [text.handle])
+            again = second.adopt(text.handle, os.O_RDONLY)
+            assert isinstance(again, OpenFd) and os.pread(again.fd, 4096, 0) == shown
+            os.close(again.fd)
+            with pytest.raises(FileError) as raised:
+                second.adopt(made.handle, create)
+            assert raised.value.errno == errno.EBADF
+            second.serves(4)
+            opened = second.open(name, create | os.O_TRUNC, 0o644)
+            assert isinstance(opened, OpenFd) and os.pread(opened.fd, 9, 0) == b"kept"
+            os.close(opened.fd)
+            second.serves(6)
+            with pytest.raises(FileError) as raised:
+                second.open(name, create, 0o644)
+            assert raised.value.errno == errno.EEXIST
+    with Client(three[1].socket) as stranger, pytest.raises(FileError) as raised:
+        stranger.call("take_over", [])
+    assert raised.value.errno == errno.EPERM
