@@ -228,6 +228,34 @@ print("told", flush=True)
         assert read_line(process.stdout, SOON_S) == b"told\n"
 
 
+def test_read_that_waits_can_be_broken_off_and_is_answered_later(three: Cluster) -> None:
+    body = """
+import os, signal
+class Alarm(Exception):
+    pass
+def ring(*_):
+    raise Alarm
+signal.signal(signal.SIGUSR1, ring)
+fd = os.open("/topic/k7", os.O_RDONLY)
+for _ in range(2):
+    print("ready", os.getpid(), flush=True)
+    try:
+        print(os.read(fd, 100), flush=True)
+    except Alarm:
+        print("alarm", flush=True)
+"""
+    host = three[1]
+    with host.shell(python(host, "k7.py", body)) as process:
+        pid = read_line(process.stdout).split()[1].decode()
+        kill_file_process(host)
+        host.sh(f"kill -USR1 {pid}").ok()
+        assert read_line(process.stdout, SOON_S) == b"alarm\n"
+        assert read_line(process.stdout).startswith(b"ready ")
+        kill_file_process(host)
+        host.sh("echo told > /topic/k7").ok()
+        assert read_line(process.stdout, SOON_S) == b"b'told\\n'\n"
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
 def test_git_and_sqlite_go_on(three: Cluster) -> None:
     host = three[2]
