@@ -232,6 +232,30 @@ NAMESPACE_RECALL_S = 2.0
 """For the file process to tell its kernel what to drop: microseconds each. One that takes longer
 hangs, and is ended; less than RECALL_TIMEOUT_S, so that the answer is known in time."""
 
+NAMESPACE_RESTARTS_MAX = 10
+NAMESPACE_RESTARTS_S = 60.0
+"""So often in that time a file process is started anew that has died; one that dies more often has
+a fault that its successors have too, and programs had better hear of it."""
+
+NAMESPACE_TAKEOVER_S = 10.0
+"""For a new file process to take over from a dead one: 0.3 s here, seconds from an SD card under
+load. Programs wait meanwhile, who would get errors without it."""
+
+ONCE_MAX = 1024
+"""Outcomes of changes that are remembered, should a file process's successor ask for one again: 16
+for each that it may have under way, so that what falls out was answered long ago."""
+
+FUSE_JOURNAL_BYTES_MAX = 64 << 20
+"""What a file process notes for its successor, in memory that is taken only as it is used: 100
+bytes for each name that its kernel knows, so half a million. With more nobody can take over."""
+
+FUSE_JOURNAL_FOLD_BYTES = 1 << 20
+"""Notes, some 8,000 requests' worth, after which only what they amount to is kept: 15 ms."""
+
+FUSE_CARRIED_MAX = 1024
+"""Answers and doubts of earlier file processes, 66 of each at most, for requests sent again; those
+of killed programs are never asked for."""
+
 FUSE_MOVE_BYTES_MAX = 1 << 20
 """One READ or WRITE of a name space's kernel: the most it moves at a time (256 pages)."""
 

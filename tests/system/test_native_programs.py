@@ -206,23 +206,6 @@ def test_statuses_of_what_cannot_run_are_those_of_sh(shared: Cluster) -> None:
     assert shared[1].sh("/usr/bin/sh -c 'kill -9 $$'").status == 137
 
 
-def test_death_of_the_file_process_is_an_error_at_once_and_the_next_program_runs(
-    three: Cluster,
-) -> None:
-    host = three[1]
-    with host.shell("/usr/bin/sh -c 'echo up; read x; /usr/bin/cat n; echo $?'") as process:
-        assert read_line(process.stdout) == b"up\n"
-        served = file_process(host)
-        assert served is not None
-        served.kill()
-        served.wait(SOON_S)
-        assert process.stdin is not None
-        process.stdin.write(b"\n")
-        # What the host has is there still; every path of the tree leads to an error.
-        assert read_line(process.stdout, SOON_S) == b"1\n"
-    assert host.sh("/usr/bin/echo again").ok() == "again\n"
-
-
 def test_killed_runtime_leaves_no_file_process_and_no_mount(three: Cluster) -> None:
     host = three[3]
     assert host.sh("/usr/bin/echo x").ok() == "x\n"

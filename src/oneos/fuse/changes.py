@@ -99,10 +99,13 @@ class Changes:
             self._own(self._nodes.path(node))
         if node.ino >= wire.FACTS_SINCE:
             raise OSError(errno.EPERM, "")
-        self._client().call("setattr", node.ino, change)
+        self._client().change("setattr", node.ino, change)
 
     def kill_privileges(self, node: Node) -> None:
         """Somebody has changed the content who may not leave it another's rights."""
+        if not node.shown:
+            # The kernel was told by a predecessor.
+            self._lookups.attributes(node)
         mode = node.mode
         kept = mode & ~stat.S_ISUID
         if mode & stat.S_IXGRP:
@@ -116,7 +119,7 @@ class Changes:
             if file.writing:
                 file.truncate(size)
                 return
-        self._client().call("truncate", self._own(self._nodes.path(node)), size)
+        self._client().change("truncate", self._own(self._nodes.path(node)), size)
 
     # --- names ----------------------------------------------------------------------------------
     def _own(self, path: bytes) -> bytes:
@@ -138,7 +141,7 @@ class Changes:
         parent, path = self.new(node_id, name := wire.names(body, 16)[0])
         if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
             # The tree has the name; the kernel has what is behind it.
-            self._client().call("mknod", path, mode, self._owner())
+            self._client().change("mknod", path, mode, self._owner())
         elif stat.S_ISREG(mode):
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
             opened = self._client().open(path, flags, stat.S_IMODE(mode), self._owner())
@@ -151,19 +154,19 @@ class Changes:
     def mkdir(self, node_id: int, body: memoryview) -> bytes:
         mode = struct.unpack_from("<I", body)[0]
         parent, path = self.new(node_id, name := wire.names(body, 8)[0])
-        self._client().call("mkdir", path, stat.S_IMODE(mode), self._owner())
+        self._client().change("mkdir", path, stat.S_IMODE(mode), self._owner())
         return self._made(parent, name)
 
     def symlink(self, node_id: int, body: memoryview) -> bytes:
         name, target = wire.names(body, 0)[:2]
         parent, path = self.new(node_id, name)
-        self._client().call("symlink", target, path, self._owner())
+        self._client().change("symlink", target, path, self._owner())
         return self._made(parent, name)
 
     def link(self, node_id: int, body: memoryview) -> bytes:
         node = self._nodes.get(struct.unpack_from("<Q", body)[0])
         parent, path = self.new(node_id, name := wire.names(body, 8)[0])
-        self._client().call("link", self._own(self._nodes.path(node)), path, False)
+        self._client().change("link", self._own(self._nodes.path(node)), path, False)
         self._cache.changed(node.ino)
         return self._made(parent, name)
 
@@ -179,7 +182,7 @@ class Changes:
 
     def _remove(self, request: str, node_id: int, body: memoryview) -> bytes:
         parent, name = self._nodes.get(node_id), wire.names(body, 0)[0]
-        self._client().call(request, self._own(self._nodes.child(parent, name)))
+        self._client().change(request, self._own(self._nodes.child(parent, name)))
         self._cache.changed_names(parent.ino)
         self._gone(self._nodes.removed(parent, name))
         return b""
@@ -207,7 +210,7 @@ class Changes:
         name, new_name = wire.names(body, start)[:2]
         old = self._own(self._nodes.child(parent, name))
         new = self._own(self._nodes.child(new_parent, new_name))
-        self._client().call("rename", old, new, replacing)
+        self._client().change("rename", old, new, replacing)
         self._cache.changed_paths()
         self._gone(self._nodes.renamed(parent, name, new_parent, new_name))
         return b""

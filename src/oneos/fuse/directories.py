@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 
 from oneos.errors import FileError
-from oneos.fuse import wire
+from oneos.fuse import succession, wire
 from oneos.fuse.ahead import Ahead
 from oneos.fuse.cache import Cache
 from oneos.fuse.nodes import Node, Nodes
@@ -28,6 +28,7 @@ class Directories:
         openings: gives the numbers of openings.
         ahead: is told what was listed.
         store: a directory of the Runtime, for statfs.
+        note: is told what a successor of this process has to know; see `succession`.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class Directories:
         openings: Openings,
         ahead: Ahead,
         store: str,
+        note: Callable[..., None],
     ) -> None:
+        self._note = note
         self._client = client
         self._view = view
         self._nodes = nodes
@@ -48,6 +51,12 @@ class Directories:
         self._ahead = ahead
         self._store = store
         self._listed: dict[int, list[tuple[bytes, int, int]]] = {}
+        self._noted: set[int] = set()
+
+    def restore(self, state: succession.State) -> None:
+        """Know what a predecessor was about to list."""
+        self._listed.update(state.listings)
+        self._noted.update(state.listings)
 
     def opendir(self, node_id: int, body: memoryview) -> bytes:
         number = self._openings.number()
@@ -59,19 +68,22 @@ class Directories:
 
     def readdir(self, node_id: int, body: memoryview) -> bytes:
         number, offset, size = struct.unpack_from("<QQI", body)
-        entries = self._listed.get(number)
-        if entries is None:
-            raise OSError(errno.EBADF, "")
+        # Where a predecessor opened it and left no list, all of it was in one answer.
+        entries = self._listed.get(number, [])
         if offset == 0:
             # Listed anew when a program rewinds, as POSIX wants it.
             entries = self._listed[number] = self._list(self._nodes.get(node_id))
-        answer = bytearray()
+        answer, after = bytearray(), offset
         for at in range(offset, len(entries)):
             name, kind, ino = entries[at]
             record = wire.pack_dirent(ino, at + 1, kind, name)
             if len(answer) + len(record) > size:
                 break
             answer += record
+            after = at + 1
+        if offset == 0 and (after < len(entries) or number in self._noted):
+            self._noted.add(number)
+            self._note(succession.LISTED, number, entries)
         return bytes(answer)
 
     def _list(self, node: Node) -> list[tuple[bytes, int, int]]:
@@ -92,7 +104,11 @@ class Directories:
         return dots + [(name, kind, ino) for name, (kind, ino) in names.items()]
 
     def releasedir(self, node_id: int, body: memoryview) -> bytes:
-        self._listed.pop(struct.unpack_from("<Q", body)[0], None)
+        number = struct.unpack_from("<Q", body)[0]
+        self._listed.pop(number, None)
+        if number in self._noted:
+            self._noted.discard(number)
+            self._note(succession.UNLISTED, number)
         return b""
 
     def fsyncdir(self, node_id: int, body: memoryview) -> bytes:

@@ -8,10 +8,11 @@ import stat
 import struct
 from collections.abc import Callable, Iterable, Sequence
 
-from oneos.fuse import wire
+from oneos.fuse import succession, wire
 from oneos.fuse.cache import Cache, Kept
 from oneos.fuse.changes import Changes
 from oneos.fuse.idle import IdleFiles
+from oneos.fuse.journal import Journal
 from oneos.fuse.lookups import Lookups
 from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.opened import Backings, HomeFile, StreamFile, opened_file
@@ -35,6 +36,7 @@ class Files:
         openings: what programs have open.
         idle: what is open and nobody uses.
         owner: as for Changes.
+        journal: for what may not be done twice.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Files:
         openings: Openings,
         idle: IdleFiles,
         owner: Callable[[], Sequence[int]],
+        journal: Journal,
     ) -> None:
         self._client = client
         self._view = view
@@ -62,6 +65,7 @@ class Files:
         self._openings = openings
         self._idle = idle
         self._owner = owner
+        self._journal = journal
 
     # --- opening --------------------------------------------------------------------------------
     def open_idle(self, node_id: int, body: memoryview) -> bytes | None:
@@ -71,7 +75,7 @@ class Files:
             return None
         node = self._nodes.get(node_id)
         file = self._idle.take(node)
-        return None if file is None else self._openings.enter(node, file)
+        return None if file is None else self._openings.again(node, file)
 
     def open(self, node_id: int, body: memoryview) -> bytes:
         flags, more = struct.unpack_from("<II", body)
@@ -100,6 +104,7 @@ class Files:
 
     def _opened(self, node: Node, opened: Opened, flags: int) -> bytes:
         file = opened_file(self._client, opened, node, flags, self._backings)
+        file.opened = flags
         if file.writing:
             # From now on its size is asked for, also by its other names.
             self._cache.changed(node.ino)
@@ -118,11 +123,13 @@ class Files:
         """`release` of a file that is kept for whoever opens it next; None: it is to be closed."""
         (number,) = _NUMBER.unpack_from(body)
         node, file = self._openings.get(number)
-        if not isinstance(file, HomeFile) or file.writing or node.detached:
+        if not isinstance(file, HomeFile) or file.slot < 0 or node.detached:
             return None
-        if not self._idle.put(node, file):
+        if not self._idle.has_room(node):
             return None
+        # First, since it may be closed for good as soon as it is kept.
         self._openings.leave(number)
+        self._idle.put(node, file)
         return b""
 
     def release(self, node_id: int, body: memoryview) -> bytes:
@@ -138,6 +145,7 @@ class Files:
             for node in self._nodes.of_inode(ino):
                 self._idle.drop(node)
         self._idle.drop_surplus()
+        self._journal.commit()
 
     def forget(self, node_id: int, count: int) -> None:
         """The kernel has dropped that many lookups of a node."""
@@ -151,7 +159,8 @@ class Files:
         number, offset, size, *_ = wire.RW_IN.unpack_from(body)
         file = self._openings.file(number)
         if isinstance(file, StreamFile):
-            self._streams.attempt(unique, file, READABLE, lambda: file.read(offset, size))
+            stream = file
+            self._attempt(unique, stream, READABLE, lambda: stream.read(offset, size))
             return None
         return file.read(offset, size)
 
@@ -163,17 +172,45 @@ class Files:
         if isinstance(file, StreamFile):
             # The buffer is the next request's when this one waits.
             kept = memoryview(bytes(data))
-            self._streams.attempt(
-                unique,
-                file,
-                WRITABLE,
-                lambda: wire.WRITE_OUT.pack(file.write(offset, kept), 0),
-            )
+            stream = file
+
+            def put() -> bytes:
+                return wire.WRITE_OUT.pack(stream.write(offset, kept), 0)
+
+            self._attempt(unique, stream, WRITABLE, put)
             return None
-        written = file.write(offset, data)
+        if isinstance(file, HomeFile) and file.opened & os.O_APPEND:
+            written = self._append(unique & ~wire.RESENT, file, data)
+        else:
+            written = file.write(offset, data)
         if flags & wire.WRITE_KILL_PRIVILEGES:
             self._changes.kill_privileges(node)
         return wire.WRITE_OUT.pack(written, 0)
+
+    def _attempt(
+        self, unique: int, file: StreamFile, events: int, act: Callable[[], bytes]
+    ) -> None:
+        """Do with a stream what cannot be done again: what it gave is noted before it is given."""
+        request = unique & ~wire.RESENT
+
+        def once() -> bytes:
+            with self._journal.begun(request):
+                result = act()
+            self._journal.answer(request, result)
+            return result
+
+        if unique & wire.RESENT and request in self._journal.earlier.requests:
+            # Whether the predecessor did it, nobody knows.
+            raise OSError(errno.EIO, "")
+        self._streams.attempt(unique, file, events, once)
+
+    def _append(self, request: int, file: HomeFile, data: memoryview) -> int:
+        earlier = self._journal.earlier.requests.get(request)
+        size = file.size() if earlier is None else earlier.mark
+        with self._journal.begun(request, size):
+            written = file.write(0, data) if earlier is None else file.append_rest(size, data)
+        self._journal.answer(request, wire.WRITE_OUT.pack(written, 0))
+        return written
 
     def poll(self, node_id: int, body: memoryview) -> bytes:
         number, poll_handle, flags, events = wire.POLL_IN.unpack_from(body)
@@ -182,6 +219,9 @@ class Files:
             # As for any file on a disk: always ready.
             return wire.POLL_OUT.pack(events & (READABLE | WRITABLE), 0)
         tell = bool(flags & wire.POLL_SCHEDULE_NOTIFY)
+        if tell and not file.polled:
+            file.polled = True
+            self._journal.note(succession.POLLED, number, poll_handle)
         return wire.POLL_OUT.pack(self._streams.poll(file, poll_handle, events, tell), 0)
 
     def fallocate(self, node_id: int, body: memoryview) -> bytes:

@@ -11,10 +11,12 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from oneos.errors import OneOSError
 from oneos.fuse.nodes import Node
 from oneos.fuse.opened import Backings, HomeFile, OpenFile
+from oneos.fuse.openings import Openings
 from oneos.limits import FUSE_IDLE_MAX, FUSE_IDLE_S
 
 log = logging.getLogger(__name__)
@@ -24,32 +26,37 @@ class IdleFiles:
     """See the module. Any thread may call.
 
     Args:
+        openings: hears what is closed for good.
         backings: what the kernel reads files by, given back when they are closed for good.
+        commit: has it count for a successor what the calling thread has done.
     """
 
-    def __init__(self, backings: Backings) -> None:
+    def __init__(self, openings: Openings, backings: Backings, commit: Callable[[], None]) -> None:
+        self._openings = openings
         self._backings = backings
+        self._commit = commit
         self._lock = threading.Lock()
         self._files: OrderedDict[Node, tuple[HomeFile, float]] = OrderedDict()
         self._surplus: list[tuple[Node, HomeFile]] = []
         self._some = threading.Event()
         threading.Thread(target=self._run, name="idle files", daemon=True).start()
 
-    def put(self, node: Node, file: HomeFile) -> bool:
-        """Keep a file that nobody has open any more; False: there is no room, close it.
+    def has_room(self, node: Node) -> bool:
+        """Whether a file of a node can be kept; it stays so until that thread puts one."""
+        return node not in self._files and len(self._surplus) < FUSE_IDLE_MAX
+
+    def put(self, node: Node, file: HomeFile) -> None:
+        """Keep a file that nobody has open any more, where there is room.
 
         Takes no time: what is to be closed for it, a thread of this class closes.
         """
         with self._lock:
-            if node in self._files or len(self._surplus) >= FUSE_IDLE_MAX:
-                return False
             self._files[node] = file, time.monotonic()
             if len(self._files) > FUSE_IDLE_MAX:
                 oldest, (its_file, _) = self._files.popitem(last=False)
                 self._surplus.append((oldest, its_file))
         if not self._some.is_set():
             self._some.set()
-        return True
 
     def take(self, node: Node) -> HomeFile | None:
         """The file of a node, if it is kept; it is the caller's then."""
@@ -80,6 +87,7 @@ class IdleFiles:
 
     def close(self, node: Node, file: OpenFile) -> None:
         """Close a file for good."""
+        self._openings.over(file)
         if file.backing:
             self._backings.give_back(node)
         try:
@@ -100,6 +108,7 @@ class IdleFiles:
                 if not self._files:
                     self._some.clear()
             self.drop_surplus()
+            self._commit()
 
 
 _TICK_S = 0.1

@@ -1,8 +1,10 @@
 """The file process: serves one name space of one Runtime, and ends with either of them.
 
-Started by the Runtime with a unix socket as its standard input. It has the name space built,
-answers the kernel from then on, and sends the Runtime the descriptors that keep the name space; or
-one line of text that says what failed. The socket's end is the order to end.
+Started by the Runtime with a unix socket as its standard input, over which first comes what it
+begins with. It has the name space built, answers the kernel from then on, and sends the Runtime the
+descriptors that keep the name space; or it takes over from one that has died, and sends `+`. In
+place of either goes one line of text, behind `!`, that says what failed. The socket's end is the
+order to end.
 """
 
 from __future__ import annotations
@@ -11,20 +13,22 @@ import argparse
 import logging
 import os
 import resource
-import secrets
 import signal
 import socket
 import sys
 import threading
+from typing import Any
 
 import msgspec
 
-from oneos.fuse import kernel
+from oneos.errors import OneOSError
+from oneos.fuse import kernel, succession
+from oneos.fuse.journal import Journal
 from oneos.fuse.namespace import KINDS, Start, build, limit_of_files
 from oneos.fuse.server import FuseServer
 from oneos.fuse.view import View, view_of
 from oneos.local.client import Client
-from oneos.local.file_process import ORDER_BYTES_MAX, decode
+from oneos.local.file_process import BEGIN_FDS_MAX, ORDER_BYTES_MAX, Begin, decode
 
 MESSAGE_BYTES_MAX = 1024
 
@@ -46,9 +50,48 @@ def main() -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     runtime = socket.socket(fileno=os.dup(0))
-    shared = secrets.token_hex(16)
+    data, fds, _, _ = socket.recv_fds(runtime, MESSAGE_BYTES_MAX, BEGIN_FDS_MAX)
+    for fd in fds:
+        # `recv_fds` forgets to say so.
+        os.set_inheritable(fd, False)
+    begin = msgspec.msgpack.decode(data, type=Begin)
+    ours = dict(zip(begin.kinds, fds, strict=True))
+    journal = Journal(ours["memory"])
+    try:
+        if "fuse" in ours:
+            server = take_over(given, begin.secret, journal, ours)
+            runtime.sendall(b"+")
+        else:
+            server = begin_anew(given, begin.secret, journal, start, runtime)
+    except (OneOSError, OSError, ValueError) as error:
+        runtime.sendall(f"!{error}".encode()[:MESSAGE_BYTES_MAX])
+        return 1
+    # A thread that fails leaves requests of the kernel behind: to the next process.
+    threading.excepthook = _die
+    # Whichever ends first: the Runtime, or the mount with the last program in it.
+    threading.Thread(target=_watch, args=(runtime, server), daemon=True).start()
+    server.over.wait()
+    return 0
+
+
+def _server(given: Any, secret: str, journal: Journal, fuse: int, view: View) -> FuseServer:
+    store = os.path.dirname(given.socket)
+    return FuseServer(fuse, lambda: Client(given.socket, shared=secret), view, store, journal)
+
+
+def begin_anew(
+    given: Any, secret: str, journal: Journal, start: Start, runtime: socket.socket
+) -> FuseServer:
+    """Have the name space built, serve it, and send the Runtime what keeps it.
+
+    Raises:
+        OneOSError, OSError: what failed.
+    """
     with Client(given.socket) as client:
         tree = [os.fsdecode(name) for name, *_ in client.call("list", b"/")]
+    journal.begin()
+    journal.note(succession.FACTS, {"tree": tree})
+    journal.commit()
     view = view_of(given.interpreter, tree, given.packages)
     ours, theirs = socket.socketpair()
     # Its child starts the programs, and shall be found below the Runtime, as they.
@@ -57,16 +100,12 @@ def main() -> int:
     if child == 0:
         _build_in_child(view, given.mountpoint, given.hostname, start, theirs)
     theirs.close()
-    server, failure = None, "the kernel refuses a name space"
+    server, fuse, failure = None, -1, "the kernel refuses a name space"
     while True:
         data, fds, _, _ = socket.recv_fds(ours, MESSAGE_BYTES_MAX, len(KINDS))
         if data == b"f":
-            server = FuseServer(
-                fds[0],
-                lambda: Client(given.socket, shared=shared),
-                view,
-                os.path.dirname(given.socket),
-            )
+            fuse = fds[0]
+            server = _server(given, secret, journal, fuse, view)
             server.start()
         elif data.startswith(b"n "):
             break
@@ -75,18 +114,33 @@ def main() -> int:
             break
     os.waitpid(child, 0)
     if server is None or not data.startswith(b"n "):
-        runtime.sendall(f"!{failure}".encode())
-        return 1
-    kept = dict(zip(data.decode().partition("\n")[0].split()[1:], fds, strict=True))
+        raise OSError(failure)
+    kinds, _, why = data.decode().partition("\n")
+    kept = dict(zip(kinds.split()[1:], fds, strict=True))
     view.have_proc(kept.get("proc", -1))
-    socket.send_fds(runtime, [data], fds)
+    if server.resends:
+        kept["fuse"] = fuse
+    said = " ".join(["n", *kept]) + "\n" + why
+    socket.send_fds(runtime, [said.encode()], list(kept.values()))
     for kind, fd in kept.items():
-        if kind != "proc":
+        if kind not in ("proc", "fuse"):
             os.close(fd)
-    # Whichever ends first: the Runtime, or the mount with the last program in it.
-    threading.Thread(target=_watch, args=(runtime, server), daemon=True).start()
-    server.over.wait()
-    return 0
+    return server
+
+
+def take_over(given: Any, secret: str, journal: Journal, ours: dict[str, int]) -> FuseServer:
+    """Serve what another file process has served until it died.
+
+    Raises:
+        OneOSError, OSError, ValueError: what keeps it from that.
+    """
+    state = journal.inherit()
+    view = view_of(given.interpreter, state.facts["tree"], given.packages)
+    view.have_proc(ours.get("proc", -1))
+    server = _server(given, secret, journal, ours["fuse"], view)
+    server.inherit(state)
+    server.resume(state)
+    return server
 
 
 def _build_in_child(
@@ -102,6 +156,11 @@ def _build_in_child(
     finally:
         # Without the parent's clean-up: its threads and connections are not ours.
         os._exit(status)
+
+
+def _die(failure: threading.ExceptHookArgs) -> None:
+    logging.critical("a thread failed", exc_info=failure.exc_value)
+    os._exit(1)
 
 
 def _watch(runtime: socket.socket, server: FuseServer) -> None:

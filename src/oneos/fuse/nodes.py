@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from oneos.fuse import succession
 
 ROOT_ID = 1
 
@@ -42,9 +44,14 @@ class Node:
 
 
 class Nodes:
-    """See the module."""
+    """See the module.
 
-    def __init__(self) -> None:
+    Args:
+        note: is told what a successor of this process has to know; see `succession`.
+    """
+
+    def __init__(self, note: Callable[..., None] = lambda *_: None) -> None:
+        self._note = note
         self._lock = threading.RLock()
         self.root = Node(ROOT_ID, None, b"", 1, lookups=1)
         self._by_id: dict[int, Node] = {ROOT_ID: self.root}
@@ -52,6 +59,23 @@ class Nodes:
         self._by_ino: dict[int, set[Node]] = {}
         self._by_ino[self.root.ino] = {self.root}
         self._last_id = ROOT_ID
+
+    def restore(self, state: succession.State) -> None:
+        """Know what a predecessor knew."""
+        by_id, self._last_id = self._by_id, state.last_id
+        for key, left in state.nodes.items():
+            node = Node(key, self.root, left.name, left.ino, left.lookups, left.detached)
+            node.shown = left.shown
+            by_id[key] = node
+            self._by_ino.setdefault(node.ino, set()).add(node)
+        for key, left in state.nodes.items():
+            node, parent = by_id[key], by_id.get(left.parent)
+            if parent is None:
+                # The kernel has forgotten the directory, and so looks by another name, if at all.
+                node.detached = True
+            elif not node.detached:
+                node.parent = parent
+                self._by_name[parent.id, node.name] = node
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -105,6 +129,7 @@ class Nodes:
                 self._by_name[parent.id, name] = node
                 self._by_ino.setdefault(ino, set()).add(node)
             node.lookups += 1
+            self._note(succession.LOOKED, node.id, parent.id, name, ino)
             return node
 
     def removed(self, parent: Node, name: bytes) -> Node | None:
@@ -118,16 +143,22 @@ class Nodes:
     def renamed(self, parent: Node, name: bytes, new_parent: Node, new_name: bytes) -> Node | None:
         """The name now stands elsewhere, in the place of what was there, which is returned."""
         with self._lock:
+            if (parent.id, name) not in self._by_name:
+                # It was noted already, by the predecessor whose request this is, or was looked up
+                # by its new name: that is it, and not what was there.
+                return None
             replaced = self.removed(new_parent, new_name)
             node = self._by_name.pop((parent.id, name), None)
             if node is not None:
                 node.parent, node.name = new_parent, new_name
                 self._by_name[new_parent.id, new_name] = node
+                self._note(succession.MOVED, node.id, new_parent.id, new_name)
             return replaced
 
     def _detach(self, node: Node) -> None:
         assert node.parent is not None
         node.detached = True
+        self._note(succession.DETACHED, node.id, node.shown)
         del self._by_name[node.parent.id, node.name]
 
     def forget(self, node_id: int, count: int) -> Node | None:
@@ -137,6 +168,7 @@ class Nodes:
             if node is None or node.parent is None:
                 return None
             node.lookups -= count
+            self._note(succession.FORGOTTEN, node_id, count)
             if node.lookups > 0:
                 return None
             del self._by_id[node_id]

@@ -9,16 +9,21 @@ committed, as close(2) of a program under instrumentation does.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
-from oneos.fuse import kernel, wire
+from oneos.errors import OneOSError
+from oneos.fuse import kernel, succession, wire
 from oneos.fuse.nodes import Node
 from oneos.limits import CUT_SETTLED_NS, READ_BYTES_MAX
 from oneos.local.client import Client, OpenDirectory, Opened, OpenFd, OpenRemote
+
+log = logging.getLogger(__name__)
 
 
 class OpenFile:
@@ -27,6 +32,10 @@ class OpenFile:
     flags = 0
     """FOPEN_* flags for the kernel."""
     backing = 0
+    opened = 0
+    """The flags that the program gave."""
+    number, slot = 0, -1
+    """What the kernel has for it; and the journal's slot, where it may be kept when closed."""
 
     def __init__(self, client: Callable[[], Client], handle: int | None, writing: bool) -> None:
         self._client = client
@@ -89,6 +98,23 @@ class HomeFile(OpenFile):
         # On Linux a write to a descriptor that appends does so whatever the offset.
         return os.pwrite(self.fd, data, offset)
 
+    def size(self) -> int:
+        """How long it is now, in bytes."""
+        return os.fstat(self.fd).st_size
+
+    def append_rest(self, before: int, data: memoryview) -> int:
+        """End an append that a predecessor began when the file had `before` bytes.
+
+        Raises:
+            OSError: EIO, others have written since, so that nobody knows what was done.
+        """
+        done = os.pread(self.fd, len(data) + 1, before)
+        if self.size() > before + len(data) or done != data[: len(done)]:
+            raise OSError(errno.EIO, "")
+        while len(done) < len(data):
+            done += data[len(done) :][: os.pwrite(self.fd, data[len(done) :], 0)]
+        return len(data)
+
     def truncate(self, size: int) -> None:
         os.ftruncate(self.fd, size)
 
@@ -126,7 +152,7 @@ class AwayFile(OpenFile):
 
     def __init__(self, client: Callable[[], Client], opened: OpenRemote, flags: int) -> None:
         super().__init__(client, opened.handle, flags & os.O_ACCMODE != os.O_RDONLY)
-        self._changed = False
+        self.changed = False
         if not self.writing:
             self.flags |= wire.FOPEN_NOFLUSH
 
@@ -141,18 +167,18 @@ class AwayFile(OpenFile):
         return bytes(parts)
 
     def write(self, offset: int, data: memoryview) -> int:
-        self._changed = True
-        written: int = self._client().call("pwrite", self.handle, offset, bytes(data))[0]
+        self.changed = True
+        written: int = self._client().change("pwrite", self.handle, offset, bytes(data))[0]
         return written
 
     def truncate(self, size: int) -> None:
-        self._changed = True
-        self._client().call("ftruncate", self.handle, size)
+        self.changed = True
+        self._client().change("ftruncate", self.handle, size)
 
     def flush(self) -> None:
-        if self._changed:
+        if self.changed:
             self.sync()
-            self._changed = False
+            self.changed = False
 
 
 class TextFile(OpenFile):
@@ -179,6 +205,8 @@ class StreamFile(OpenFile):
     """
 
     flags = wire.FOPEN_DIRECT_IO | wire.FOPEN_NONSEEKABLE | wire.FOPEN_STREAM
+    polled = False
+    """Whether the kernel waits for word of it, or ever did."""
 
     def __init__(self, client: Callable[[], Client], opened: OpenFd, flags: int) -> None:
         super().__init__(client, opened.handle, flags & os.O_ACCMODE != os.O_RDONLY)
@@ -205,19 +233,67 @@ class StreamFile(OpenFile):
         super().close()
 
 
+class LostFile(OpenFile):
+    """What a predecessor had open, and its successor could not get."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        raise OSError(errno.EIO, "")
+
+    def write(self, offset: int, data: memoryview) -> int:
+        raise OSError(errno.EIO, "")
+
+    def flush(self) -> None:
+        if self.writing:
+            raise OSError(errno.EIO, "")
+
+    def sync(self) -> None:
+        self.flush()
+
+    def close(self) -> None:
+        """The Runtime has closed it, if it ever had it open."""
+
+
 class Backings:
     """The ids of backing files, one for each file of the mount that the kernel reads by itself.
 
     Args:
         fuse: the descriptor of /dev/fuse.
         able: whether the kernel and our rights allow it at all.
+        note: is told what a successor of this process has to know; see `succession`.
     """
 
-    def __init__(self, fuse: int, able: bool) -> None:
+    def __init__(self, fuse: int, able: bool, note: Callable[..., None]) -> None:
         self._fuse = fuse
+        self._note = note
         self.able = able
         self._lock = threading.Lock()
         self._of: dict[Node, tuple[int, int, tuple[int, int]]] = {}
+
+    def restore(
+        self,
+        left: Mapping[int, tuple[int, int, int]],
+        users: Sequence[int],
+        nodes: Mapping[int, Node],
+    ) -> None:
+        """Know what a predecessor had; what nobody uses any more is given back.
+
+        Args:
+            left: by nodes' numbers.
+            users: of each opening with a backing file, the number of its node.
+        """
+        used = Counter(users)
+        for key, (backing, device, inode) in left.items():
+            if used[key] and key in nodes:
+                self._of[nodes[key]] = backing, used[key], (device, inode)
+            else:
+                self._close(key, backing)
+
+    def _close(self, node_id: int, backing: int) -> None:
+        try:
+            kernel.close_backing(self._fuse, backing)
+        except OSError:
+            pass  # The predecessor did so.
+        self._note(succession.UNBACKED, node_id)
 
     def take(self, node: Node, fd: int) -> int:
         """The id for an opening of a node whose content is behind `fd`; 0 where there is none.
@@ -251,6 +327,7 @@ class Backings:
             finally:
                 os.close(both)
             self._of[node] = backing, 1, which
+            self._note(succession.BACKED, node.id, backing, *which)
             return backing
 
     def give_back(self, node: Node) -> None:
@@ -263,7 +340,7 @@ class Backings:
                 self._of[node] = held[0], held[1] - 1, held[2]
                 return
             del self._of[node]
-            kernel.close_backing(self._fuse, held[0])
+            self._close(node.id, held[0])
 
 
 def opened_file(
@@ -283,6 +360,43 @@ def opened_file(
     except BaseException:
         give_up(client(), opened)
         raise
+
+
+def inherited_file(
+    client: Callable[[], Client], opening: succession.Opening, path: Callable[[], bytes]
+) -> OpenFile:
+    """What a predecessor had open, got again from the Runtime.
+
+    Args:
+        path: gives its path, where the Runtime keeps no account of it.
+    """
+    flags = opening.flags & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC)
+    try:
+        if opening.handle is None:
+            opened = client().open(path(), flags)
+        else:
+            opened = client().adopt(opening.handle, flags)
+        if isinstance(opened, OpenRemote):
+            away = AwayFile(client, opened, flags)
+            # Whether all that was written is safe, nobody knows.
+            away.changed = away.writing
+            file: OpenFile = away
+        elif isinstance(opened, OpenDirectory):
+            raise OSError(errno.EIO, "")
+        elif opening.kind == StreamFile.__name__:
+            file = StreamFile(client, opened, flags)
+        elif opening.kind == TextFile.__name__:
+            file = TextFile(client, opened)
+        else:
+            file = HomeFile(client, opened, flags | os.O_TRUNC, opening.backing)
+    except (OneOSError, OSError) as error:
+        if error.errno != errno.EBADF:
+            # Else the predecessor was about to end it: nobody uses it any more.
+            log.warning("a file that was open is lost: %s", error)
+        file = LostFile(client, None, flags & os.O_ACCMODE != os.O_RDONLY)
+        file.backing = opening.backing
+    file.opened, file.slot = flags, opening.slot
+    return file
 
 
 def give_up(client: Client, opened: Opened) -> None:

@@ -17,9 +17,10 @@ import os
 import struct
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from oneos.errors import OneOSError
-from oneos.fuse import wire
+from oneos.fuse import succession, wire
 from oneos.fuse.ahead import Ahead
 from oneos.fuse.arrivals import Arrivals
 from oneos.fuse.cache import Cache
@@ -27,17 +28,22 @@ from oneos.fuse.changes import Changes
 from oneos.fuse.directories import Directories
 from oneos.fuse.files import Files
 from oneos.fuse.idle import IdleFiles
+from oneos.fuse.journal import Journal
 from oneos.fuse.lookups import Lookups
 from oneos.fuse.nodes import Nodes
-from oneos.fuse.opened import Backings
+from oneos.fuse.opened import Backings, inherited_file
 from oneos.fuse.openings import Openings
 from oneos.fuse.streams import Streams
+from oneos.fuse.succession import State
 from oneos.fuse.view import View
 from oneos.fuse.xattrs import Xattrs
 from oneos.limits import FUSE_MOVE_BYTES_MAX, FUSE_WORKERS_MAX
 from oneos.local.client import Client
 
 log = logging.getLogger(__name__)
+
+_REQUEST = wire.RESENT - 1
+"""The bits of a request's number that are the same when it comes again."""
 
 Handler = Callable[[int, memoryview], bytes | None]
 """Gets the node's number, or the request's for READ and WRITE; None: it is not answered here."""
@@ -51,10 +57,22 @@ class FuseServer:
         connect: makes a connection to the Runtime, one for each thread.
         view: what is laid over the tree.
         store: a directory of the Runtime, for statfs.
+        journal: what a successor of this process will find.
     """
 
-    def __init__(self, fuse: int, connect: Callable[[], Client], view: View, store: str) -> None:
+    def __init__(
+        self,
+        fuse: int,
+        connect: Callable[[], Client],
+        view: View,
+        store: str,
+        journal: Journal,
+    ) -> None:
         self._fuse = fuse
+        self._journal = journal
+        self._earlier = journal.earlier.requests
+        self.resends = False
+        """Whether the kernel can give a successor the requests that this process leaves."""
         self._connect = connect
         self._local = threading.local()
         self._own = os.getuid(), os.getgid()
@@ -65,11 +83,13 @@ class FuseServer:
         self.over = threading.Event()
         self._arrivals = Arrivals(fuse)
         self._streams = streams = Streams(self._reply, self._notify_poll)
-        self._backings = backings = Backings(fuse, able=False)
-        nodes = Nodes()
+        note = journal.note
+        self._backings = backings = Backings(fuse, able=False, note=note)
+        self._nodes = nodes = Nodes(note)
         self.cache = cache = Cache(fuse, nodes)
         client, owner = self._client, self._owner
-        openings, idle = Openings(), IdleFiles(backings)
+        self._openings = openings = Openings(journal)
+        idle = IdleFiles(openings, backings, journal.commit)
         ahead = Ahead(cache)
         lookups = Lookups(client, view, nodes, cache, openings, ahead, self._asker)
         changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
@@ -85,8 +105,11 @@ class FuseServer:
             openings,
             idle,
             owner,
+            journal,
         )
-        listing = Directories(client, view, nodes, cache, openings, ahead, store)
+        self._listing = listing = Directories(
+            client, view, nodes, cache, openings, ahead, store, note
+        )
         xattrs = Xattrs(client, nodes, cache, self._by_root)
         self._quick: dict[int, Handler] = {
             wire.LOOKUP: lookups.lookup_known,
@@ -151,6 +174,42 @@ class FuseServer:
         """Serve, until the mount is gone; then `over` is set."""
         self._start_worker()
 
+    def inherit(self, state: State) -> None:
+        """Know what a predecessor knew, and have open what it had open.
+
+        Raises:
+            OneOSError: the Runtime does not let it.
+        """
+        client, in_slots = self._client(), self._journal.in_slots
+        openings = state.openings
+        for number in [n for n in openings if not in_slots.get(n, 1)]:
+            # It was kept for whoever opens it next.
+            self._journal.note(succession.CLOSED, number)
+            self._journal.give_back(openings.pop(number).slot)
+        client.call("take_over", [left.handle for left in openings.values() if left.handle])
+        self._settle(state.facts["minor"], state.facts["flags"])
+        self._nodes.restore(state)
+        nodes = {node.id: node for node in self._nodes.all()}
+        users = [left.node for left in openings.values() if left.backing]
+        self._backings.restore(state.backings, users, nodes)
+        found = []
+        for number, left in openings.items():
+            if left.node in nodes:
+                node = nodes[left.node]
+                path = partial(self._nodes.path, node)
+                found.append((number, node, inherited_file(self._client, left, path)))
+        self._openings.restore(state.generation, found)
+        self._listing.restore(state)
+        self._journal.commit()
+
+    def resume(self, state: State) -> None:
+        """As `start`, beginning with what a predecessor left undone."""
+        self._notify(wire.NOTIFY_RESEND, b"")
+        self.start()
+        for handle in state.polled.values():
+            # Who waits for a stream asks again.
+            self._notify_poll(handle)
+
     def _start_worker(self) -> None:
         with self._lock:
             if self._workers >= FUSE_WORKERS_MAX:
@@ -193,8 +252,11 @@ class FuseServer:
                 # ENODEV: unmounted.
                 return 0
             code, unique, node_id = unpack(view)
+            if unique >= wire.RESENT and self._answered(unique, code):
+                continue
             quick = self._quick.get(code)
             if quick is not None:
+                self._journal.serving = unique & _REQUEST
                 if not self._guard(quick, unique, node_id, view[size:count]):
                     return count
             elif code in (wire.FORGET, wire.BATCH_FORGET):
@@ -209,9 +271,28 @@ class FuseServer:
                 # of each file whether it is a terminal.
                 self._reply(unique, errno.ENOSYS, b"")
 
+    def _answered(self, unique: int, code: int) -> bool:
+        """Whether a predecessor has dealt with a request that comes again."""
+        request = unique & _REQUEST
+        earlier = self._earlier.get(request)
+        if code == wire.OPEN and (given := self._openings.given(request)) is not None:
+            self._reply(unique, 0, given)
+            return True
+        if earlier is None or code == wire.INTERRUPT:
+            return False
+        if earlier.answer is not None:
+            self._reply(unique, 0, wire.unkept(code, earlier.answer))
+        elif code == wire.WRITE:
+            return False
+        else:
+            # It was begun, and what came of it is lost.
+            self._reply(unique, errno.EIO, b"")
+        return True
+
     def _serve(self, request: memoryview) -> None:
         _, code, unique, node_id, uid, gid, asker, _, _ = wire.IN_HEADER.unpack_from(request)
         self._local.owner, self._local.asker = (uid, gid), asker
+        self._client().serves(unique & _REQUEST)
         body = request[wire.IN_HEADER.size :]
         move = self._moves.get(code)
         if move is not None:
@@ -224,13 +305,17 @@ class FuseServer:
         try:
             result = handler(number, body)
         except (OneOSError, OSError) as error:
+            self._journal.commit()
             self._reply(unique, error.errno or errno.EIO, b"")
         except Exception as error:
             log.error("a request of the kernel failed", exc_info=error)
+            self._journal.commit()
             self._reply(unique, errno.EIO, b"")
         else:
             if result is None:
                 return False
+            # First, so that a request that is not answered yet leaves either both or nothing.
+            self._journal.commit(unique & _REQUEST, result)
             self._reply(unique, 0, result)
         return True
 
@@ -245,12 +330,14 @@ class FuseServer:
                 log.warning("an answer to the kernel was refused: %s", error)
 
     def _notify_poll(self, handle: int) -> None:
-        body = struct.pack("<Q", handle)
-        head = wire.OUT_HEADER.pack(wire.OUT_HEADER.size + len(body), wire.NOTIFY_POLL, 0)
         try:
-            os.writev(self._fuse, (head, body))
+            self._notify(wire.NOTIFY_POLL, struct.pack("<Q", handle))
         except OSError:
             pass  # Nobody polls it any more.
+
+    def _notify(self, code: int, body: bytes) -> None:
+        head = wire.OUT_HEADER.pack(wire.OUT_HEADER.size + len(body), code, 0)
+        os.writev(self._fuse, (head, body))
 
     # --- requests about the mount itself --------------------------------------------------------
     def _init(self, node_id: int, body: memoryview) -> bytes:
@@ -263,9 +350,10 @@ class FuseServer:
         wanted |= wire.CACHE_SYMLINKS
         wanted2 = 0
         if flags & wire.INIT_EXT:
-            wanted2 = flags2 & (wire.DIRECT_IO_ALLOW_MMAP | wire.PASSTHROUGH)
-        self.cache.names = minor >= wire.INC_EPOCH_SINCE
-        self._backings.able = bool(wanted2 & wire.PASSTHROUGH)
+            able = wire.DIRECT_IO_ALLOW_MMAP | wire.PASSTHROUGH | wire.HAS_RESEND
+            wanted2 = flags2 & able
+        self._journal.note(succession.FACTS, {"minor": minor, "flags": wanted2})
+        self._settle(minor, wanted2)
         return wire.INIT_OUT.pack(
             wire.VERSION_MAJOR,
             min(minor, wire.VERSION_MINOR),
@@ -282,9 +370,16 @@ class FuseServer:
             0,
         )
 
+    def _settle(self, minor: int, flags: int) -> None:
+        """What is possible with a kernel of that minor version and those flags of INIT."""
+        self.cache.names = minor >= wire.INC_EPOCH_SINCE
+        self._backings.able = bool(flags & wire.PASSTHROUGH)
+        self.resends = bool(flags & wire.HAS_RESEND)
+
     def _forget(self, code: int, node_id: int, body: memoryview) -> None:
         if code == wire.FORGET:
             self.files.forget(node_id, struct.unpack_from("<Q", body)[0])
-            return
-        for at in range(struct.unpack_from("<I", body)[0]):
-            self.files.forget(*struct.unpack_from("<QQ", body, 8 + 16 * at))
+        else:
+            for at in range(struct.unpack_from("<I", body)[0]):
+                self.files.forget(*struct.unpack_from("<QQ", body, 8 + 16 * at))
+        self._journal.commit()

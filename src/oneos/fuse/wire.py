@@ -46,7 +46,7 @@ REMOVEXATTR, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, FSYNCDIR = 24, 25, 26, 2
 CREATE, INTERRUPT, DESTROY, POLL, BATCH_FORGET, FALLOCATE = 35, 36, 38, 40, 42, 43
 RENAME2, LSEEK = 45, 46
 
-NOTIFY_POLL, NOTIFY_INVAL_INODE, NOTIFY_INC_EPOCH = 1, 2, 8
+NOTIFY_POLL, NOTIFY_INVAL_INODE, NOTIFY_RESEND, NOTIFY_INC_EPOCH = 1, 2, 7, 8
 INC_EPOCH_SINCE = 44
 """The protocol's minor version (Linux 6.16) that can drop all names without taking a lock. The
 older way locks the directory, and two hosts that change one at the same time would wait for each
@@ -68,6 +68,10 @@ INIT_EXT = 1 << 30
 DIRECT_IO_ALLOW_MMAP = 1 << 4
 """Of the second word, as the next one."""
 PASSTHROUGH = 1 << 5
+HAS_RESEND = 1 << 7
+"""Whether requests can be had again (NOTIFY_RESEND) that a dead process has read: Linux 6.9."""
+RESENT = 1 << 63
+"""The bit that the number of such a request has from then on."""
 
 # --- flags of an opened file ------------------------------------------------------------------
 FOPEN_DIRECT_IO = 1 << 0
@@ -151,6 +155,17 @@ def pack_entry(node_id: int, a: Attributes, name_s: float = 0, attributes_s: flo
     name, name_ns = _time(name_s)
     attributes, attributes_ns = _time(attributes_s)
     return ENTRY.pack(node_id, 0, name, attributes, name_ns, attributes_ns) + pack_attr(a)
+
+
+def unkept(code: int, answer: bytes) -> bytes:
+    """An answer to a request, and nothing of it is to be kept: what was granted may be over."""
+    if code not in _WITH_ENTRY:
+        return answer
+    node_id, generation, *_ = ENTRY.unpack_from(answer)
+    return ENTRY.pack(node_id, generation, 0, 0, 0, 0) + answer[ENTRY.size :]
+
+
+_WITH_ENTRY = (LOOKUP, CREATE, MKNOD, MKDIR, SYMLINK, LINK)
 
 
 def pack_nothing(name_s: float) -> bytes:

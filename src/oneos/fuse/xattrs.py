@@ -64,12 +64,12 @@ class Xattrs:
         size, flags = wire.SETXATTR_IN.unpack_from(body)
         name, _, rest = bytes(body[wire.SETXATTR_IN.size :]).partition(b"\0")
         node = self._nodes.get(node_id)
-        self._client().call("setxattr", node.ino, name, rest[:size], flags)
+        self._client().change("setxattr", node.ino, name, rest[:size], flags)
         return self._changed(node)
 
     def removexattr(self, node_id: int, body: memoryview) -> bytes:
         node = self._nodes.get(node_id)
-        self._client().call("removexattr", node.ino, wire.names(body, 0)[0])
+        self._client().change("removexattr", node.ino, wire.names(body, 0)[0])
         return self._changed(node)
 
     def _changed(self, node: Node) -> bytes:

@@ -24,6 +24,9 @@ from oneos.errors import FileError, InternalError, NetworkError, UserError
 from oneos.limits import FRAME_BYTES_MAX, LOCAL_FDS_MAX
 
 _LENGTH = struct.Struct("<I")
+_CHANGES_MAX = 16
+"""Changes that one request of a kernel takes: two or three."""
+
 _FD_BYTES = array.array("i").itemsize
 
 
@@ -82,6 +85,10 @@ class Client:
         self.greeting: dict[str, Any] = {}
         self.generation = 0
         """Counts the connections that ended: files opened before are closed with theirs."""
+        self.request = 0
+        """The number of what this connection is asked to do next, where it may be asked again by
+        another that does not know whether it was done; see `change`."""
+        self._changes = 0
         self._session: dict[str, Any] | None = None
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -131,6 +138,25 @@ class Client:
             self._close_received()
             return result
 
+    def serves(self, request: int) -> None:
+        """What follows is for a request of that number, of which the Runtime does a change once."""
+        self.request, self._changes = request, 0
+
+    def change(self, op: str, *args: Any) -> Any:
+        """As `call`, for what may not be done twice: whoever serves the same request does so in
+        the same order, and gets the outcome there was.
+
+        Raises:
+            OneOSError: as `call`.
+        """
+        return self.call(*self._once(op), *args)
+
+    def _once(self, op: str) -> tuple[Any, ...]:
+        if not self.request:
+            return (op,)
+        self._changes += 1
+        return "once", self.request * _CHANGES_MAX + self._changes, op
+
     def take(self, op: str, *args: Any) -> list[int]:
         """Send one request whose reply brings descriptors, which the caller owns and closes.
 
@@ -164,8 +190,28 @@ class Client:
         """
         with self._lock:
             more = (owner, ino) if ino else (owner,) if owner else ()
-            result = self._request("open", (path, flags, mode, *more), ())
+            changing = flags & (os.O_CREAT | os.O_TRUNC)
+            op, *before = self._once("open") if changing else ("open",)
+            result = self._request(op, (*before, path, flags, mode, *more), ())
             fds, self._received_fds = self._received_fds, []
+        return self._opened(path, flags, result, fds)
+
+    def adopt(self, handle: int, flags: int) -> Opened:
+        """Get an open file again that another connection of the same secret opened.
+
+        Args:
+            handle: the Runtime's number for it.
+            flags: with which it was opened.
+
+        Raises:
+            FileError: EBADF, it is not open.
+        """
+        with self._lock:
+            result = self._request("adopt", (handle,), ())
+            fds, self._received_fds = self._received_fds, []
+        return self._opened(b"", flags, result, fds)
+
+    def _opened(self, path: bytes, flags: int, result: dict[str, Any], fds: list[int]) -> Opened:
         done = os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_NOFOLLOW
         flags_native = (flags & ~done) | os.O_CLOEXEC
         kind = result.get("k")

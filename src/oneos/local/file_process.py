@@ -1,7 +1,7 @@
 """What a Runtime and the file process of its name space have to agree on, apart from requests.
 
 The Runtime sends numbered orders over a socket pair of their own (SOCK_SEQPACKET); the file process
-answers each with its number once it is done.
+answers each with its number once it is done. Before all orders goes what it begins with.
 """
 
 from __future__ import annotations
@@ -14,8 +14,24 @@ PACKAGES = "/.host/packages"
 TERMINALS = "/.host/terminals"
 """Where a name space shows its host's pseudo-terminals, those of sessions among them."""
 
+BEGIN_FDS_MAX = 3
+"""What it begins with: the memory for its notes, and where it takes over /dev/fuse and /proc."""
+
 ORDER_BYTES_MAX = 256 * 1024
 """A batch of the index touches a few inodes a command."""
+
+
+class Begin(msgspec.Struct):
+    """What a file process begins with.
+
+    Attributes:
+        secret: its connections to the Runtime share what they open under it.
+        kinds: what the descriptors are that come with this: "memory", "fuse", "proc". With "fuse"
+            it takes over from another, which has died.
+    """
+
+    secret: str
+    kinds: list[str]
 
 
 class Drop(msgspec.Struct):

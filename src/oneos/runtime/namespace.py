@@ -3,8 +3,9 @@
 The file process that serves it is a child of the Runtime (`oneos.fuse.main`) and ends with it.
 Programs are started in it by its first process (`starter.py`), which goes on until they have ended;
 what an instrumented program starts enters by descriptors that only the Runtime holds. When the file
-process ends, by a fault or by a kill, the kernel fails every call of the programs in its name space
-at once (ENOTCONN); the next program gets a new one.
+process dies, by a fault or by a kill, another takes over from it (ARCHITECTURE.md, "Another file
+process"). Where that cannot be, the kernel fails every call of the programs in its name space at
+once (ENOTCONN), and the next program gets a new one.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import asyncio
 import logging
 import os
 import platform
+import secrets
 import shutil
 import socket
 import subprocess
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,8 +28,17 @@ import msgspec
 
 from oneos.errors import UserError
 from oneos.kernel import messages as m
-from oneos.limits import HOST_NAMES_MAX, NAMESPACE_RECALL_S, NAMESPACE_START_S, PID_BLOCK
-from oneos.local.file_process import PACKAGES, TERMINALS, Drop, encode
+from oneos.limits import (
+    HOST_NAMES_MAX,
+    NAMESPACE_RECALL_S,
+    NAMESPACE_RESTARTS_MAX,
+    NAMESPACE_RESTARTS_S,
+    NAMESPACE_START_S,
+    NAMESPACE_TAKEOVER_S,
+    PID_BLOCK,
+)
+from oneos.local.client import Client
+from oneos.local.file_process import PACKAGES, TERMINALS, Begin, Drop, encode
 from oneos.runtime.forker import Forked, receive
 from oneos.runtime.starter import Kill, Starter
 from oneos.state import pids
@@ -50,12 +63,18 @@ _ENTERED = ("user", "mnt", "uts", "pid")
 
 @dataclass(slots=True)
 class _Made:
+    """`served` has the files open that the file process opened, whichever that is by now."""
+
+    command: list[str]
     process: subprocess.Popen[bytes]
     control: socket.socket
+    served: Client
+    secret: str
     starter: Starter
     fds: dict[str, int]
-    last_recall: int = 0
-    recalls: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    last_order: int = 0
+    orders: dict[int, tuple[Drop, asyncio.Future[None]]] = field(default_factory=dict)
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=NAMESPACE_RESTARTS_MAX))
 
 
 class NameSpace:
@@ -96,7 +115,7 @@ class NameSpace:
         self._making = asyncio.Lock()
         self._settled = asyncio.Event()
         self._settled.set()
-        self._dropping: asyncio.Future[None] | None = None
+        self._following: asyncio.Future[None] | None = None
 
     @staticmethod
     def kind(context: str) -> str:
@@ -162,21 +181,25 @@ class NameSpace:
         made = self._made
         if made is None:
             return
-        made.last_recall += 1
-        number = made.last_recall
-        done = made.recalls[number] = asyncio.get_running_loop().create_future()
+        made.last_order += 1
+        number = made.last_order
+        done = asyncio.get_running_loop().create_future()
+        made.orders[number] = order, done
         try:
             body = encode(number, order)
             await asyncio.get_running_loop().sock_sendall(made.control, body)
-            async with asyncio.timeout(NAMESPACE_RECALL_S):
-                await done
-        except (TimeoutError, OSError) as error:
-            # What it shows may be old: rather nothing at all.
-            log.error("the file process does not drop what it keeps (%s): it is ended", error)
-            made.process.kill()
-            await asyncio.to_thread(made.process.wait)
+        except OSError:
+            pass  # It has died: who takes over is told.
+        try:
+            while not done.done():
+                process = made.process
+                await asyncio.wait([done], timeout=NAMESPACE_RECALL_S)
+                if not done.done() and process is made.process and process.poll() is None:
+                    # What it shows may be old: rather nothing, until another takes over.
+                    log.error("the file process does not drop what it keeps: it is ended")
+                    process.kill()
         finally:
-            made.recalls.pop(number, None)
+            made.orders.pop(number, None)
 
     async def ready(self) -> None:
         """Return when there is a name space.
@@ -185,29 +208,37 @@ class NameSpace:
             UserError: this host cannot have one; the message says why.
         """
         async with self._making:
-            if self._made is not None:
-                if self._made.process.poll() is None and not self._here().starter.over:
+            if (made := self._made) is not None:
+                if made.starter.over:
+                    await self._drop()
+                elif made.process.poll() is not None:
+                    await self._go_on(made)
+                if self._made is not None:
                     return
-                await self._drop()
             if why := self.why(self._context):
                 raise UserError(f"there is no name space on {self._host}: {why}", errno=8)
             self._settled.clear()
             try:
-                process, control, fds = await asyncio.to_thread(self._make)
+                command, secret = self._command(), secrets.token_hex(16)
+                served = Client(self._socket_path, shared=secret)
+                process, control, fds = await asyncio.to_thread(self._make, command, served, secret)
                 sock = socket.socket(fileno=fds.pop("starter"))
                 starter = Starter(sock, fds.pop("first"), self._kill, self._starters.discard)
                 self._starters.add(starter)
-                self._made = made = _Made(process, control, starter, fds)
+                made = _Made(command, process, control, served, secret, starter, fds)
+                self._made = made
             finally:
                 self._settled.set()
-            made.control.setblocking(False)
-            loop = asyncio.get_running_loop()
-            loop.add_reader(made.control, self._heard, made, loop)
+            self._listen(made)
 
-    def _make(self) -> tuple[subprocess.Popen[bytes], socket.socket, dict[str, int]]:
+    def _listen(self, made: _Made) -> None:
+        made.control.setblocking(False)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(made.control, self._heard, made, loop)
+
+    def _command(self) -> list[str]:
         mountpoint = os.path.join(self._directory, "run", "tree")
         os.makedirs(mountpoint, exist_ok=True)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-m", "oneos.fuse.main", "--socket", self._socket_path]
         command += ["--mountpoint", mountpoint, "--hostname", self._host]
         command += ["--packages", self._packages()]
@@ -216,18 +247,45 @@ class NameSpace:
             command += ["--numbers", str(first), str(PID_BLOCK)]
         for path in self._interpreters():
             command += ["--interpreter", path]
+        return command
+
+    @staticmethod
+    def _begin(
+        command: list[str], secret: str, fds: Mapping[str, int], within_s: float
+    ) -> tuple[subprocess.Popen[bytes], socket.socket, bytes, list[int]]:
+        """Start a file process; answers what it says when it is ready or has failed; empty: it has
+        died."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         process = subprocess.Popen(command, stdin=theirs.fileno(), cwd="/", process_group=0)
         theirs.close()
-        ours.settimeout(NAMESPACE_START_S)
+        ours.settimeout(within_s)
+        kinds = [kind for kind in ("memory", "fuse", "proc") if kind in fds]
+        begin = msgspec.msgpack.encode(Begin(secret, kinds))
         try:
-            data, fds = receive(ours, 1024, _KINDS_MAX)
+            socket.send_fds(ours, [begin], [fds[kind] for kind in kinds])
+            return process, ours, *receive(ours, 1024, _KINDS_MAX)
         except TimeoutError:
-            data, fds = b"!the file process does not answer", []
+            return process, ours, b"!the file process does not answer", []
+        except OSError:
+            # It has died.
+            return process, ours, b"", []
+
+    def _make(
+        self, command: list[str], served: Client, secret: str
+    ) -> tuple[subprocess.Popen[bytes], socket.socket, dict[str, int]]:
+        # It keeps open what the file process opens, until the name space is gone.
+        served.call("stat", b"/")
+        memory = os.memfd_create("file process", os.MFD_CLOEXEC)
+        begun = self._begin(command, secret, {"memory": memory}, NAMESPACE_START_S)
+        process, ours, data, fds = begun
         if data.startswith(b"n "):
             kinds, _, why = data.decode().partition("\n")
             if why:
                 log.warning("native programs have the host's PIDs, and no children in ps: %s", why)
-            return process, ours, dict(zip(kinds.split()[1:], fds, strict=True))
+            found = dict(zip(kinds.split()[1:], fds, strict=True))
+            return process, ours, found | {"memory": memory}
+        os.close(memory)
+        served.drop()
         ours.close()
         process.kill()
         process.wait()
@@ -239,7 +297,7 @@ class NameSpace:
         )
 
     def _heard(self, made: _Made, loop: asyncio.AbstractEventLoop) -> None:
-        """The file process has done a recall; or it is gone, and with it what its programs see."""
+        """The file process has done what it was told; or it is gone."""
         try:
             data = made.control.recv(64)
         except BlockingIOError:
@@ -247,17 +305,13 @@ class NameSpace:
         except OSError:
             data = b""
         if data:
-            done = made.recalls.get(msgspec.msgpack.decode(data, type=int))
+            _, done = made.orders.get(msgspec.msgpack.decode(data, type=int), (None, None))
             if done is not None and not done.done():
                 done.set_result(None)
             return
         loop.remove_reader(made.control)
-        for done in made.recalls.values():
-            if not done.done():
-                done.set_result(None)
         if self._made is made:
-            log.warning("the file process ended; programs of its name space get errors")
-            self._dropping = asyncio.ensure_future(self._gone(made))
+            self._following = asyncio.ensure_future(self._follow(made, made.control))
 
     def inside(self, path: str) -> str:
         """Where a name space shows a directory below that of the packages."""
@@ -364,21 +418,77 @@ class NameSpace:
                 await starter.closed()
             await self._drop()
 
-    async def _gone(self, made: _Made) -> None:
-        """The file process has ended; what still runs in the name space gets errors."""
+    async def _follow(self, made: _Made, control: socket.socket) -> None:
+        """The file process at the other end of a socket is gone."""
         async with self._making:
-            if self._made is made:
-                await self._drop()
+            if self._made is made and made.control is control:
+                await self._go_on(made)
+
+    async def _go_on(self, made: _Made) -> None:
+        """Have another file process take over; or the name space ends."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(made.control)
+        made.control.close()
+        try:
+            why = await asyncio.to_thread(self._succeed, made)
+        except OSError as error:
+            why = f"the file process died, and no other can be started: {error}"
+        if why:
+            log.error("%s; programs of this name space get errors", why)
+            await self._drop()
+            return
+        self._listen(made)
+        try:
+            for number, (order, done) in list(made.orders.items()):
+                if not done.done():
+                    await loop.sock_sendall(made.control, encode(number, order))
+        except OSError:
+            pass  # It has died in its turn.
+
+    def _succeed(self, made: _Made) -> str:
+        """Start the successor of a file process; answers what keeps it from taking over."""
+        while True:
+            # Until all its threads are gone it might answer the kernel still.
+            made.process.kill()
+            status = made.process.wait()
+            now = time.monotonic()
+            if status == 0:
+                return "the file process ended, since nothing is mounted any more"
+            died = f"the file process died ({status})"
+            if "fuse" not in made.fds:
+                return f"{died}, and this kernel lets no other take over (Linux 6.9 does)"
+            deaths = made.deaths
+            if len(deaths) == deaths.maxlen and now - deaths[0] < NAMESPACE_RESTARTS_S:
+                return f"{died}, once too often in {NAMESPACE_RESTARTS_S:.0f} s"
+            deaths.append(now)
+            begun = self._begin(made.command, made.secret, made.fds, NAMESPACE_TAKEOVER_S)
+            made.process, control, data, _ = begun
+            if data == b"+":
+                break
+            control.close()
+            if data:
+                made.process.kill()
+                made.process.wait()
+                return f"{died}, and the next one failed: {data[1:].decode('utf-8', 'replace')}"
+        control.setblocking(False)
+        made.control = control
+        log.warning("%s; another has taken over after %.2f s", died, time.monotonic() - now)
+        return ""
 
     async def _drop(self) -> None:
         made, self._made = self._made, None
         if made is None:
             return
-        asyncio.get_running_loop().remove_reader(made.control)
+        if made.control.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(made.control)
         made.control.close()
+        for _, done in made.orders.values():
+            if not done.done():
+                done.set_result(None)
         for fd in made.fds.values():
             os.close(fd)
         made.starter.retire()
+        made.served.drop()
         try:
             await asyncio.to_thread(made.process.wait, NAMESPACE_START_S)
         except subprocess.TimeoutExpired:

@@ -7,6 +7,7 @@ the user it runs as.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,6 +31,7 @@ from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
 from oneos.runtime.offspring import Offspring
+from oneos.runtime.once import Once
 from oneos.runtime.pipeline_spec import SpawnSpec
 from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.system import System
@@ -39,7 +41,9 @@ from oneos.runtime.system import System
 class Client:
     """A person's or tool's connection: sessions and handles end with it.
 
-    Several `connections` that name the same secret are one client, which ends with the last.
+    Several `connections` that name the same secret are one client, which ends with the last. Its
+    files outlive the process that opened them, if another takes over: `kept` are descriptors for
+    that, of what cannot be opened again; `generation` counts such processes.
     """
 
     caller: Caller
@@ -47,6 +51,9 @@ class Client:
     connections: int = 1
     handles: dict[int, Handle] = field(default_factory=dict)
     sessions: dict[int, str] = field(default_factory=dict)
+    once: Once = field(default_factory=Once)
+    kept: dict[int, int] = field(default_factory=dict)
+    generation: int = 0
     _last_handle: int = 0
 
     def keep(self, handle: Handle) -> int:
@@ -54,8 +61,16 @@ class Client:
         if len(self.handles) >= (SHARED_HANDLES_MAX if self.shared else CLIENT_HANDLES_MAX):
             raise FileError(errno.ENFILE if self.shared else errno.EMFILE)
         self._last_handle += 1
+        if self.shared and handle.fd >= 0 and not isinstance(handle, LocalFile):
+            self.kept[self._last_handle] = os.dup(handle.fd)
         self.handles[self._last_handle] = handle
         return self._last_handle
+
+    def let_go(self, number: int) -> None:
+        """Close what is kept of a file; first of all, since its end is what others wait for."""
+        fd = self.kept.pop(number, -1)
+        if fd >= 0:
+            os.close(fd)
 
 
 @dataclass(slots=True)
@@ -65,9 +80,19 @@ class Who:
     owner: Agent | Client
     caller: Caller
     fds: bool
+    generation: int = 0
+
+    def is_over(self) -> bool:
+        """Whether another process has taken over from the one that spoke."""
+        return isinstance(self.owner, Client) and self.generation != self.owner.generation
 
 
 Operation = Callable[..., Awaitable[Any]]
+
+_CHANGES = "open mkdir rmdir unlink rename symlink link mknod setattr truncate pwrite ftruncate"
+_CHANGES += " setxattr removexattr"
+_ONCE = frozenset(_CHANGES.split())
+"""What a client may ask for by `once`."""
 
 
 def _agent(who: Who) -> Agent:
@@ -119,11 +144,12 @@ class Operations:
         self._launcher = launcher
         self._system = system
         self._clients: dict[str, Client] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " mknod meeting bind statvfs truncate realpath open opened close ended sync fstat"
         both += " getxattr listxattr setxattr removexattr fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
-        client = "looks setattr release commands session spawn wait poll which"
+        client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark resize"
         client += " status voters manifest token stop forget environments environment_remove"
         client += " collect"
@@ -176,7 +202,7 @@ class Operations:
                 pid = agent.start.pid
             caller = Caller("root", os.getuid(), os.getgid(), pid)
             owner = self._client(caller, str(claims.get("shared", "")))
-            connection.caller = Who(owner, caller, fds)
+            connection.caller = Who(owner, caller, fds, owner.generation)
             return {"host": self.host, "network": self._system.network}
         agent = self._agents.find(int(claims.get("pid", 0)), str(claims.get("token", "")))
         self._offspring.greeted(agent, connection.os_pid)
@@ -208,14 +234,60 @@ class Operations:
         if who.owner.connections:
             return
         self._clients.pop(who.owner.shared, None)
-        for handle in who.owner.handles.values():
-            try:
-                await handle.close()
-            except (OneOSError, OSError) as error:
-                self._system.note(f"a client's file was not committed: {error}")
+        for number in list(who.owner.handles):
+            await self._close_orphan(who.owner, number)
         for sid in who.owner.sessions:
             self._launcher.terminals.end(sid)
             await self._system.logout(sid)
+
+    async def _close_orphan(self, client: Client, number: int) -> None:
+        client.let_go(number)
+        try:
+            await client.handles.pop(number).close()
+        except (OneOSError, OSError) as error:
+            self._system.note(f"a client's file was not committed: {error}")
+
+    # --- one process of a client after another --------------------------------------------------
+    async def _op_once(self, who: Who, number: int, name: str, *arguments: Any) -> Any:
+        if name not in _ONCE:
+            raise UserError(f"{name!r} is not done once", errno=errno.EINVAL)
+        client = self._shared(who)
+        operation = self._operations[name]
+
+        async def again(outcome: Any) -> Any:
+            if name != "open":
+                return outcome
+            # It is there now, and the handle was that of the process that has ended.
+            path, flags, *more = arguments
+            return await self._op_open(who, path, flags & ~(os.O_EXCL | os.O_TRUNC), *more)
+
+        return await client.once.do(number, lambda: operation(who, *arguments), again)
+
+    async def _op_take_over(self, who: Who, handles: list[int]) -> None:
+        """Another process of a client goes on with these; the others nobody knows any more."""
+        client = self._shared(who)
+        client.generation += 1
+        who.generation = client.generation
+        for number in client.handles.keys() - set(handles):
+            task = asyncio.ensure_future(self._close_orphan(client, number))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _op_adopt(self, who: Who, number: int) -> Any:
+        handle = self._handle(who, number)
+        if isinstance(handle, RemoteFile):
+            return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
+        answer: dict[str, Any] = {"k": "fd", "h": number, "path": handle.path}
+        if isinstance(handle, Text):
+            answer["text"] = True
+        fd = self._shared(who).kept.get(number)
+        return answer if fd is None else Answer(answer, [os.dup(fd)])
+
+    @staticmethod
+    def _shared(who: Who) -> Client:
+        if not isinstance(who.owner, Client) or not who.owner.shared:
+            raise UserError("only connections that share a secret may", errno=errno.EPERM)
+        return who.owner
 
     # --- names ----------------------------------------------------------------------------------
     async def _op_stat(self, who: Who, path: bytes, follow: bool = True) -> list[int]:
@@ -350,9 +422,13 @@ class Operations:
             return {"k": "dir", "path": handle.name}
         if handle.kind == "host":
             return {"k": "host", "path": handle.path}
+        if who.is_over():
+            # Nobody waits for it any more; who takes over asks again.
+            await handle.close()
+            return None
         try:
             number = who.owner.keep(handle)
-        except FileError:
+        except (FileError, OSError):
             await handle.close()
             raise
         if isinstance(handle, RemoteFile):
@@ -395,6 +471,8 @@ class Operations:
     async def _op_close(self, who: Who, number: int) -> None:
         handle = self._handle(who, number)
         del who.owner.handles[number]
+        if isinstance(who.owner, Client):
+            who.owner.let_go(number)
         await handle.close()
 
     async def _op_ended(self, who: Who, number: int) -> None:
@@ -407,6 +485,8 @@ class Operations:
     async def _op_release(self, who: Who, number: int) -> None:
         handle = self._handle(who, number)
         del who.owner.handles[number]
+        if isinstance(who.owner, Client):
+            who.owner.let_go(number)
         if isinstance(handle, LocalFile):
             await handle.release()
         else:

@@ -10,8 +10,10 @@ import pytest
 
 from oneos.fuse import idle as idle_module
 from oneos.fuse.idle import IdleFiles
+from oneos.fuse.journal import Journal
 from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.opened import Backings, HomeFile
+from oneos.fuse.openings import Openings
 from oneos.local.client import Client, OpenFd
 from tests.unit.fuse.support import until
 
@@ -34,6 +36,12 @@ def made(tmp_path: Path) -> Callable[[str], tuple[Node, HomeFile]]:
     return make
 
 
+def idle_files() -> IdleFiles:
+    journal = Journal(os.memfd_create("test"))
+    backings = Backings(-1, able=False, note=journal.note)
+    return IdleFiles(Openings(journal), backings, journal.commit)
+
+
 def is_open(file: HomeFile) -> bool:
     try:
         os.fstat(file.fd)
@@ -46,9 +54,11 @@ Made = Callable[[str], tuple[Node, HomeFile]]
 
 
 def test_closed_file_is_the_next_opening_and_then_no_longer_kept(made: Made) -> None:
-    idle = IdleFiles(Backings(-1, able=False))
+    idle = idle_files()
     node, file = made("f")
-    assert idle.put(node, file)
+    assert idle.has_room(node)
+    idle.put(node, file)
+    assert not idle.has_room(node)
     assert idle.take(node) is file and is_open(file)
     assert idle.take(node) is None
 
@@ -57,7 +67,7 @@ def test_file_is_closed_when_nobody_opened_it_for_a_while(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idle_module, "FUSE_IDLE_S", 0.05)
-    idle = IdleFiles(Backings(-1, able=False))
+    idle = idle_files()
     node, file = made("f")
     idle.put(node, file)
     until(lambda: not is_open(file))
@@ -66,15 +76,16 @@ def test_file_is_closed_when_nobody_opened_it_for_a_while(
 
 def test_of_many_files_the_latest_stay_open(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_module, "FUSE_IDLE_MAX", 3)
-    idle = IdleFiles(Backings(-1, able=False))
+    idle = idle_files()
     files = [made(f"f{number}") for number in range(5)]
-    assert all(idle.put(*one) for one in files)
+    for node, file in files:
+        idle.put(node, file)
     until(lambda: not is_open(files[0][1]) and not is_open(files[1][1]))
     assert [idle.take(node) for node, _ in files[2:]] == [file for _, file in files[2:]]
 
 
 def test_home_that_another_host_wants_is_free_at_once(made: Made) -> None:
-    idle = IdleFiles(Backings(-1, able=False))
+    idle = idle_files()
     (node, file), (gone, its_file) = made("f"), made("g")
     idle.put(node, file)
     idle.put(gone, its_file)
