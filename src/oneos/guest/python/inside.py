@@ -149,7 +149,7 @@ def serve(gates: Gates, own: list[bytes], kinds: list[bytes], leader: Socket) ->
     for name, function in real.items():
         setattr(posix, name, function)
     code, asking, path, first, size = own
-    calls = load(code, "calls")
+    calls, asks = load(code, "calls"), load(asking, "asking")
     runtime = Socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     if int(first):
         runtime.connect(path)
@@ -158,7 +158,7 @@ def serve(gates: Gates, own: list[bytes], kinds: list[bytes], leader: Socket) ->
         calls["setns"](fd)
         posix.close(fd)
     if int(first):
-        load(asking, "asking")["offer"](int(first), int(size), runtime)
+        asks["offer"](int(first), int(size), runtime)
     runtime.close()
     while True:
         request, fds = receive(leader)
