@@ -716,7 +716,7 @@ ZYGOTE_REQUEST_BYTES_MAX = 64 * 1024
 
 INNER_MAX = 16
 """Warm interpreters of the name space: one, and one for each terminal with Python programs there.
-Each is 9 MiB, 4 of them its own."""
+Each is 10 MiB, 4 of them its own."""
 
 INNER_STARTS_MAX = 6
 """Warm interpreters of the name space started within ZYGOTE_STARTS_WINDOW_S: as many people as open

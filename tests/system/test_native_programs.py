@@ -218,3 +218,10 @@ def test_killed_runtime_leaves_no_file_process_and_no_mount(three: Cluster) -> N
         assert str(host.directory) not in mounts.read()
     host.start()
     wait_until(lambda: host.sh("/usr/bin/echo y").text == "y\n", 60, "native programs run again")
+
+
+def test_link_that_is_replaced_on_another_host_says_the_new_thing(shared: Cluster) -> None:
+    for target in ("one", "two"):
+        shared[1].sh(f"ln -sfn {target} replaced").ok()
+        assert shared[2].sh("/usr/bin/readlink replaced").ok() == f"{target}\n"
+        assert shared[2].sh("/usr/bin/readlink replaced").ok() == f"{target}\n"

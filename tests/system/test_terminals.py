@@ -144,6 +144,19 @@ def test_a_native_job_is_stopped_goes_on_and_is_killed(at_prompt: AtPrompt, on: 
     assert at_prompt.status() == 137
 
 
+@pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}")
+def test_native_programs_start_when_what_started_them_was_killed(at_prompt: AtPrompt) -> None:
+    runtime = at_prompt.cluster[1].runtime()
+    assert runtime is not None
+    for number in range(3):
+        at_prompt.line(f"bash -c 'echo started $((6 * 7)) {number}'")
+        at_prompt.person.see(f"started 42 {number}")
+        at_prompt.prompt()
+        leaders = [child for child in runtime.children() if "Z" in child.cmdline()]
+        for gate in [gate for leader in leaders for gate in leader.children()]:
+            gate.kill()
+
+
 @HOSTS
 def test_curses_draws_reads_keys_and_follows_the_window(at_prompt: AtPrompt, on: str) -> None:
     at_prompt.cluster[1].put(f"{HOME}/curses_.py", CURSES.encode())

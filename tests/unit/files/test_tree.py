@@ -384,6 +384,15 @@ async def test_what_is_open_shows_changed_attributes(bench: Bench) -> None:
     assert (stat.S_IMODE(shown.mode), shown.uid, shown.gid) == (0o751, 2**31, ROOT.gid)
 
 
+async def test_a_directory_of_facts_may_be_kept_and_nothing_in_it_or_that_leads_there(
+    bench: Bench,
+) -> None:
+    await bench.tree.symlink(b"/proc", b"/link", ROOT)
+    for path, kept in ((b"/proc", True), (b"/dev", True), (b"/dev/null", False), (b"/link", False)):
+        look = await bench.tree.look(path, ROOT, follow=True)
+        assert (look.name_kept, look.attributes_kept) == (kept, kept), path
+
+
 async def test_fifos_and_sockets_stand_for_things_of_the_host(bench: Bench) -> None:
     tree = bench.tree
     await tree.mknod(b"/fifo", stat.S_IFIFO | 0o600, ROOT)

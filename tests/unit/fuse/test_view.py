@@ -87,3 +87,9 @@ def test_of_a_program_here_the_kernel_shows_what_the_network_does_not_know() -> 
         assert not view.is_own(own, os.getppid()) and not view.is_own(own + b"/fd", os.getpid())
     finally:
         os.close(fd)
+
+
+def test_only_names_of_proc_that_are_no_numbers_are_its_kernels_alone() -> None:
+    assert View.is_system(b"/proc/self") and View.is_system(b"/proc/meminfo")
+    for path in (b"/proc", b"/proc/7", b"/proc/7/exe", b"/proc/self/exe", b"/home/self"):
+        assert not View.is_system(path)
