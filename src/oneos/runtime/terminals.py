@@ -104,9 +104,10 @@ class Terminals:
             if far is None:
                 if len(self._far) >= TERMINALS_MAX:
                     raise FileError(errno.EAGAIN, hint=f"{TERMINALS_MAX} terminals are open")
-                self._last += 1
+                # Before anything is waited for: another host's may be opened at the same time.
+                self._last = number = self._last + 1
                 fds = await (self._open_here if host == self.host else self._open_far)(key, modes)
-                far = self._far[key] = Far(self._last, host, sid, fds)
+                far = self._far[key] = Far(number, host, sid, fds)
             return far.number
 
     async def _open_here(self, key: tuple[int, HostName], modes: m.TerminalModes) -> list[int]:
