@@ -34,7 +34,7 @@ from oneos.runtime.zygote import Zygote
 
 log = logging.getLogger(__name__)
 
-_REQUESTS = (b"G", b"H", b"M", b"W")
+_REQUESTS = (b"G", b"H", b"M", b"Q", b"W")
 _REQUEST_BYTES_MAX = 200
 
 
