@@ -691,6 +691,10 @@ ZYGOTE_READY_S = 10.0
 ZYGOTE_ANSWER_S = 2.0
 """For a warm interpreter to fork: 1 ms. Beyond this it hangs and is ended; programs start cold."""
 
+TERMINAL_LOOK_S = 0.1
+"""Between two looks at a job on several hosts, who of it has ended and who reads keys: a person
+needs longer from seeing a pager to a key."""
+
 TERMINAL_ANSWER_S = 30.0
 """For the leader of a terminal to do something: 1 ms, but where what it wrote before is held up by
 a terminal that somebody looks back on, until that goes on."""

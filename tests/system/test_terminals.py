@@ -41,7 +41,7 @@ print("drawn")
 PAGER = """
 import sys, tty
 
-print(sys.stdin.read())
+print(sys.stdin.readline())
 keys = open("/dev/tty", "rb", 0)
 tty.setcbreak(keys)
 print("left by", keys.read(1).decode())
@@ -219,9 +219,12 @@ def test_tmux_starts_and_has_the_keys(at_prompt: AtPrompt) -> None:
     at_prompt.prompt()
 
 
-def test_keys_reach_a_pager_behind_a_program_of_another_host(at_prompt: AtPrompt) -> None:
+@pytest.mark.parametrize("writer", ["echo first", "yes first"], ids=["ended", "running"])
+def test_keys_reach_a_pager_behind_a_program_of_another_host(
+    at_prompt: AtPrompt, writer: str
+) -> None:
     at_prompt.cluster[1].put(f"{HOME}/pager.py", PAGER.encode())
-    at_prompt.line("echo first | on host:host2 python3 pager.py")
+    at_prompt.line(f"{writer} | on host:host2 python3 pager.py")
     at_prompt.person.see("first")
     at_prompt.person.press("q", "left by q")
     at_prompt.prompt()

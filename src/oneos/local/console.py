@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from oneos.errors import OneOSError
+from oneos.limits import TERMINAL_LOOK_S
 from oneos.local.client import Client
 from oneos.local.front import Front
 from oneos.local.line import Job, Line
@@ -142,36 +144,71 @@ class Console:
         self._size = self._modes.window()
 
     def wait(self, client: Client, job: Job) -> dict[int, int | None]:
-        """Wait for a job in the foreground; keys go to the first terminal of it that has programs.
+        """Wait for a job in the foreground.
 
         Returns:
             Each program's status; minus the signal where it was stopped, None where it still runs.
         """
-        found: dict[int, int | None] = {}
-        for line in job.lines:
-            self._front.advance(job, line)
-            pids = job.of(line)
-            found |= zip(pids, client.call("wait", pids, True), strict=True)
-            if any(status is None or status < 0 for status in found.values()):
-                self._tell_others(client, job, line, signal.SIGTSTP)
-                break
-            for number in (signal.SIGINT, signal.SIGQUIT):
-                if 128 + number in found.values():
-                    self._tell_others(client, job, line, number)
-            if line is not job.lines[-1] and not line.broken:
-                # What was typed here and not read is for who comes next.
-                self._flush(line, job, FORGET)
-        rest = [pid for pid in job.pids if pid not in found]
-        if rest and all(status is not None and status >= 0 for status in found.values()):
-            found |= zip(rest, client.call("wait", rest, True), strict=True)
-        return {pid: found.get(pid) for pid in job.pids}
+        pids = list(job.pids)
+        with self._watched(job):
+            found = dict(zip(pids, client.call("wait", pids, True), strict=True))
+        stopped = {pid for pid, status in found.items() if status is not None and status < 0}
+        if stopped:
+            self._tell(client, job, signal.SIGTSTP, stopped)
+        return found
 
-    def _tell_others(self, client: Client, job: Job, told: Line, number: signal.Signals) -> None:
-        """Have a key reach the programs at other terminals, which are of the same job."""
-        for line in job.lines:
-            if line is told:
+    @contextmanager
+    def _watched(self, job: Job) -> Iterator[None]:
+        """While it lasts, a job on several hosts is looked at again and again."""
+        if len(job.lines) < 2:
+            yield
+            return
+        over = threading.Event()
+        threading.Thread(target=self._watch, args=(job, over), daemon=True).start()
+        try:
+            yield
+        finally:
+            over.set()
+
+    def _watch(self, job: Job, over: threading.Event) -> None:
+        """Have the keys of a job on several hosts go where they are wanted, and Ctrl-C to all of
+        them, whose kernels know nothing of each other."""
+        told: set[signal.Signals] = set()
+        with self._client.clone() as client:
+            while not over.wait(TERMINAL_LOOK_S):
+                try:
+                    statuses = dict(zip(job.pids, client.call("poll", list(job.pids)), strict=True))
+                    for number in {signal.SIGINT, signal.SIGQUIT} - told:
+                        ended = {pid for pid, x in statuses.items() if x == 128 + number}
+                        if ended:
+                            told.add(number)
+                            self._tell(client, job, number, ended)
+                    self._look(client, job, statuses)
+                except OneOSError:
+                    return  # Whoever waits for the job learns of it.
+                if not over.is_set():
+                    self._front.choose(job)
+
+    def _look(self, client: Client, job: Job, statuses: Mapping[int, int | None]) -> None:
+        """Find out which terminals of a job have programs, and which read keys."""
+        for line in job.lines[job.first :]:
+            found = [statuses[pid] for pid in job.of(line)]
+            ended = all(status is not None and status >= 0 for status in found)
+            if not ended and not line.broken:
+                line.raw = client.call("raw", line.number)
                 continue
-            for pid in job.of(line)[:1]:
+            line.raw = False
+            if line is job.lines[job.first] and line is not job.lines[-1]:
+                job.first += 1
+                if not line.broken:
+                    # What was typed here and not read is for who comes next.
+                    self._flush(line, job, FORGET)
+
+    def _tell(self, client: Client, job: Job, number: signal.Signals, known: set[int]) -> None:
+        """Have a key reach the programs at the terminals where none of these programs is."""
+        for line in job.lines:
+            pids = job.of(line)
+            for pid in pids[:1] if known.isdisjoint(pids) else ():
                 try:
                     client.call("kill", -pid, int(number))
                 except OneOSError:

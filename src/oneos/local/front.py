@@ -1,14 +1,15 @@
 """Which of a person's jobs is in the foreground: who has the keys, and so what the terminal is.
 
 Jobs in the foreground are a stack: a script within a script, or this process itself, which reads a
-line between two programs. Whoever was put there last has the keys, at the first of its
-pseudo-terminals that is there; with nobody there the terminal has its own modes. What was typed at
-a job and nobody has read is kept for who reads next.
+line between two programs. Whoever was put there last has the keys: of its pseudo-terminals the
+first at which a program reads keys and not lines, as a pager does, else the first that has
+programs. With nobody there the terminal has its own modes. What was typed at a job and nobody has
+read is kept for who reads next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from oneos.local.line import Job, Line
@@ -30,6 +31,7 @@ class Front:
         self._changed = mover.changed
         self._jobs: list[Job] = []
         self._typed = b""
+        self._paused = False
 
     def whole(self) -> Job | None:
         """The job in the foreground of which one that starts now is a part."""
@@ -39,17 +41,20 @@ class Front:
         """Put a job into the foreground."""
         with self._changed:
             self._jobs.append(job)
-            self._give_keys(job, job.lines)
+            self._give_keys(job)
 
-    def advance(self, job: Job, line: Line) -> None:
-        """Its programs at the terminals before this one have ended: it has the keys."""
+    def choose(self, job: Job) -> None:
+        """Give its keys to who is to have them by now."""
         with self._changed:
-            if self._jobs[-1:] == [job]:
-                self._give_keys(job, job.lines[job.lines.index(line) :])
+            if self._jobs[-1:] == [job] and not self._paused:
+                self._give_keys(job)
 
     def pause(self, job: Job) -> bool:
         """No program has the keys until `leave`; whether this is the only job here."""
         with self._changed:
+            self._paused = True
+            for line in job.lines:
+                line.raw = False
             self._mover.point(None)
             return self._jobs == [job]
 
@@ -58,8 +63,9 @@ class Front:
         with self._changed:
             if job in self._jobs:
                 self._jobs.remove(job)
+            self._paused = False
             if self._jobs:
-                self._give_keys(self._jobs[-1], self._jobs[-1].lines)
+                self._give_keys(self._jobs[-1])
             else:
                 self._modes.cooked()
 
@@ -99,8 +105,9 @@ class Front:
         typed, self._typed = self._typed[:at], self._typed[at:]
         return typed
 
-    def _give_keys(self, job: Job, lines: Sequence[Line]) -> None:
-        target = next((line for line in lines if job.keys and not line.broken), None)
+    def _give_keys(self, job: Job) -> None:
+        able = [line for line in job.lines[job.first :] if job.keys and not line.broken]
+        target = next((line for line in able if line.raw), able[0] if able else None)
         if target is None:
             self._modes.cooked()
             self._mover.point(None)

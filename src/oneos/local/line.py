@@ -23,6 +23,8 @@ class Line:
     seen: int = 0
     kept: bytes = b""
     broken: bool = False
+    raw: bool = False
+    """Whether a program there was seen to read keys, and not lines."""
 
     def marker(self) -> bytes:
         """A new marker, which `strip` then takes out of what is shown."""
@@ -59,6 +61,8 @@ class Job:
     number: int
     keys: bool = True
     lines: list[Line] = field(default_factory=list)
+    first: int = 0
+    """Which is the first of its lines whose programs have not all ended, as far as is known."""
     own: bool = False
     """Whether its programs are at the terminal of this process, and of its process group."""
     pids: dict[int, int] = field(default_factory=dict)

@@ -150,7 +150,7 @@ class Operations:
         both += " getxattr listxattr setxattr removexattr fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
-        client += " terminal go_on take_back mark resize"
+        client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
         client += " collect"
         self._operations: dict[str, Operation] = {
@@ -569,6 +569,9 @@ class Operations:
 
     async def _op_mark(self, who: Who, number: int, marker: bytes) -> None:
         await self._launcher.terminals.ask(number, b"M" + marker)
+
+    async def _op_raw(self, who: Who, number: int) -> bool:
+        return await self._launcher.terminals.ask(number, b"Q") == b"1"
 
     async def _op_resize(self, who: Who, number: int, size: bytes) -> None:
         if len(size) != 8:

@@ -34,7 +34,7 @@ from oneos.runtime.zygote import Zygote
 
 log = logging.getLogger(__name__)
 
-_REQUESTS = (b"G", b"H", b"M", b"W")
+_REQUESTS = (b"G", b"H", b"M", b"Q", b"W")
 _REQUEST_BYTES_MAX = 200
 
 
@@ -105,9 +105,10 @@ class Terminals:
             if far is None:
                 if len(self._far) >= TERMINALS_MAX:
                     raise FileError(errno.EAGAIN, hint=f"{TERMINALS_MAX} terminals are open")
-                self._last += 1
+                # Before anything is waited for: another host's may be opened at the same time.
+                self._last = number = self._last + 1
                 fds = await (self._open_here if host == self.host else self._open_far)(key, modes)
-                far = self._far[key] = Far(self._last, host, sid, fds)
+                far = self._far[key] = Far(number, host, sid, fds)
             return far.number
 
     async def _open_here(self, key: tuple[int, HostName], modes: m.TerminalModes) -> list[int]:

@@ -150,6 +150,9 @@ class Leader:
                 return b"", rest
             elif kind == b"H":
                 return self.take_back(*words(rest[: 2 * WORD])), rest[2 * WORD :]
+            elif kind == b"Q":
+                lines = self.termios.tcgetattr(self.terminal)[3] & self.termios.ICANON
+                return b"0" if lines else b"1", b""
             elif kind == b"W":
                 self.fcntl.ioctl(self.terminal, self.termios.TIOCSWINSZ, rest)
         except (OSError, self.termios.error):
