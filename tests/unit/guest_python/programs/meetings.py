@@ -6,7 +6,11 @@ import os
 import socket
 import stat
 import threading
+import warnings
 from pathlib import Path
+
+# The thread that was waited for may not have left the kernel when the program forks.
+warnings.simplefilter("ignore", DeprecationWarning)
 
 
 def show(label, function, *args, **options):
