@@ -386,14 +386,15 @@ to.recv(1)
 
 
 async def test_listener_is_closed_when_the_last_who_could_ask_has_ended(numbered: Bench) -> None:
+    if os.getuid():
+        pytest.skip("outside of a name space only root installs a filter")
+
     def descriptors() -> int:
         return len(os.listdir(f"/proc/self/fd/{numbered.proc}/1/fd"))
 
     before = descriptors()
     ours, theirs = socket.socketpair()
     words = ["-S", "-c", FILTERED, str(theirs.fileno()), str(Path(fuse.__file__).parent)]
-    if os.getuid():
-        pytest.skip("outside of a name space only root installs a filter")
     process = await asyncio.create_subprocess_exec(
         sys.executable, *words, pass_fds=[theirs.fileno()]
     )
