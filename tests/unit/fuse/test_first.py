@@ -425,4 +425,4 @@ def test_filter_is_known_for_both_kinds_of_machine(monkeypatch: pytest.MonkeyPat
 def test_greeting_with_a_listener_is_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     body = msgspec.msgpack.encode(["hello", {"client": True, "listener": True}])
     expected = len(body).to_bytes(4, "little") + body
-    assert expected == alone(monkeypatch, "enter").GREETING
+    assert expected == alone(monkeypatch, "asking").GREETING
