@@ -133,11 +133,15 @@ def test_interrupt_ends_by_the_signal(world: World) -> None:
         env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     with running:
-        assert running.stdout is not None and running.stderr is not None
-        assert running.stdout.readline() == b"up\n"
-        running.send_signal(signal.SIGINT)
-        assert running.wait(10) == -signal.SIGINT
-        assert b"KeyboardInterrupt" in running.stderr.read()
+        try:
+            assert running.stdout is not None and running.stderr is not None
+            assert running.stdout.readline() == b"up\n"
+            running.send_signal(signal.SIGINT)
+            assert running.wait(10) == -signal.SIGINT
+            assert b"KeyboardInterrupt" in running.stderr.read()
+        finally:
+            # Where the tests run in the background, it may have begun with the signal ignored.
+            running.kill()
 
 
 @pytest.mark.parametrize("text", ["print('x')", "print('x' * 100000)", "while True: print('y')"])
