@@ -6,12 +6,14 @@ standard descriptors are kernel pipes, files or devices that were joined before 
 packages that it asks for were installed (`environments.py`): where that takes a while it counts as
 started meanwhile, and can be signalled. When it ends, what it left open is closed and committed
 first; only then is its end written to the log, so that whoever waits for it finds its output whole.
+
+What is executed for one is decided in `execution.py`, in which way it is started in `spawning.py`,
+and what signals do to it in `signals.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import errno
 import logging
 import os
@@ -19,7 +21,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
@@ -28,22 +30,22 @@ from oneos.files.shared import Shared
 from oneos.ids import HostName, Incarnation, Pid
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
-from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, CHILD_APPEAR_S, KILL_GRACE_S
+from oneos.limits import AGENTS_MAX, CALL_TIMEOUT_S, KILL_GRACE_S
 from oneos.net.routes import Peer, Routes
 from oneos.runtime.agent import Agent
 from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends, Pipes
-from oneos.runtime.environments import Environment, Environments, searched
+from oneos.runtime.environments import Environments
+from oneos.runtime.execution import Execution
 from oneos.runtime.forker import Forked
-from oneos.runtime.inner import Inners, Site
 from oneos.runtime.interpreters import Interpreters
-from oneos.runtime.leader import Leader
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
+from oneos.runtime.signals import Signals, send
+from oneos.runtime.spawning import Spawning
 from oneos.runtime.terminals import Terminal, Terminals
-from oneos.runtime.warmth import Warmth, kind_of
 from oneos.state import control_types as t
 from oneos.state.pids import NO_BLOCK, block_of
 
@@ -93,19 +95,16 @@ class Agents:
         self._incarnation = incarnation
         self._control = control
         self.ends = ends
-        self._interpreters = interpreters
         self.environments = environments
         self._namespace = namespace
         self._terminals = terminals
-        self._descendants = descendants
         self._records = records
         self._directory = directory
-        self._socket_path = socket_path
-        self.warmth = Warmth()
-        self.inners = Inners()
         self._agents: dict[int, Agent] = {}
-        terminals.pressed = self._pressed
-        self._awaited: dict[int, asyncio.Event] = {}
+        self.execution = Execution(host, interpreters, namespace, directory, socket_path)
+        self.spawning = Spawning(self.execution, namespace, self.admit, self.note, self._watch_soon)
+        self.signals = Signals(host, control, self._agents, descendants)
+        terminals.pressed = self.signals.pressed
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -126,7 +125,7 @@ class Agents:
     def serve(self, routes: Routes) -> None:
         """Answer `agent.*`."""
         routes.add("agent.launch", self._on_launch, m.Launch, finish=True)
-        routes.add("agent.signal", self._on_signal, m.Signal)
+        self.signals.serve(routes)
 
     # --- starting -------------------------------------------------------------------------------
     async def _on_launch(self, peer: Peer, launch: m.Launch) -> list[m.Started]:
@@ -202,7 +201,7 @@ class Agents:
         agent.preparing = asyncio.create_task(self._make_ready(agent, wanted))
         for number in agent.pending - HARMLESS:
             # It came while the program was asked what it needs.
-            self.signal(agent.start.pid, number)
+            self.signals.send(agent.start.pid, number)
         work = self._prepared_first(agent, agent.preparing)
         self.start_task(work, f"agent {agent.start.pid} prepares")
 
@@ -236,9 +235,11 @@ class Agents:
             await self._never_started(agent, status)
 
     async def _run(self, agent: Agent, fds: dict[int, int]) -> None:
-        await self.prepare(agent.start)
+        await self.execution.prepare(agent.start)
         os.makedirs(agent.stage, mode=0o700)
-        await self._spawn(agent, fds)
+        # A complaint about output that could not be committed goes where its errors go.
+        agent.complaints = os.dup(fds[2])
+        await self.spawning.spawn(agent, fds)
 
     def enter(self, start: m.Start, parent: Agent | None = None) -> Agent:
         """Enter an agent that is about to start."""
@@ -249,8 +250,7 @@ class Agents:
         if parent is not None and parent.environment is not None:
             agent.environment = self.environments.hold(parent.environment)
         self._agents[start.pid] = agent
-        if (entered := self._awaited.pop(start.pid, None)) is not None:
-            entered.set()
+        self.signals.entered(start.pid)
         return agent
 
     def admit(self) -> None:
@@ -259,262 +259,6 @@ class Agents:
             raise NetworkError(f"{self.host} is stopping", errno=errno.EAGAIN)
         if len(self._agents) > AGENTS_MAX:
             raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
-
-    def _searched(self, packages: Environment, env: dict[bytes, bytes]) -> dict[bytes, bytes]:
-        """Where a program of the name space finds its packages."""
-        shown = dataclasses.replace(packages, path=self._namespace.inside(packages.path))
-        return searched(shown, env)
-
-    async def prepare(self, start: m.Start) -> None:
-        """Make what a program of this kind needs to run here. Raises OneOSError."""
-        if self._interpreters.inside(start.interpreter, start.arguments) is not None:
-            await self._namespace.ready()
-
-    def command(self, agent: Agent) -> tuple[list[str | bytes], dict[bytes, bytes]]:
-        """What to execute for an agent, and with which environment; `prepare` comes before.
-
-        Raises:
-            OneOSError: it cannot be executed here.
-        """
-        start = agent.start
-        packages = _packages(agent)
-        inside = self._interpreters.inside(start.interpreter, start.arguments)
-        if inside is not None:
-            argv = self._namespace.command(start.pid, start.cwd, start.ignored, inside)
-            return argv, self._environment_inside(agent)
-        argv = self._interpreters.command(start.interpreter, start.arguments)
-        environment = self._interpreters.environment(start.interpreter, start.env)
-        environment |= {
-            b"ONEOS_SOCK": os.fsencode(self._socket_path),
-            b"ONEOS_PID": b"%d" % start.pid,
-            b"ONEOS_PPID": b"%d" % start.ppid,
-            b"ONEOS_TOKEN": agent.token.encode(),
-            b"ONEOS_CWD": start.cwd,
-            b"ONEOS_HOSTNAME": self.host.encode(),
-            b"ONEOS_STAGE": os.fsencode(agent.stage),
-            b"ONEOS_UID": b"%d" % agent.caller.uid,
-            b"ONEOS_GID": b"%d" % agent.caller.gid,
-        }
-        if start.ignored:
-            environment[b"ONEOS_IGNORED"] = b",".join(b"%d" % number for number in start.ignored)
-        if start.interpreter == "node":
-            # Cleared when a Runtime starts, like all that stands there.
-            environment[b"ONEOS_CODE"] = os.fsencode(self._directory)
-        if agent.parent is None:
-            environment[b"ONEOS_LAUNCHED"] = b"1"
-        if packages is not None:
-            environment[b"ONEOS_ENVIRONMENT"] = os.fsencode(packages.path)
-        return argv, environment
-
-    def _environment_inside(self, agent: Agent) -> dict[bytes, bytes]:
-        packages, env = _packages(agent), agent.start.env
-        environment = self._namespace.environment(env)
-        return environment | (self._searched(packages, env) if packages is not None else {})
-
-    async def _spawn(self, agent: Agent, fds: dict[int, int]) -> None:
-        start = agent.start
-        # A complaint about output that could not be committed goes where its errors go.
-        agent.complaints = os.dup(fds[2])
-        inside = self._interpreters.inside(start.interpreter, start.arguments)
-        if inside is not None and agent.terminal is None:
-            await self._spawn_inside(agent, inside, fds)
-            return
-        if inside is not None:
-            if await self._spawn_inside_at(agent, inside, fds):
-                return
-            self.admit()
-        argv, given = self.command(agent)
-        environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath)), **given}
-        warm = start.interpreter == "python" and inside is None
-        if agent.terminal is not None:
-            if await self._spawn_at(agent, argv, environment, fds, warm):
-                return
-            self.admit()
-        elif warm:
-            if await self._spawn_warm(agent, argv, environment, fds):
-                return
-            self.admit()
-        self._execute(agent, argv, environment, fds)
-
-    async def _spawn_inside(
-        self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
-    ) -> None:
-        start = agent.start
-        environment = self._environment_inside(agent)
-        standard = [fds[0], fds[1], fds[2]]
-        starter = self._namespace.starter
-
-        async def execute(
-            argv: Sequence[bytes], environment: Mapping[bytes, bytes], fds: Sequence[int]
-        ) -> Forked:
-            return await self._namespace.start(0, b"/", 0o022, [], argv, environment, fds)
-
-        async def adopt(pid: int, os_pid: int) -> int:
-            await starter.keep(pid)
-            return 0
-
-        def note(os_pid: int) -> None:
-            self.admit()
-            self.note(agent, os_pid)
-
-        site = Site(starter, starter, execute, adopt, by_own=True)
-        forked = await self._fork_inside(agent, site, arguments, environment, standard, note)
-        if forked is not None:
-            agent.watched = forked.watched
-        else:
-            forked = await self._namespace.start(
-                start.pid, start.cwd, start.umask, start.ignored, arguments, environment, standard
-            )
-            agent.watched = forked.watched
-            if agent.os_pid:
-                self.note(agent, agent.os_pid)
-        if self._closing:
-            forked.watched.kill()
-        self.start_task(self._watch_forked(agent, forked), f"agent {start.pid}")
-
-    async def _fork_inside(
-        self,
-        agent: Agent,
-        site: Site,
-        arguments: Sequence[bytes],
-        environment: Mapping[bytes, bytes],
-        fds: Sequence[int],
-        note: Callable[[int], None],
-    ) -> Forked | None:
-        """Start a Python program of the name space warm; None: it has to start cold."""
-        start = agent.start
-        if start.interpreter != "python" or start.ignored:
-            return None
-        pid = start.pid if self._namespace.proc() >= 0 else 0
-        return await self.inners.start(
-            site,
-            pid,
-            start.cwd,
-            arguments,
-            environment,
-            fds,
-            start.umask,
-            note,
-        )
-
-    async def _spawn_warm(
-        self,
-        agent: Agent,
-        argv: Sequence[str | bytes],
-        environment: dict[bytes, bytes],
-        fds: dict[int, int],
-    ) -> bool:
-        def note(os_pid: int) -> None:
-            # This host may have begun to stop while the warm interpreter was asked.
-            self.admit()
-            self.note(agent, os_pid)
-
-        words = [os.fsencode(word) for word in argv]
-        standard = [fds[0], fds[1], fds[2]]
-        warm = await self.warmth.start(
-            words, agent.start.env, environment, standard, agent.start.umask, note
-        )
-        if warm is None:
-            return False
-        agent.watched = warm.watched
-        self.start_task(self._watch_forked(agent, warm), f"agent {agent.start.pid}")
-        return True
-
-    async def _spawn_inside_at(
-        self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
-    ) -> bool:
-        """Start a program of the name space at a terminal: it has to be one of the session that
-        this belongs to. False where it cannot be started there."""
-        start = agent.start
-        leader, note = self._leading(agent)
-        number, where = self._namespace.place(start.pid)
-        environment = self._environment_inside(agent)
-        standard = [fds[0], fds[1], fds[2]]
-
-        async def execute(
-            argv: Sequence[bytes], environment: Mapping[bytes, bytes], fds: Sequence[int]
-        ) -> Forked | None:
-            place = (0, where, b"/", b"")
-            return await leader.start_inside(
-                argv, place, environment, fds, 0o022, (0, False), lambda os_pid: None
-            )
-
-        async def adopt(pid: int, os_pid: int) -> int:
-            return await leader.adopt(agent.job, os_pid)
-
-        site = Site(leader, self._namespace.starter, execute, adopt, by_own=False)
-        started = await self._fork_inside(agent, site, arguments, environment, standard, note)
-        if started is None:
-            started = await leader.start_inside(
-                arguments,
-                (number, where, start.cwd, b",".join(b"%d" % x for x in start.ignored)),
-                environment,
-                standard,
-                start.umask,
-                agent.job,
-                note,
-            )
-        return self._started_at(agent, started)
-
-    def _leading(self, agent: Agent) -> tuple[Leader, Callable[[int], None]]:
-        """The leader of an agent's terminal; and what notes the agent before it runs."""
-        terminal = agent.terminal
-        if terminal is None or terminal.leader is None:
-            raise NetworkError("the terminal is gone", errno=errno.EIO)
-
-        def note(os_pid: int) -> None:
-            self.admit()
-            self.note(agent, os_pid)
-            terminal.agents[os_pid] = agent.start.pid
-
-        return terminal.leader, note
-
-    def _started_at(self, agent: Agent, started: Forked | None) -> bool:
-        if started is None:
-            return False
-        agent.watched, agent.group = started.watched, started.group
-        self.start_task(self._watch_forked(agent, started), f"agent {agent.start.pid}")
-        return True
-
-    async def _spawn_at(
-        self,
-        agent: Agent,
-        argv: Sequence[str | bytes],
-        environment: dict[bytes, bytes],
-        fds: dict[int, int],
-        warm: bool,
-    ) -> bool:
-        """Start a program of a terminal; False where it can only be none of that session."""
-        leader, note = self._leading(agent)
-        words = [os.fsencode(word) for word in argv]
-        own = agent.start.env if warm else None
-        kind = kind_of(words[0], agent.start.env) if warm else None
-        standard = [fds[0], fds[1], fds[2]]
-        started = await leader.start(
-            words, own, kind, environment, standard, agent.start.umask, agent.job, note
-        )
-        return self._started_at(agent, started)
-
-    def _execute(
-        self,
-        agent: Agent,
-        argv: Sequence[str | bytes],
-        environment: dict[bytes, bytes],
-        fds: dict[int, int],
-    ) -> None:
-        agent.process = subprocess.Popen(
-            argv,
-            stdin=fds[0],
-            stdout=fds[1],
-            stderr=fds[2],
-            env=environment,
-            cwd="/",
-            umask=agent.start.umask,
-            process_group=0,
-            restore_signals=True,
-        )
-        self.note(agent, agent.os_pid)
-        self.start_task(self._watch(agent), f"agent {agent.start.pid}")
 
     def note(self, agent: Agent, os_pid: int) -> None:
         """Write down which OS process an agent is, for the next run; and send what it was sent."""
@@ -525,7 +269,7 @@ class Agents:
             log.warning("agent %d is not written down for the next run: %s", pid, error)
         while agent.pending:
             try:
-                self._send(agent, os_pid, agent.pending.pop())
+                send(agent, os_pid, agent.pending.pop())
             except ProcessLookupError:
                 pass  # It was a short one.
 
@@ -547,6 +291,16 @@ class Agents:
         await self._written_down(agent, status)
 
     # --- ending ---------------------------------------------------------------------------------
+    def _watch_soon(self, agent: Agent, forked: Forked | None) -> None:
+        if forked is None:
+            work = self._watch(agent)
+        else:
+            work = self._watch_forked(agent, forked)
+            if self._closing:
+                # This host has begun to stop while the program started.
+                forked.watched.kill()
+        self.start_task(work, f"agent {agent.start.pid}")
+
     async def _watch(self, agent: Agent) -> None:
         assert agent.process is not None
         await _exited(agent.process)
@@ -562,7 +316,7 @@ class Agents:
             agent.terminal.agents.pop(forked.watched.os_pid, None)
             if status - 128 in (signal.SIGINT, signal.SIGQUIT):
                 # The key was for the whole job, and the kernel has told those with a process.
-                self._pressed(agent.terminal, status - 128)
+                self.signals.pressed(agent.terminal, status - 128)
         await self.finish(agent, status)
 
     async def finish(self, agent: Agent, status: int) -> None:
@@ -627,85 +381,6 @@ class Agents:
                 log.warning("the end of %d is not written down yet: %s", pid, error)
                 await asyncio.sleep(1.0)
 
-    # --- signals --------------------------------------------------------------------------------
-    async def _on_signal(self, peer: Peer, message: m.Signal) -> None:
-        await self.signal_placed(message.pid, message.signal, message.group)
-
-    async def signal_placed(self, pid: int, number: int, group: bool) -> None:
-        """Send a signal to an agent that the process table has here; as `signal`.
-
-        The table shows a program once it is placed, which is before its host starts it.
-        """
-        if pid not in self._agents and self._is_placed(pid):
-            entered = self._awaited.setdefault(pid, asyncio.Event())
-            try:
-                await asyncio.wait_for(entered.wait(), CHILD_APPEAR_S)
-            except TimeoutError:
-                # Whoever was to launch it has died.
-                self._awaited.pop(pid, None)
-        self.signal(pid, number, group)
-
-    def _is_placed(self, pid: int) -> bool:
-        if block_of(pid) != NO_BLOCK:
-            # Its kernel alone knows it.
-            return False
-        state = self._control.state
-        process = state.processes.get(pid)
-        if process is None:
-            # The sender's table may be ahead of this one.
-            return pid >= state.next_pid
-        return process.state == "running" and process.host == self.host
-
-    def signal(self, pid: int, number: int, group: bool = False) -> None:
-        """Send a signal to an agent here, or to what one started; or to the process group that it
-        leads, at a terminal to that of its job.
-
-        One that has no OS process yet gets it when it has.
-
-        Raises:
-            FileError: ESRCH, it does not run here, or leads no group.
-        """
-        if block_of(pid) != NO_BLOCK:
-            self._descendants.signal(pid, number, group)
-            return
-        agent = self._agents.get(pid)
-        if agent is not None and agent.preparing is not None:
-            # It has no process yet: it ends as that would by default, and is never stopped.
-            if number and number not in HARMLESS:
-                agent.signalled = number
-                agent.preparing.cancel()
-            return
-        os_pid = agent.os_pid if agent is not None else 0
-        if agent is not None and not os_pid and agent.is_starting:
-            if number:
-                agent.pending.add(number)
-            return
-        if agent is None or not os_pid:
-            raise FileError(errno.ESRCH)
-        if group and agent.group:
-            os.killpg(agent.group, number)
-        elif group:
-            if os.getpgid(os_pid) != os_pid:
-                raise FileError(errno.ESRCH)
-            os.killpg(os_pid, number)
-        else:
-            self._send(agent, os_pid, number)
-
-    def _pressed(self, terminal: Terminal, number: int) -> None:
-        """A key signals the job in the foreground, also programs of it that have no process."""
-        for agent in list(self._agents.values()):
-            _, foreground = agent.job
-            if agent.terminal is terminal and agent.preparing is not None and foreground:
-                self.signal(agent.start.pid, number)
-
-    @staticmethod
-    def _send(agent: Agent, os_pid: int, number: int) -> None:
-        if agent.watched is not None:
-            # Its parent may have waited for it at any moment, and the number be another's.
-            signal.pidfd_send_signal(agent.watched.pidfd, number)
-        else:
-            os.kill(os_pid, number)
-
     def _line_dropped(self, agent: Agent) -> None:
         """An agent's input broke off: what it has read is not all there was.
 
@@ -713,7 +388,7 @@ class Agents:
         sends when a line is dropped (general terminal interface, modem disconnect).
         """
         try:
-            self.signal(agent.start.pid, signal.SIGHUP)
+            self.signals.send(agent.start.pid, signal.SIGHUP)
         except (FileError, ProcessLookupError):
             pass
 
@@ -743,16 +418,15 @@ class Agents:
                 for group in (True, False):
                     try:
                         # With all that it started: nobody would end those later.
-                        self.signal(pid, number, group)
+                        self.signals.send(pid, number, group)
                         # One that was stopped ends only when it goes on.
-                        self.signal(pid, signal.SIGCONT, group)
+                        self.signals.send(pid, signal.SIGCONT, group)
                         break
                     except (FileError, ProcessLookupError):
                         pass
             if self._tasks:
                 await asyncio.wait(list(self._tasks), timeout=wait_s)
-        await self.warmth.close()
-        await self.inners.close()
+        await self.spawning.close()
 
 
 async def _exited(process: subprocess.Popen[bytes]) -> None:
@@ -776,12 +450,6 @@ async def _exited(process: subprocess.Popen[bytes]) -> None:
     finally:
         loop.remove_reader(fd)
         os.close(fd)
-
-
-def _packages(agent: Agent) -> Environment | None:
-    """What was installed for it, if it is a program of that kind."""
-    packages = agent.environment
-    return packages if packages and packages.kind == agent.start.interpreter else None
 
 
 def _failure(error: Exception) -> OneOSError:

@@ -215,7 +215,7 @@ class Node:
             os.fspath(self.directory / "stage"),
             os.fspath(socket_path),
         )
-        self.descendants.hidden = self.agents.inners.numbers
+        self.descendants.hidden = self.agents.spawning.inners.numbers
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
         self.homes.drop_idle = self.namespace.drop_idle
         self.homes.take_back = self.recalls.generation.advance

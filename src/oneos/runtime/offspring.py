@@ -130,7 +130,7 @@ class Offspring:
             [],
         )
         agent = await self._enter(parent, start, wanted.handles, command.on)
-        argv, env = self._agents.command(agent)
+        argv, env = self._agents.execution.command(agent)
         pid = agent.start.pid
         return {"pid": pid, "token": agent.token, "argv": argv, "env": _listed(env)}
 
@@ -159,12 +159,12 @@ class Offspring:
             ignored=[],
         )
         # Known to be there before the table says so.
-        await self._agents.prepare(next_start)
+        await self._agents.execution.prepare(next_start)
         await self._control.submit(
             t.Become(self.host, self._incarnation(), Pid(agent.start.pid), wanted.argv, wanted.cwd)
         )
         agent.start = next_start
-        argv, env = self._agents.command(agent)
+        argv, env = self._agents.execution.command(agent)
         return {"argv": argv, "env": _listed(env)}
 
     async def _find(self, wanted: ProgramSpec, asker: Agent) -> Command:
@@ -202,10 +202,10 @@ class Offspring:
         agent = self._agents.enter(msgspec.structs.replace(start, pid=placed.pid), parent)
         try:
             self._agents.admit()
-            await self._agents.prepare(agent.start)
+            await self._agents.execution.prepare(agent.start)
             os.makedirs(agent.stage, mode=0o700)
             # A command that cannot be executed here must fail before anybody forks for it.
-            self._agents.command(agent)
+            self._agents.execution.command(agent)
             # Its end is judged by the table, which has it once its record has been read here.
             await self._control.wait_for(lambda: placed.pid in self._control.state.processes)
             if parent.over:

@@ -198,7 +198,7 @@ class System:
     async def _signal_at(self, host: HostName, pid: int, number: int, group: bool) -> None:
         if host == self.host:
             try:
-                await self._agents.signal_placed(pid, number, group)
+                await self._agents.signals.send_placed(pid, number, group)
             except ProcessLookupError:
                 raise FileError(errno.ESRCH) from None
             return

@@ -215,24 +215,24 @@ async def test_signal_reaches_the_program_and_shows_in_its_status(bench_: Bench)
     [started] = await bench_.launch(("exec sleep 60", [NULL, NULL, NULL]))
     record = (bench_.records / str(started.pid)).read_text().split()[0]
     assert f"/proc/{record}" == bench_.agents.directory(started.pid)
-    bench_.agents.signal(started.pid, signal.SIGTERM)
+    bench_.agents.signals.send(started.pid, signal.SIGTERM)
     assert await bench_.status(started.pid) == 128 + signal.SIGTERM
     with pytest.raises(FileError):
-        bench_.agents.signal(started.pid, signal.SIGTERM)
+        bench_.agents.signals.send(started.pid, signal.SIGTERM)
 
 
 async def test_signal_to_a_program_that_the_table_has_waits_until_it_starts(bench_: Bench) -> None:
     """The table shows a program from when it is placed; its host may be a moment later."""
     pid = bench_.control.state.next_pid
-    sending = asyncio.create_task(bench_.agents.signal_placed(pid, signal.SIGTERM, False))
-    await until(lambda: pid in bench_.agents._awaited)
+    sending = asyncio.create_task(bench_.agents.signals.send_placed(pid, signal.SIGTERM, False))
+    await until(lambda: pid in bench_.agents.signals._awaited)
     [started] = await bench_.launch(("exec sleep 60", [NULL, NULL, NULL]))
     assert started.pid == pid
     await sending
     assert await bench_.status(pid) == 128 + signal.SIGTERM
     with pytest.raises(FileError):
-        await bench_.agents.signal_placed(pid, signal.SIGTERM, False)
-    assert not bench_.agents._awaited
+        await bench_.agents.signals.send_placed(pid, signal.SIGTERM, False)
+    assert not bench_.agents.signals._awaited
 
 
 async def test_dropped_line_is_told_by_a_signal(bench_: Bench) -> None:

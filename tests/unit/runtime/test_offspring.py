@@ -98,7 +98,7 @@ async def family(
     parent = bench_.agents._agents[started.pid]
     yield Family(bench_, offspring, parent, go, said)
     if parent.os_pid:
-        bench_.agents.signal(started.pid, signal.SIGKILL)
+        bench_.agents.signals.send(started.pid, signal.SIGKILL)
     await until(lambda: not bench_.agents.pids())
     serving.cancel()
     await asyncio.wait((serving,))
@@ -134,7 +134,7 @@ async def test_child_that_never_appears_ends_after_its_parent(
 ) -> None:
     monkeypatch.setattr(module, "CHILD_APPEAR_S", 0.05)
     pid = await family.child()
-    family.bench.agents.signal(family.parent.start.pid, signal.SIGKILL)
+    family.bench.agents.signals.send(family.parent.start.pid, signal.SIGKILL)
     assert await family.status(pid) == 126
 
 
@@ -142,7 +142,7 @@ async def test_parent_names_none_but_its_own_children(family: Family) -> None:
     pid = await family.child()
     family.offspring.started(family.parent, pid, os.getpid())
     with pytest.raises(FileError):
-        family.bench.agents.signal(pid, signal.SIGKILL)
+        family.bench.agents.signals.send(pid, signal.SIGKILL)
     await family.offspring.reaped(family.parent, pid, 3 << 8)
     assert await family.status(pid) == 3
 

@@ -1,0 +1,264 @@
+"""The ways in which an agent's program is started on its host.
+
+A Python program is a fork of a warm interpreter where it may be, in the name space and outside; at
+a terminal, all are started through the leader of the session; the rest the first process of the
+name space starts, or the kernel. Which it is, nobody can tell from the program.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+
+from oneos.errors import NetworkError
+from oneos.runtime.agent import Agent
+from oneos.runtime.execution import Execution
+from oneos.runtime.forker import Forked
+from oneos.runtime.inner import Inners, Site
+from oneos.runtime.leader import Leader
+from oneos.runtime.namespace import NameSpace
+from oneos.runtime.warmth import Warmth, kind_of
+
+
+class Spawning:
+    """See the module.
+
+    Args:
+        execution: what is executed.
+        namespace: where native programs are started.
+        admit: raises what keeps an agent from starting.
+        note: told of an agent and its PID on this host, before the program runs where it can be.
+        watch: follows an agent to its end; told of what is no child of the Runtime.
+    """
+
+    def __init__(
+        self,
+        execution: Execution,
+        namespace: NameSpace,
+        admit: Callable[[], None],
+        note: Callable[[Agent, int], None],
+        watch: Callable[[Agent, Forked | None], None],
+    ) -> None:
+        self._execution = execution
+        self._namespace = namespace
+        self._admit = admit
+        self._note = note
+        self._watch = watch
+        self._warmth = Warmth()
+        self.inners = Inners()
+
+    async def close(self) -> None:
+        """End the warm interpreters; what they forked is to have ended before."""
+        await self._warmth.close()
+        await self.inners.close()
+
+    async def spawn(self, agent: Agent, fds: dict[int, int]) -> None:
+        """Start an agent's program, in the quickest way that there is for it.
+
+        Args:
+            fds: its standard descriptors.
+
+        Raises:
+            OneOSError, OSError: it could not be started.
+        """
+        start = agent.start
+        inside = self._execution.inside(start)
+        if inside is not None and agent.terminal is None:
+            await self._spawn_inside(agent, inside, fds)
+            return
+        if inside is not None:
+            if await self._spawn_inside_at(agent, inside, fds):
+                return
+            self._admit()
+        argv, given = self._execution.command(agent)
+        environment = {b"PATH": os.fsencode(os.environ.get("PATH", os.defpath)), **given}
+        warm = start.interpreter == "python" and inside is None
+        if agent.terminal is not None:
+            if await self._spawn_at(agent, argv, environment, fds, warm):
+                return
+            self._admit()
+        elif warm:
+            if await self._spawn_warm(agent, argv, environment, fds):
+                return
+            self._admit()
+        self._execute(agent, argv, environment, fds)
+
+    async def _spawn_inside(
+        self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
+    ) -> None:
+        start = agent.start
+        environment = self._execution.environment_inside(agent)
+        standard = [fds[0], fds[1], fds[2]]
+        starter = self._namespace.starter
+
+        async def execute(
+            argv: Sequence[bytes], environment: Mapping[bytes, bytes], fds: Sequence[int]
+        ) -> Forked:
+            return await self._namespace.start(0, b"/", 0o022, [], argv, environment, fds)
+
+        async def adopt(pid: int, os_pid: int) -> int:
+            await starter.keep(pid)
+            return 0
+
+        def note(os_pid: int) -> None:
+            self._admit()
+            self._note(agent, os_pid)
+
+        site = Site(starter, starter, execute, adopt, by_own=True)
+        forked = await self._fork_inside(agent, site, arguments, environment, standard, note)
+        if forked is not None:
+            agent.watched = forked.watched
+        else:
+            forked = await self._namespace.start(
+                start.pid, start.cwd, start.umask, start.ignored, arguments, environment, standard
+            )
+            agent.watched = forked.watched
+            if agent.os_pid:
+                self._note(agent, agent.os_pid)
+        self._watch(agent, forked)
+
+    async def _fork_inside(
+        self,
+        agent: Agent,
+        site: Site,
+        arguments: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+        note: Callable[[int], None],
+    ) -> Forked | None:
+        """Start a Python program of the name space warm; None: it has to start cold."""
+        start = agent.start
+        if start.interpreter != "python" or start.ignored:
+            return None
+        pid = start.pid if self._namespace.proc() >= 0 else 0
+        return await self.inners.start(
+            site,
+            pid,
+            start.cwd,
+            arguments,
+            environment,
+            fds,
+            start.umask,
+            note,
+        )
+
+    async def _spawn_warm(
+        self,
+        agent: Agent,
+        argv: Sequence[str | bytes],
+        environment: dict[bytes, bytes],
+        fds: dict[int, int],
+    ) -> bool:
+        def note(os_pid: int) -> None:
+            # This host may have begun to stop while the warm interpreter was asked.
+            self._admit()
+            self._note(agent, os_pid)
+
+        words = [os.fsencode(word) for word in argv]
+        standard = [fds[0], fds[1], fds[2]]
+        warm = await self._warmth.start(
+            words, agent.start.env, environment, standard, agent.start.umask, note
+        )
+        if warm is None:
+            return False
+        agent.watched = warm.watched
+        self._watch(agent, warm)
+        return True
+
+    async def _spawn_inside_at(
+        self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
+    ) -> bool:
+        """Start a program of the name space at a terminal: it has to be one of the session that
+        this belongs to. False where it cannot be started there."""
+        start = agent.start
+        leader, note = self._leading(agent)
+        number, where = self._namespace.place(start.pid)
+        environment = self._execution.environment_inside(agent)
+        standard = [fds[0], fds[1], fds[2]]
+
+        async def execute(
+            argv: Sequence[bytes], environment: Mapping[bytes, bytes], fds: Sequence[int]
+        ) -> Forked | None:
+            place = (0, where, b"/", b"")
+            return await leader.start_inside(
+                argv, place, environment, fds, 0o022, (0, False), lambda os_pid: None
+            )
+
+        async def adopt(pid: int, os_pid: int) -> int:
+            return await leader.adopt(agent.job, os_pid)
+
+        site = Site(leader, self._namespace.starter, execute, adopt, by_own=False)
+        started = await self._fork_inside(agent, site, arguments, environment, standard, note)
+        if started is None:
+            started = await leader.start_inside(
+                arguments,
+                (number, where, start.cwd, b",".join(b"%d" % x for x in start.ignored)),
+                environment,
+                standard,
+                start.umask,
+                agent.job,
+                note,
+            )
+        return self._started_at(agent, started)
+
+    def _leading(self, agent: Agent) -> tuple[Leader, Callable[[int], None]]:
+        """The leader of an agent's terminal; and what notes the agent before it runs."""
+        terminal = agent.terminal
+        if terminal is None or terminal.leader is None:
+            raise NetworkError("the terminal is gone", errno=errno.EIO)
+
+        def note(os_pid: int) -> None:
+            self._admit()
+            self._note(agent, os_pid)
+            terminal.agents[os_pid] = agent.start.pid
+
+        return terminal.leader, note
+
+    def _started_at(self, agent: Agent, started: Forked | None) -> bool:
+        if started is None:
+            return False
+        agent.watched, agent.group = started.watched, started.group
+        self._watch(agent, started)
+        return True
+
+    async def _spawn_at(
+        self,
+        agent: Agent,
+        argv: Sequence[str | bytes],
+        environment: dict[bytes, bytes],
+        fds: dict[int, int],
+        warm: bool,
+    ) -> bool:
+        """Start a program of a terminal; False where it can only be none of that session."""
+        leader, note = self._leading(agent)
+        words = [os.fsencode(word) for word in argv]
+        own = agent.start.env if warm else None
+        kind = kind_of(words[0], agent.start.env) if warm else None
+        standard = [fds[0], fds[1], fds[2]]
+        started = await leader.start(
+            words, own, kind, environment, standard, agent.start.umask, agent.job, note
+        )
+        return self._started_at(agent, started)
+
+    def _execute(
+        self,
+        agent: Agent,
+        argv: Sequence[str | bytes],
+        environment: dict[bytes, bytes],
+        fds: dict[int, int],
+    ) -> None:
+        agent.process = subprocess.Popen(
+            argv,
+            stdin=fds[0],
+            stdout=fds[1],
+            stderr=fds[2],
+            env=environment,
+            cwd="/",
+            umask=agent.start.umask,
+            process_group=0,
+            restore_signals=True,
+        )
+        self._note(agent, agent.os_pid)
+        self._watch(agent, None)
