@@ -53,9 +53,10 @@ COPIES_DEFAULT = 2
 CHUNK_PUT_BYTES_MAX = 4 * 1024 * 1024
 """Contents in one chunk.put: half a frame, so that a batch of small chunks shares one sync."""
 
-CHUNKS_AHEAD_BYTES_MAX = 8 * 1024 * 1024
-"""Contents on their way to other hosts before the disk here has them, for each commit: one group of
-chunks, so that a large file is on two disks at once and takes no more memory than a group more."""
+CHUNKS_AHEAD_BYTES_MAX = 4 * 1024 * 1024
+"""Contents on their way to other hosts before the disk here has them, for each commit: one call's,
+so that a large file is on two disks at once. Twice as many made 100 MB quicker by a tenth, and
+took 20 MB more of memory."""
 
 CHUNK_TIMEOUT_S = 10.0
 """For one chunk between hosts: 4 MiB over a 10 Mbit/s link takes 3.4 s."""

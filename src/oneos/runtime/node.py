@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
@@ -97,6 +98,7 @@ class Node:
         self.identity = Identity.load(self.directory / "identity")
         self.host = self.identity.host
         self.incarnation = Incarnation(0)
+        self._expected: deque[tuple[float, int]] = deque()
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -363,23 +365,26 @@ class Node:
             now = self.control.state.members[command.host].incarnation
             self.start_task(self.home_calls.drop(command.host, before=now))
         if isinstance(command, t.Spawn):
-            self.start_task(self._expect_launches(result))
+            self._expect_launch(result.value if isinstance(result.value, list) else [])
 
-    async def _expect_launches(self, spawned: t.Result) -> None:
-        """End in the log what was placed here and never launched: its launcher died."""
-        pids = spawned.value if isinstance(spawned.value, list) else []
-        own = [
-            pid
-            for pid in pids
-            if (p := self.control.state.processes.get(pid)) and p.host == self.host
-        ]
-        if not own:
-            return
-        await asyncio.sleep(CALL_TIMEOUT_S * 2)
-        for pid in own:
+    def _expect_launch(self, pids: list[int]) -> None:
+        """What was placed here is launched soon, or its launcher has died."""
+        at = asyncio.get_running_loop().time() + CALL_TIMEOUT_S * 2
+        processes = self.control.state.processes
+        own = [pid for pid in pids if (p := processes.get(pid)) and p.host == self.host]
+        if own and not self._expected:
+            self.start_task(self._end_unlaunched())
+        self._expected += [(at, pid) for pid in own]
+
+    async def _end_unlaunched(self) -> None:
+        """End in the log what was never launched: one wait for all that are placed."""
+        while self._expected:
+            at, pid = self._expected[0]
+            await asyncio.sleep(at - asyncio.get_running_loop().time())
             process = self.control.state.processes.get(pid)
             if process and process.state == "running" and pid not in self.agents.pids():
                 await self.agents.never_launched(process.pid)
+            self._expected.popleft()
 
     async def _topic_names(self) -> list[str]:
         return await self.services.ask("pubsub", m.Topics(), list[str])
