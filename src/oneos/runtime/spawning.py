@@ -11,6 +11,7 @@ import errno
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from oneos.errors import NetworkError
 from oneos.runtime.agent import Agent
@@ -85,6 +86,11 @@ class Spawning:
             self._admit()
         self._execute(agent, argv, environment, fds)
 
+    def _note_admitted(self, agent: Agent, os_pid: int) -> None:
+        # This host may have begun to stop while somebody was asked to start the program.
+        self._admit()
+        self._note(agent, os_pid)
+
     async def _spawn_inside(
         self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
     ) -> None:
@@ -102,10 +108,7 @@ class Spawning:
             await starter.keep(pid)
             return 0
 
-        def note(os_pid: int) -> None:
-            self._admit()
-            self._note(agent, os_pid)
-
+        note = partial(self._note_admitted, agent)
         site = Site(starter, starter, execute, adopt, by_own=True)
         forked = await self._fork_inside(agent, site, arguments, environment, standard, note)
         if forked is not None:
@@ -151,11 +154,7 @@ class Spawning:
         environment: dict[bytes, bytes],
         fds: dict[int, int],
     ) -> bool:
-        def note(os_pid: int) -> None:
-            # This host may have begun to stop while the warm interpreter was asked.
-            self._admit()
-            self._note(agent, os_pid)
-
+        note = partial(self._note_admitted, agent)
         words = [os.fsencode(word) for word in argv]
         standard = [fds[0], fds[1], fds[2]]
         warm = await self._warmth.start(
@@ -210,8 +209,7 @@ class Spawning:
             raise NetworkError("the terminal is gone", errno=errno.EIO)
 
         def note(os_pid: int) -> None:
-            self._admit()
-            self._note(agent, os_pid)
+            self._note_admitted(agent, os_pid)
             terminal.agents[os_pid] = agent.start.pid
 
         return terminal.leader, note
