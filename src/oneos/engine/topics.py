@@ -23,6 +23,7 @@ from oneos.errors import NetworkError, Unknown, UserError
 from oneos.limits import (
     CALL_TIMEOUT_S,
     ENGINE_API_RETRY_S,
+    LOG_APPEND_ATTEMPT_S,
     TOPIC_AGE_S,
     TOPIC_BYTES_MAX,
     TOPIC_DUPLICATE_WINDOW_S,
@@ -195,8 +196,12 @@ class Topics:
         data = _encode(records)
         while True:
             try:
+                # What was on its way to a voter that was lost is answered by nobody: no attempt may
+                # take all the time there is.
                 left = max(deadline - loop.time(), 0.001)
-                message = await self._engine.request(subject, data, headers=headers, timeout_s=left)
+                message = await self._engine.request(
+                    subject, data, headers=headers, timeout_s=min(left, LOG_APPEND_ATTEMPT_S)
+                )
                 answer = json.loads(message.data)
                 if "error" not in answer:
                     return
