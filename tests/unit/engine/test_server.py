@@ -16,7 +16,8 @@ from oneos.engine.log import Log
 from oneos.engine.server import EngineServer
 from oneos.engine.server_config import User, render
 from oneos.errors import AuthError, InternalError, NetworkError, OneOSError, UserError
-from tests.unit.engine.servers import Bench, eventually, kill
+from tests.support.waiting import eventually
+from tests.unit.engine.servers import Bench, kill
 
 
 def alive(pid: int) -> bool:

@@ -103,11 +103,3 @@ async def network(identities: Identities) -> AsyncIterator[Network]:
     network = Network(identities)
     yield network
     await network.stop()
-
-
-async def eventually(condition: Callable[[], bool], what: str, within_s: float = 5) -> None:
-    """Wait until a condition holds, looking every few milliseconds."""
-    deadline_s = asyncio.get_running_loop().time() + within_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline_s, f"not within {within_s} s: {what}"
-        await asyncio.sleep(0.005)
