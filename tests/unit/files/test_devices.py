@@ -18,6 +18,7 @@ from oneos.config_devices import DeviceConfig
 from oneos.errors import FileError
 from oneos.files.devices import Devices, OpenDevice
 from oneos.limits import DEVICES_OPEN_MAX
+from tests.support.descriptors import open_ends
 from tests.support.waiting import WAIT_S, eventually
 
 Make = Callable[..., Devices]
@@ -233,12 +234,12 @@ async def test_a_fast_rate_is_reached(make: Make, tmp_path: Path) -> None:
 
 async def test_a_replay_ends_when_its_reader_goes(make: Make, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"1\n" * 1000)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_ends()
     devices = make(d={"kind": "file", "path": "f", "rate_hz": 1.0})
     opened = await devices.open("d", os.O_RDONLY)
     assert await read_some(opened) == b"1\n"
     os.close(opened.detach())
-    await eventually(lambda: len(os.listdir("/proc/self/fd")) == before)
+    await eventually(lambda: open_ends() <= before)
     await opened.close()
 
 
@@ -265,13 +266,13 @@ async def test_a_fifo_reader_waits_for_a_writer_without_blocking_the_loop(
 async def test_a_waiting_fifo_reader_can_be_cancelled(make: Make, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p")
     devices = make(d={"kind": "fifo", "path": "p"})
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_ends()
     opening = asyncio.create_task(devices.open("d", os.O_RDONLY))
-    await eventually(lambda: len(os.listdir("/proc/self/fd")) > before)
+    await eventually(lambda: not open_ends() <= before)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_ends() <= before
     assert devices.opened() == 0
 
 

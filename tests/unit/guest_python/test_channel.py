@@ -57,7 +57,7 @@ def test_signal_handler_may_use_files_while_a_request_waits(world: World) -> Non
         assert running.stdout.readline() == b"from the handler\n"
         gate.set()
         assert running.stdout.readline() == b"True\n"
-        assert running.wait(10) == 0
+        assert running.wait(WAIT_S) == 0
 
 
 @pytest.mark.parametrize("act", ["os.listdir('.')", "open('x')", "open('f.txt', 'w')", "f.close()"])

@@ -130,7 +130,7 @@ async def test_wrong_arguments_methods_and_results_are_told(network: Network) ->
 
     pi1.routes.add("odd", odd, None)
     pi1.routes.add("no text", no_text, None)
-    with pytest.raises(InternalError, match="pi1 .* is wrong: .utf-8"):
+    with pytest.raises(InternalError, match=r"pi1 .* is wrong: .utf-8"):
         await hub.links.call(PI1, "no text", None, str, timeout_s=None)
     with pytest.raises(UserError, match="argument of echo from host hub is wrong"):
         await hub.links.call(PI1, "echo", "no point", Point)
@@ -192,9 +192,12 @@ def start(call: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
 
 async def test_a_call_over_time_is_unknown_and_cancelled_at_the_callee(network: Network) -> None:
     hub, pi1 = await pair(network)
-    _, cancelled = await start_slow(pi1)
+    begun, cancelled = await start_slow(pi1)
+    assert (await hub.links.call(PI1, "whoami", None, str)) == "hub"
+    task = start(hub.links.call(PI1, "slow", None, None, timeout_s=0.5))
+    await asyncio.wait_for(begun.wait(), WAIT_S)
     with pytest.raises(Unknown, match=r"did not answer slow within 0\.\d") as caught:
-        await hub.links.call(PI1, "slow", None, None, timeout_s=0.1)
+        await task
     assert caught.value.errno == errno.ETIMEDOUT
     await asyncio.wait_for(cancelled.wait(), WAIT_S)
     assert (await hub.links.call(PI1, "whoami", None, str)) == "hub"
@@ -315,14 +318,14 @@ async def test_a_peer_killed_in_the_middle_of_a_call_makes_it_unknown(network: N
 @ON_UVLOOP_ONLY
 async def test_a_silent_peer_is_noticed(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oneos.net.link.LINK_HEARTBEAT_S", 0.1)
-    monkeypatch.setattr("oneos.net.link.LINK_SILENCE_S", 0.7)
+    monkeypatch.setattr("oneos.net.link.LINK_SILENCE_S", 2.0)
     hub, _ = await pair(network)
     with OtherProcess(network) as other:
         assert await hub.links.call(PI2, "echo", 5, int) == 5
         task = start(hub.links.call(PI2, "slow", None, None, timeout_s=None))
         await eventually(lambda: hub.links.statistics().in_flight == 1, "the call is sent")
         # Its heartbeats keep the link alive while nothing else is said.
-        done, _ = await asyncio.wait([task], timeout=0.9)
+        done, _ = await asyncio.wait([task], timeout=2.5)
         assert not done
         os.kill(other.process.pid, signal.SIGSTOP)
         with pytest.raises(Unknown, match="silent"):
@@ -460,7 +463,7 @@ async def test_strangers_are_bounded_in_number_and_time(
         link.close()
         await link.closed
     await eventually(lambda: hub.server.statistics().strangers == 0, "they are gone")
-    monkeypatch.setattr("oneos.net.server.ANONYMOUS_LINK_S", 0.1)
+    monkeypatch.setattr("oneos.net.server.ANONYMOUS_LINK_S", 1.0)
     link = await dial(hub.address, context, None)
     await asyncio.wait_for(link.closed, WAIT_S)
 
@@ -484,6 +487,7 @@ async def test_what_does_not_speak_oneos_is_closed(
     firsts = (b"", b"ONEO", b"GET / HTTP/1.1\r\n", b"ONEOSRPC" + b"\0" * 50, b"ONEOSSTR!!")
     await asyncio.gather(*(say(first) for first in firsts))
     await eventually(lambda: hub.server.statistics().handshakes == 0, "all are closed")
+    monkeypatch.undo()
     assert hub.server.statistics().accepted == 0
     assert await pi1.links.call(HUB, "whoami", None, str) == "pi1"
 
@@ -498,6 +502,7 @@ async def test_idle_connections_do_not_use_up_the_server(
     idle = [socket.create_connection(hub.address) for _ in range(10)]
     await eventually(lambda: hub.server.statistics().refused >= 6, "those above four are closed")
     await eventually(lambda: hub.server.statistics().handshakes == 0, "the four are closed later")
+    monkeypatch.undo()
     assert await pi1.links.call(HUB, "whoami", None, str) == "pi1"
     for connection in idle:
         connection.close()
@@ -552,7 +557,7 @@ async def test_cancelling_a_call_that_is_not_there_does_nothing(
     hub, _ = await pair(network)
     link = await link_to(hub, identities)
     link.send(Cancel(99))
-    assert await link.call("whoami", None, msgspec.msgpack.Decoder(str), 5) == "pi2"
+    assert await link.call("whoami", None, msgspec.msgpack.Decoder(str), WAIT_S) == "pi2"
     link.close()
     await link.closed
 
@@ -604,7 +609,7 @@ async def test_more_calls_than_a_link_carries_wait_their_turn(
     hub.routes.add("counted", counted, int)
     link = await dial(hub.address, client_context(identities.pi2), HUB, in_flight_max=8)
     decoder = msgspec.msgpack.Decoder(int)
-    calls = [link.call("counted", i, decoder, 10) for i in range(100)]
+    calls = [link.call("counted", i, decoder, WAIT_S) for i in range(100)]
     assert await asyncio.gather(*calls) == list(range(100))
     assert most <= 8
     link.close()

@@ -234,13 +234,13 @@ async def test_a_slow_reader_is_not_taken_for_a_dead_host(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("oneos.net.pump.STREAM_HEARTBEAT_S", 0.1)
-    monkeypatch.setattr("oneos.net.pump.STREAM_SILENCE_S", 0.4)
+    monkeypatch.setattr("oneos.net.pump.STREAM_SILENCE_S", 1.5)
     hub, pi1 = await pair(network)
     idle = await Pipeline.between(hub, pi1)
     full = await Pipeline.between(hub, pi1)
     writer = asyncio.create_task(asyncio.to_thread(fill, full, 12_000_000))
     done, _ = await asyncio.wait(
-        [idle.sending, idle.receiving, full.sending, full.receiving], timeout=0.8
+        [idle.sending, idle.receiving, full.sending, full.receiving], timeout=2.0
     )
     assert not done
     assert len(await asyncio.to_thread(read_all, full.read_end)) == 12_000_000
@@ -369,7 +369,7 @@ async def test_a_pump_blocked_by_a_full_pipe_can_be_cancelled(network: Network) 
     with pytest.raises(asyncio.CancelledError):
         await pipeline.receiving
     assert (await asyncio.wait_for(pipeline.sending, WAIT_S)).ended is Ended.BROKEN
-    await asyncio.to_thread(writer.join, 5)
+    await asyncio.to_thread(writer.join, WAIT_S)
     assert not writer.is_alive()
     await pipeline.close()
 
@@ -470,9 +470,12 @@ async def test_an_id_is_good_for_one_connection_from_the_named_host(network: Net
         await pi2.streams.dial(PI1, stream_id)
     with pytest.raises(NetworkError, match="within 0"):
         await expected
+    # This one is to be met, however busy the machine is.
+    pi1.streams._rendezvous_s = WAIT_S
     expected = pi1.streams.expect(stream_id, HUB)
     first = await hub.streams.dial(PI1, stream_id)
     (await expected).close()
+    pi1.streams._rendezvous_s = 0.2
     with pytest.raises(NetworkError, match="did not expect"):
         await hub.streams.dial(PI1, stream_id)
     first.close()
