@@ -14,7 +14,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-SEEN_S = 30.0
+from tests.support.waiting import WAIT_S
+
+SEEN_S = WAIT_S
 """For something to show; the machine may be busy."""
 
 AGAIN_S = 1.0

@@ -25,6 +25,7 @@ import msgspec
 
 from oneos.files.kept import Generation
 from tests.support.processes import Processes
+from tests.support.waiting import WAIT_S
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024
 READ_BYTES_MAX = 1024 * 1024
@@ -171,7 +172,7 @@ class TreeServer(Processes):
         with self._changed:
             return sum(1 for request in self.requests if request.op == op)
 
-    def wait_for(self, op: str, count: int = 1, timeout_s: float = 10.0) -> bool:
+    def wait_for(self, op: str, count: int = 1, timeout_s: float = WAIT_S) -> bool:
         """Wait until `count` requests of this operation have come; false after `timeout_s`."""
         with self._changed:
             return self._changed.wait_for(

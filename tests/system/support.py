@@ -104,7 +104,7 @@ def oneos(
     return Outcome(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
 
 
-def read_line(stream: IO[bytes] | None, timeout_s: float = 30.0) -> bytes:
+def read_line(stream: IO[bytes] | None, timeout_s: float = 60.0) -> bytes:
     """The next line of a process's output; what there is at its end, or fails after the time."""
     assert stream is not None
     line = b""
@@ -247,7 +247,7 @@ class Host:
         children = runtime.children(recursive=True)
         runtime.send_signal(signal.SIGKILL)
         servers = [x for x in children if _name(x) == "nats-server"]
-        psutil.wait_procs([runtime, *servers], timeout=10)
+        psutil.wait_procs([runtime, *servers], timeout=60)
         left = [x for x in children if alive(x)]
         assert not [x for x in left if x in servers], "a server outlived its Runtime"
         return left
@@ -342,7 +342,7 @@ class Cluster:
         for runtime in found:
             runtime.send_signal(signal.SIGKILL)
         servers = [x for x in children if _name(x) == "nats-server"]
-        _, left = psutil.wait_procs([*found, *servers], timeout=10)
+        _, left = psutil.wait_procs([*found, *servers], timeout=60)
         assert not left, f"still there after kill -9: {left}"
 
     def log_tails(self) -> str:

@@ -50,7 +50,7 @@ def test_data_survives_a_stop_and_a_start(make_cluster: Callable[[int], Cluster]
 
     # A second time, and with programs that still run when it stops.
     with cluster[1].shell("on host:host2 sleep 1000"):
-        wait_until(lambda: cluster[1].running("sleep 1000"), 15, "it runs")
+        wait_until(lambda: cluster[1].running("sleep 1000"), 60, "it runs")
         cluster.stop()
     cluster.up()
     assert not cluster[3].running("sleep")

@@ -22,7 +22,7 @@ from tests.system.support_context import (
     cluster_of_both,
 )
 
-SOON_S = 15.0
+SOON_S = 60.0
 HOSTS = {"instrumented": "host1", "namespace": "host2"}
 COMMANDS = {"py": "python3", "js": "node"}
 

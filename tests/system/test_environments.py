@@ -211,7 +211,7 @@ def test_a_program_can_be_ended_while_its_packages_are(host: Host, place: str, w
             assert shell.stdout is not None
             assert shell.stdout.read() == b"143\n"
     envs = host.directory / "envs"
-    wait_until(lambda: not list(envs.iterdir()), 10, "nothing half made is left")
+    wait_until(lambda: not list(envs.iterdir()), 60, "nothing half made is left")
 
 
 def test_an_environment_in_use_is_not_removed(host: Host, place: str, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_host_joins_by_one_paste_and_leaves(network: Cluster) -> None:
     assert pi.member("pi1")["state"] == "alive"
     assert one_line_error(hub.run("forget", "pi1")) == "oneos: pi1 is alive: stop it first"
     assert json.loads(pi.run("down", "--json").ok()) == {"directory": str(pi.directory)}
-    wait_until(lambda: hub.member("pi1")["state"] == "left", 15, "it has left")
+    wait_until(lambda: hub.member("pi1")["state"] == "left", 60, "it has left")
     hub.run("forget", "pi1")
     assert hub.member("pi1") == {}
 
@@ -116,7 +116,7 @@ def test_a_reader_of_a_sensor_whose_host_dies_does_not_take_it_for_the_end(
     with network[1].shell(command) as reader:
         assert reader.stdout is not None and reader.stdout.read(2) == b"0\n"
         sensor.kill()
-        assert reader.wait(timeout=30) == status
+        assert reader.wait(timeout=60) == status
 
 
 def test_relative_paths_of_a_configuration_start_at_its_own_directory(
@@ -130,7 +130,7 @@ def test_a_runtime_in_the_foreground_says_once_what_is_wrong(network: Cluster) -
         [*ONEOS, "node", "--dir", str(network[1].directory)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 1
     assert done.stderr.startswith("oneos: another Runtime runs from")

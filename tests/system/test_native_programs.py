@@ -15,7 +15,7 @@ from tests.system.support import HOME, USER, Cluster, Host, one_line_error, read
 
 pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
 
-SOON_S = 15.0
+SOON_S = 60.0
 
 
 def pids(host: Host) -> set[int]:
@@ -113,7 +113,7 @@ def test_native_reader_of_a_sensor_gets_every_reading_and_ctrl_c_ends_one(
 
 
 def test_table_says_how_each_program_sees_the_tree(shared: Cluster) -> None:
-    with shared[1].shell("/usr/bin/sleep 60 & sleep 60"):
+    with shared[1].shell("/usr/bin/sleep 660 & sleep 660"):
         wait_until(lambda: len(shared[1].running("sleep")) == 1, SOON_S, "one sleeps")
         wait_until(lambda: len(shared[1].running("/usr/bin/sleep")) == 1, SOON_S, "both sleep")
         (native,) = shared[1].running("/usr/bin/sleep")
@@ -125,7 +125,7 @@ def test_table_says_how_each_program_sees_the_tree(shared: Cluster) -> None:
 def test_what_a_native_program_starts_shows_with_its_parent_and_ends_from_any_host(
     shared: Cluster,
 ) -> None:
-    line = "sleep 61 & echo $$ $!; wait $!; echo $?"
+    line = "sleep 661 & echo $$ $!; wait $!; echo $?"
     with shared[1].shell(f"on host:host2 /usr/bin/sh -c '{line}'") as process:
         parent, child = map(int, read_line(process.stdout).split())
         found = wait_until(
@@ -143,7 +143,7 @@ def test_what_a_native_program_starts_shows_with_its_parent_and_ends_from_any_ho
 
 
 def test_children_outlive_their_parent_but_not_the_group_that_is_killed(shared: Cluster) -> None:
-    line = "sleep 62 > /dev/null 2>&1 & echo $!"
+    line = "sleep 662 > /dev/null 2>&1 & echo $!"
     orphan = int(shared[1].sh(f"on host:host2 /usr/bin/sh -c '{line}'").ok())
     (found,) = (p for p in shared[3].processes() if p["pid"] == orphan)
     assert (found["ppid"], found["state"]) == (1, "running")
@@ -176,7 +176,7 @@ def test_stopped_and_killed_child_of_an_instrumented_program_is_so_for_both(
 ) -> None:
     text = """\
 import os, signal, subprocess
-child = subprocess.Popen(["/usr/bin/sh", "-c", "echo $$; kill -STOP $$; exec /usr/bin/sleep 60"])
+child = subprocess.Popen(["/usr/bin/sh", "-c", "echo $$; kill -STOP $$; exec /usr/bin/sleep 660"])
 print(child.pid, flush=True)
 print(os.WSTOPSIG(os.waitpid(child.pid, os.WUNTRACED)[1]), flush=True)
 os.kill(child.pid, signal.SIGCONT)

@@ -16,7 +16,7 @@ from tests.support.namespaces import no_name_space
 from tests.support.terminal import Person, person
 from tests.system.support import HOME, ONEOS, USER, Cluster, wait_until
 
-SOON_S = 15.0
+SOON_S = 60.0
 PROMPT = f"{HOME}$"
 ENTERED = "\x1b[?2004l"
 """What the line editor shows last of a line: what follows is the command's."""

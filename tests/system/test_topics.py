@@ -4,7 +4,7 @@ import time
 
 from tests.system.support import HOME, Cluster, read_line, wait_until
 
-SOON_S = 15.0
+SOON_S = 60.0
 
 PUBLISH = """\
 import sys

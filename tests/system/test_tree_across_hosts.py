@@ -6,7 +6,7 @@ import pytest
 
 from tests.system.support import HOME, Cluster, read_line, wait_until
 
-SOON_S = 15.0
+SOON_S = 60.0
 
 ERRNOS = """\
 import errno, json, os, sys

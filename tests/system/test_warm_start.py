@@ -11,7 +11,7 @@ from tests.support.namespaces import no_name_space
 from tests.support.terminal import person
 from tests.system.support import HOME, ONEOS, USER, Cluster, Host, read_line, wait_until
 
-SOON_S = 15.0
+SOON_S = 60.0
 
 
 def warm_interpreters(host: Host) -> list[psutil.Process]:

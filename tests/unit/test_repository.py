@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import WAIT_S
+
 ROOT = Path(__file__).parents[2]
 FAHRENHEIT = "date,temp\n2010/01/01 00:00,39.4\n2010/01/01 01:00,-40\n2010/01/01 02:00,212"
 
@@ -39,7 +41,7 @@ def test_the_examples_are_ordinary_programs() -> None:
         input=FAHRENHEIT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WAIT_S,
         check=True,
     ).stdout
     assert celsius == "4.11\n-40.00\n100.00\n"
@@ -59,16 +61,18 @@ def test_the_average_is_right(text: str, out: str) -> None:
         input=text,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WAIT_S,
         check=True,
     )
     assert done.stdout == out
 
 
 def test_do_explains_itself_and_refuses_unknown_tasks() -> None:
-    shown = subprocess.run([ROOT / "do"], capture_output=True, text=True, timeout=30, check=True)
+    shown = subprocess.run(
+        [ROOT / "do"], capture_output=True, text=True, timeout=WAIT_S, check=True
+    )
     assert shown.stdout.startswith("usage: ./do TASK")
-    refused = subprocess.run([ROOT / "do", "dmeo"], capture_output=True, text=True, timeout=30)
+    refused = subprocess.run([ROOT / "do", "dmeo"], capture_output=True, text=True, timeout=WAIT_S)
     assert refused.returncode == 1
     assert "do: unknown task: dmeo" in refused.stderr
 

@@ -223,11 +223,7 @@ async def _copy_records(
 async def _copy_one(new: Engine, stream: str, subject: str, stored: Stored) -> None:
     headers = _own_headers(stored) | {"Nats-Expected-Last-Sequence": str(stored.seq - 1)}
     for _ in range(REPLAY_ATTEMPTS_MAX):
-        try:
-            message = await new.request(subject, stored.data, headers=headers)
-        except Unknown:
-            continue
-        answer = json.loads(message.data)
+        answer = await streams.insist(new, subject, stored.data, headers=headers)
         if "error" not in answer:
             if int(answer["seq"]) == stored.seq:
                 return

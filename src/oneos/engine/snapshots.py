@@ -8,7 +8,6 @@ caller's decision.
 
 import asyncio
 import hashlib
-import json
 import os
 
 import msgspec
@@ -16,7 +15,7 @@ import msgspec
 from oneos.engine import streams, subjects
 from oneos.engine.client import Engine
 from oneos.engine.streams import ApiError
-from oneos.errors import NetworkError, Unknown, UserError
+from oneos.errors import NetworkError, UserError
 from oneos.limits import (
     ENGINE_API_RETRY_S,
     SNAPSHOT_ATTEMPTS_MAX,
@@ -145,39 +144,24 @@ class Snapshots:
 
     async def _write_part(self, subject: str, data: bytes) -> None:
         """Write one part; doing so twice leaves one."""
-        for attempt in range(SNAPSHOT_ATTEMPTS_MAX):
-            try:
-                answer = json.loads((await self._engine.request(subject, data)).data)
-            except Unknown:
-                if attempt == SNAPSHOT_ATTEMPTS_MAX - 1:
-                    raise
-                continue
-            if "error" in answer:
-                raise ApiError("a part of a snapshot", answer["error"])
-            return
+        answer = await streams.insist(self._engine, subject, data)
+        if "error" in answer:
+            raise ApiError("a part of a snapshot", answer["error"])
 
     async def _write_head(self, token: str, head: _Head, expected: int) -> int | None:
         """Make the snapshot stand; None if another one was faster. Returns the head's number."""
         headers = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
         subject = f"{subjects.SNAPSHOT_HEAD}.{token}"
-        for attempt in range(SNAPSHOT_ATTEMPTS_MAX):
-            try:
-                message = await self._engine.request(subject, _encode(head), headers=headers)
-            except Unknown:
-                if attempt == SNAPSHOT_ATTEMPTS_MAX - 1:
-                    raise
-                continue
-            answer = json.loads(message.data)
-            if "error" not in answer:
-                return int(answer["seq"])
-            refusal = ApiError("the head of a snapshot", answer["error"])
-            if refusal.code not in streams.WRONG_LAST_SEQUENCE:
-                raise refusal
-            # It may be an earlier attempt of our own that stands there.
-            present = await self._head(token)
-            if present is not None and present[1].id == head.id:
-                return present[0]
-            return None
+        answer = await streams.insist(self._engine, subject, _encode(head), headers=headers)
+        if "error" not in answer:
+            return int(answer["seq"])
+        refusal = ApiError("the head of a snapshot", answer["error"])
+        if refusal.code not in streams.WRONG_LAST_SEQUENCE:
+            raise refusal
+        # It may be an earlier attempt of our own that stands there.
+        present = await self._head(token)
+        if present is not None and present[1].id == head.id:
+            return present[0]
         return None
 
     async def _sweep(self, token: str, keep: str, place: int) -> None:

@@ -23,9 +23,11 @@ from oneos.limits import (
     CALL_TIMEOUT_S,
     ENGINE_API_ATTEMPT_S,
     ENGINE_API_RETRY_S,
+    ENGINE_PLACES_TIMEOUT_S,
     FETCH_BYTES,
     FETCH_MESSAGES,
     FETCH_TIMEOUT_S,
+    LOG_APPEND_ATTEMPT_S,
 )
 
 STREAM_NOT_FOUND = 10059
@@ -114,6 +116,49 @@ async def call(
             if type(error) is not NetworkError:
                 raise
             failure = error
+        if deadline - loop.time() < ENGINE_API_RETRY_S:
+            raise failure
+        await asyncio.sleep(ENGINE_API_RETRY_S)
+
+
+async def insist(
+    engine: Engine,
+    subject: str,
+    data: bytes,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = ENGINE_PLACES_TIMEOUT_S,
+) -> dict[str, Any]:
+    """Send a stream a message that does no harm twice, again until there is an answer to it.
+
+    What was on its way to a voter that was lost is answered by nobody, so no attempt takes long.
+
+    Returns:
+        The stream's answer; with "error" where it refused.
+
+    Raises:
+        NetworkError, Unknown: there was no answer in time.
+        AuthError, UserError: this host may not send it, or it is too large.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    unknown: Unknown | None = None
+    while True:
+        left = max(deadline - loop.time(), 0.001)
+        try:
+            message = await engine.request(
+                subject, data, headers=headers, timeout_s=min(left, LOG_APPEND_ATTEMPT_S)
+            )
+            answer: dict[str, Any] = json.loads(message.data)
+            return answer
+        except Unknown as error:
+            failure: NetworkError | Unknown = error
+            unknown = error
+        except NetworkError as error:
+            if type(error) is not NetworkError or engine.closed:
+                raise
+            # An earlier attempt may have been taken all the same.
+            failure = unknown or error
         if deadline - loop.time() < ENGINE_API_RETRY_S:
             raise failure
         await asyncio.sleep(ENGINE_API_RETRY_S)

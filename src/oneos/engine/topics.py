@@ -33,6 +33,7 @@ from oneos.limits import (
     TOPIC_PUBLISHERS_MAX,
     TOPIC_RECORD_BYTES_MAX,
 )
+from oneos.unreadable import UNREADABLE
 
 # A message without this header is one record as it stands: an MQTT client's, for example.
 _FROM = "Oneos-From"
@@ -98,7 +99,7 @@ class Subscription:
             return
         try:
             records = _decode(message.data)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return
         first, expected = int(number), self._expected.pop(publisher, int(number))
         if first >= expected:

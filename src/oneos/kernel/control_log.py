@@ -39,6 +39,7 @@ from oneos.limits import (
 )
 from oneos.state import control_types as t
 from oneos.state.control import Control, ControlState
+from oneos.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class ControlLog:
             except OneOSError as error:
                 log.warning("the control log cannot be read: %s; trying again", error)
                 await asyncio.sleep(FOLLOW_RETRY_S)
-            except msgspec.MsgspecError as error:
+            except UNREADABLE as error:
                 self._break(
                     InternalError(
                         f"record {self.applied} of the control log cannot be read: {error}",

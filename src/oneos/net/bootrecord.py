@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from oneos.errors import AuthError
 from oneos.net.identity import Identity
 from oneos.net.pki import fingerprint, load_ca_key
+from oneos.unreadable import UNREADABLE
 
 # The CA's key signs certificates too: the prefix keeps one kind from passing for the other.
 _PURPOSE = b"oneos boot record 1\0"
@@ -67,7 +68,7 @@ def verify(raw: bytes, ca_pem: bytes) -> BootRecord:
         record = msgspec.msgpack.decode(signed.payload, type=BootRecord)
     except InvalidSignature:
         raise AuthError("the boot record is not signed by the network's key") from None
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise AuthError("the boot record is damaged") from None
     if record.ca_fingerprint != expected:
         raise AuthError("the boot record is of another network")

@@ -25,6 +25,7 @@ from oneos.net.frames import (
     error_of,
 )
 from oneos.net.link import LinkProtocol
+from oneos.unreadable import UNREADABLE
 
 _encode_body = msgspec.msgpack.Encoder().encode
 
@@ -105,7 +106,7 @@ class CallingEnd(LinkProtocol):
                     return
                 try:
                     future.set_result(decoder.decode(body))
-                except (msgspec.MsgspecError, RecursionError) as error:
+                except UNREADABLE as error:
                     future.set_exception(
                         InternalError(
                             f"the answer of {self.who} is wrong: {error}",

@@ -23,6 +23,7 @@ from oneos.errors import (
     UserError,
 )
 from oneos.limits import FRAME_BYTES_MAX, LINK_RECEIVE_BYTES
+from oneos.unreadable import UNREADABLE
 
 PREAMBLE_CALLS = b"ONEOSRPC"
 PREAMBLE_STREAM = b"ONEOSSTR"
@@ -111,10 +112,8 @@ def decode(raw: bytes | bytearray) -> Frame:
     """
     try:
         return _decoder.decode(raw)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise NetworkError(f"a frame is damaged: {error}", errno=errno.EPROTO) from None
-    except RecursionError:
-        raise NetworkError("a frame is nested too deeply", errno=errno.EPROTO) from None
 
 
 class FrameAssembler:

@@ -16,8 +16,16 @@ from typing import Any, Protocol
 
 import msgspec
 
-from oneos.errors import AuthError, FileError, InternalError, NetworkError, OneOSError, UserError
+from oneos.errors import (
+    AuthError,
+    FileError,
+    InternalError,
+    NetworkError,
+    OneOSError,
+    UserError,
+)
 from oneos.ids import HostName
+from oneos.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +110,7 @@ class Routes:
         route = self._find(peer, method)
         try:
             argument = route.decoder.decode(body)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNREADABLE as error:
             raise UserError(f"the argument of {method} from {peer} is wrong: {error}") from None
         members = self.members
         if members is None or route.public or peer.host is None or members.knows(peer.host):

@@ -32,6 +32,7 @@ from oneos.limits import (
 from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
 from oneos.state import control_types as t
+from oneos.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class Beats:
     def _take(self, message: Msg) -> None:
         try:
             beat = msgspec.msgpack.decode(message.data, type=Beat)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return
         host = subjects.author_of(message.subject)
         self._heard[host] = _Heard(asyncio.get_running_loop().time(), beat.load)

@@ -23,6 +23,7 @@ import msgspec
 
 from oneos.errors import OneOSError, UserError
 from oneos.limits import CALL_TIMEOUT_S, FRAME_BYTES_MAX, LOCAL_CONNECTIONS_MAX, LOCAL_FDS_MAX
+from oneos.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +264,7 @@ class LocalServer:
 def _request(body: bytes) -> list[Any]:
     try:
         request = msgspec.msgpack.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UserError(f"not a request: {error}") from error
     if not isinstance(request, list) or not request or not isinstance(request[0], str):
         raise UserError("a request is a list that starts with a name")

@@ -10,6 +10,7 @@ from oneos.actor.actor import Actor, Address
 from oneos.errors import FileError, NetworkError, OneOSError, Unknown
 from oneos.ids import Epoch, HostName
 from oneos.limits import ANSWERS_PENDING_MAX
+from tests.support.waiting import eventually
 
 HERE = HostName("hub")
 
@@ -30,12 +31,6 @@ class Handler(Actor):
 
     def receive(self, message: Any, sender: HostName) -> Any:
         return self._receive(message)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 async def end(running: asyncio.Task[None]) -> None:
@@ -106,7 +101,7 @@ async def test_owed_answers_are_bounded() -> None:
     running = asyncio.create_task(actor.run())
     more = 3
     asking = [asyncio.create_task(actor.ask(0, HERE)) for _ in range(ANSWERS_PENDING_MAX + more)]
-    await until(lambda: len(actor.mailbox) == more)
+    await eventually(lambda: len(actor.mailbox) == more)
     assert begun == ANSWERS_PENDING_MAX
     gate.set()
     await asyncio.gather(*asking)
@@ -122,7 +117,7 @@ async def test_every_asker_is_answered_when_the_actor_is_stopped() -> None:
     actor = Handler(lambda message: wait_for_ever())
     running = asyncio.create_task(actor.run())
     begun = asyncio.create_task(actor.ask("begun", HERE))
-    await until(lambda: actor._answers)
+    await eventually(lambda: actor._answers)
     late = asyncio.create_task(actor.ask("late", HERE))
     await asyncio.sleep(0)
     await end(running)
@@ -144,7 +139,7 @@ async def test_actor_that_is_stopped_while_it_starts_is_stopped_in_order() -> No
     actor = Slow(lambda message: None)
     running = asyncio.create_task(actor.run())
     asking = asyncio.create_task(actor.ask("early", HERE))
-    await until(lambda: len(actor.mailbox))
+    await eventually(lambda: len(actor.mailbox))
     await end(running)
     assert actor.calls == ["start", "stop"]
     with pytest.raises(NetworkError, match="has stopped"):

@@ -1,7 +1,7 @@
 """Supervision one for one: who fails is started anew, less and less eagerly, and then given up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from oneos.actor.actor import Actor, Address
 from oneos.actor.supervisor import RestartPolicy, Supervisor
 from oneos.errors import OneOSError
 from oneos.ids import Epoch, HostName
+from tests.support.waiting import eventually
 
 
 class Worker(Actor):
@@ -30,12 +31,6 @@ class Worker(Actor):
         return message
 
 
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-
-
 class Bench:
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -48,7 +43,7 @@ class Bench:
         )
 
     async def running(self, name: str) -> Actor:
-        await until(lambda: self.supervisor.get(name))
+        await eventually(lambda: self.supervisor.get(name))
         actor = self.supervisor.get(name)
         assert actor is not None
         await actor.ask("up", HostName("hub"))
@@ -57,7 +52,7 @@ class Bench:
     async def fail(self, name: str) -> None:
         actor = await self.running(name)
         actor.fail(OneOSError("broken"))
-        await until(lambda: self.supervisor.get(name) is not actor)
+        await eventually(lambda: self.supervisor.get(name) is not actor)
 
 
 @pytest.fixture
@@ -83,7 +78,7 @@ async def test_actor_that_fails_too_often_is_given_up(bench: Bench) -> None:
     bench.add("one", RestartPolicy(restarts_max=2, window_s=60))
     for _ in range(3):
         await bench.fail("one")
-    await until(lambda: bench.given_up)
+    await eventually(lambda: bench.given_up)
     [(name, error)] = bench.given_up
     assert name == "one"
     assert str(error) == "broken"
@@ -132,7 +127,7 @@ async def test_policy_says_when_to_start_again(
 ) -> None:
     bench.add("one", RestartPolicy(restart=restart))
     await bench.fail("one")
-    await until(lambda: bench.supervisor.states() == {"one": state})
+    await eventually(lambda: bench.supervisor.states() == {"one": state})
 
 
 async def test_something_cancelled_under_an_actor_is_a_failure_of_it(bench: Bench) -> None:
@@ -145,7 +140,7 @@ async def test_something_cancelled_under_an_actor_is_a_failure_of_it(bench: Benc
                 await future
 
     bench.supervisor.add("one", lambda: Waiting("one", bench.log), RestartPolicy())
-    await until(lambda: bench.log.count("start one") == 2)
+    await eventually(lambda: bench.log.count("start one") == 2)
     await bench.running("one")
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import WAIT_S
 from tests.support.xattrs import HAS_XATTRS, has_xattrs
 from tests.unit.bin.conftest import ENV, Result
 
-DEADLINE_S = 5.0
 Util = Callable[..., Result]
 
 
@@ -119,7 +119,7 @@ def test_a_writer_dies_quietly_when_its_reader_goes(installed: Path, argv: list[
         assert process.stdout is not None and process.stderr is not None
         process.stdout.read(10)
         process.stdout.close()
-        assert process.wait(DEADLINE_S) == -signal.SIGPIPE
+        assert process.wait(WAIT_S) == -signal.SIGPIPE
         assert process.stderr.read() == b""
 
 
@@ -134,7 +134,7 @@ def test_an_interrupt_ends_it_as_a_signal(installed: Path) -> None:
         # It has started when it answers.
         assert process.stdout.read(1) == b"x"
         process.send_signal(signal.SIGINT)
-        assert process.wait(DEADLINE_S) == -signal.SIGINT
+        assert process.wait(WAIT_S) == -signal.SIGINT
         assert process.stderr.read() == b""
 
 
@@ -151,8 +151,8 @@ def test_a_pipeline_passes_every_byte(installed: Path) -> None:
     )
     second.stdout.close()
     assert done.stdout == b"%d\n" % size
-    assert second.wait(DEADLINE_S) == 0
-    assert first.wait(DEADLINE_S) == -signal.SIGPIPE
+    assert second.wait(WAIT_S) == 0
+    assert first.wait(WAIT_S) == -signal.SIGPIPE
 
 
 def test_head_leaves_the_rest_to_the_next_reader(installed: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_each_line_passes_grep_at_once(installed: Path) -> None:
             process.stdin.flush()
             assert process.stdout.readline() == line
         process.stdin.close()
-        assert process.wait(DEADLINE_S) == 0
+        assert process.wait(WAIT_S) == 0
 
 
 # --- tail -f --------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_tail_follows_what_is_added(installed: Path, tmp_path: Path) -> None:
         assert process.stdout.readline() == b"6\n"
         assert b"file truncated" in process.stderr.readline()
         process.terminate()
-        assert process.wait(DEADLINE_S) == -signal.SIGTERM
+        assert process.wait(WAIT_S) == -signal.SIGTERM
 
 
 def test_tail_follows_a_name_over_files(installed: Path, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_tail_follows_a_name_over_files(installed: Path, tmp_path: Path) -> None
         (tmp_path / "new").rename(path)
         assert process.stdout.readline() == b"2\n"
         process.terminate()
-        process.wait(DEADLINE_S)
+        process.wait(WAIT_S)
 
 
 # --- names ----------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_a_terminal_is_shown_no_control_characters(installed: Path, tmp_path: Pa
 def test_sleep_sleeps_as_long_as_it_is_told(util: Util) -> None:
     start = time.monotonic()
     assert util("sleep", "0.05", "0.0005m").status == 0
-    assert 0.08 <= time.monotonic() - start < 2.0
+    assert time.monotonic() - start >= 0.08
 
 
 def test_deep_trees_are_copied_listed_and_removed(util: Util, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_kill_sends_the_signal_by_any_of_its_names(util: Util) -> None:
         with subprocess.Popen(["sleep", "1000"]) as process:
             result = util("kill", *word.split(), str(process.pid))
             assert (result.status, result.err) == (0, "")
-            assert process.wait(DEADLINE_S) == -number
+            assert process.wait(WAIT_S) == -number
 
 
 @pytest.mark.parametrize(
@@ -418,7 +418,14 @@ def test_sort_n_is_exact_for_numbers_of_any_length(util: Util) -> None:
     "argv", [["cat", "/proc/self/status"], ["env", "sh", "-c", "cat /proc/self/status"]]
 )
 def test_a_utility_and_what_it_starts_ignore_no_signal(installed: Path, argv: list[str]) -> None:
-    done = subprocess.run(command(installed, *argv), capture_output=True, check=True)
+    def with_all_signals() -> None:
+        # Whoever runs the tests may ignore some (nohup, a shell's background).
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
+
+    done = subprocess.run(
+        command(installed, *argv), capture_output=True, check=True, preexec_fn=with_all_signals
+    )
     (ignored,) = [line for line in done.stdout.splitlines() if line.startswith(b"SigIgn:")]
     assert int(ignored.split()[1], 16) == 0
 

@@ -12,6 +12,7 @@ import pytest
 
 from oneos.kernel.manifest import default_manifest
 from tests.support.askserver import AskServer, Refusal
+from tests.support.waiting import WAIT_S
 from tests.unit.cli.conftest import Outcome
 
 Oneos = Callable[..., Outcome]
@@ -229,7 +230,7 @@ def test_hosts_that_may_be_forgotten_complete(server: AskServer) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WAIT_S,
     )
     assert done.stdout.split() == ["plain,pi1"]
 

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from oneos.cli import main
+from tests.support.waiting import WAIT_S
 from tests.unit.cli.conftest import Outcome
 
 Oneos = Callable[..., Outcome]
@@ -27,7 +28,7 @@ def test_help_imports_no_verb() -> None:
         "print(sorted(m for m in sys.modules if m.startswith('oneos.')), file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=True
     )
     assert done.stderr.strip() == "['oneos.cli', 'oneos.cli.main', 'oneos.errors']"
 
@@ -102,7 +103,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         executable="/bin/bash",
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WAIT_S,
     )
     assert done.stderr == ""
 
@@ -113,7 +114,7 @@ def test_verbs_complete(tmp_path: Path) -> None:
         env={"_ONEOS_COMPLETE": "bash_complete", "COMP_WORDS": "oneos st", "COMP_CWORD": "1"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WAIT_S,
     )
     assert done.stdout.split() == ["plain,status"]
 

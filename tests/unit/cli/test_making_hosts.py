@@ -10,6 +10,7 @@ import pytest
 from oneos.cli.configure import copied_config
 from oneos.config import load_config, parse_config
 from oneos.net.token import Token
+from tests.support.ports import free_ports
 from tests.unit.cli.conftest import Outcome
 
 Oneos = Callable[..., Outcome]
@@ -17,11 +18,12 @@ Oneos = Callable[..., Outcome]
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody listens at."""
+    """A port that somebody listens at; those next to it are free."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        port = free_ports(30)[15]
+        listener.bind(("127.0.0.1", port))
         listener.listen()
-        yield listener.getsockname()[1]
+        yield port
 
 
 @pytest.fixture
@@ -57,13 +59,13 @@ def test_a_join_that_fails_leaves_the_directory_as_it_was(
 ) -> None:
     directory = tmp_path / "host"
     words = ["join", "127.0.0.1:1", "--token-file", str(token_file), "--dir", str(directory)]
-    outcome = oneos(*words, "--port", "25990", "--listen", "127.0.0.1")
+    outcome = oneos(*words, "--port", str(free_ports(5)[0]), "--listen", "127.0.0.1")
     assert outcome.status == 1
     assert outcome.err.startswith("oneos: the host does not answer at 127.0.0.1:1 (Connection ref")
     assert not directory.exists()
     directory.mkdir()
     (directory / "notes").write_text("mine")
-    oneos(*words, "--port", "25990", "--listen", "127.0.0.1")
+    oneos(*words, "--port", str(free_ports(5)[0]), "--listen", "127.0.0.1")
     assert [entry.name for entry in directory.iterdir()] == ["notes"]
 
 

@@ -3,36 +3,18 @@
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from oneos.engine.client import Address, Engine
 from oneos.engine.server import EngineServer
 from oneos.engine.server_config import ServerSpec, User, key_pin
+from tests.support.ports import free_ports
+from tests.support.waiting import WAIT_S, eventually
 from tests.unit.engine.certificates import Certificates
 
 CORES = ("hub", "lab", "attic")
 EDGES = ("pi1", "pi2")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now. Held open together, so that all differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
-async def eventually(condition: Callable[[], object], timeout_s: float = 15.0) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  Any condition, also of another process.
-            await asyncio.sleep(0.005)
 
 
 class Bench:
@@ -85,7 +67,7 @@ class Bench:
         return list(await asyncio.gather(*(self.start(spec) for spec in specs)))
 
     async def connect(
-        self, *servers: EngineServer, host: str = "hub", timeout_s: float = 15.0
+        self, *servers: EngineServer, host: str = "hub", timeout_s: float = WAIT_S
     ) -> Engine:
         cert, key = self.certificates.of(host)
         engine = await Engine.connect(

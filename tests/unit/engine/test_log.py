@@ -9,12 +9,13 @@ from oneos.engine.client import Engine
 from oneos.engine.log import Compacted, Entry, Log
 from oneos.errors import AuthError, Fenced, NetworkError, Unknown, UserError
 from oneos.limits import FOLLOW_BUFFER_BYTES, FRAME_BYTES_MAX
-from tests.unit.engine.servers import Bench, eventually, kill, pause, resume
+from tests.support.waiting import WAIT_S, eventually
+from tests.unit.engine.servers import Bench, kill, pause, resume
 
 
 async def read_to(log: Log, after: int, last: int) -> list[Entry]:
     entries: list[Entry] = []
-    async with asyncio.timeout(20), aclosing(log.read(after)) as reading:
+    async with asyncio.timeout(WAIT_S), aclosing(log.read(after)) as reading:
         if after < last:
             async for entry in reading:
                 entries.append(entry)
@@ -73,7 +74,7 @@ async def test_append_in_flight_is_unknown_as_soon_as_the_connection_breaks(benc
     await eventually(lambda: engine._waiting)
     kill(server)
     with pytest.raises(Unknown):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             await appending
 
 
@@ -167,7 +168,7 @@ async def test_record_whose_announcement_was_lost_is_found(bench: Bench) -> None
     assert subscription is not None
     subscription.handler = lambda message: None
     await log.append(b"two", msg_id="b")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         assert (await anext(reading)).data == b"two"
     await reading.aclose()
 
@@ -201,7 +202,7 @@ async def test_reader_overtaken_by_compaction_is_told(bench: Bench) -> None:
         await log.append(b"%d" % number, msg_id=str(number))
     await log.purge_through(3)
     with pytest.raises(Compacted):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             await anext(reading)
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+from typing import Any
 
 import pytest
 
 from oneos.engine import streams, subjects
+from oneos.engine.client import Engine
 from oneos.engine.snapshots import Snapshots, _Head
-from oneos.errors import AuthError
+from oneos.errors import AuthError, Unknown
+from oneos.limits import LOG_APPEND_ATTEMPT_S
 from tests.unit.engine.servers import Bench
 
 
@@ -88,6 +91,29 @@ async def test_reader_sees_whole_snapshots_while_they_replace_each_other(bench: 
         seen.append(latest[0])
     await writing
     assert seen == sorted(seen)
+
+
+async def test_part_and_head_whose_answers_are_lost_are_soon_sent_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshots = Snapshots(await bench.connect(await bench.start()))
+    await snapshots.ensure(1)
+    ask, lost = Engine._ask, set()
+
+    async def lose(self: Engine, subject: str, *rest: Any) -> Any:
+        answer = await ask(self, subject, *rest)
+        if subject.startswith((subjects.SNAPSHOT_PART, subjects.SNAPSHOT_HEAD)):
+            assert rest[-1] <= LOG_APPEND_ATTEMPT_S
+            if subject not in lost:
+                lost.add(subject)
+                raise Unknown("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(Engine, "_ask", lose)
+    assert await snapshots.put("files", 1, bytes(600_000))
+    assert len(lost) == 4
+    assert await parts(snapshots) == 3
+    assert await snapshots.latest("files") == (1, bytes(600_000))
 
 
 async def test_edge_host_cannot_write_snapshots(bench: Bench) -> None:

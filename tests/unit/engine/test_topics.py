@@ -11,7 +11,8 @@ from oneos.engine.client import Engine
 from oneos.engine.topics import Subscription, Topics
 from oneos.errors import UserError
 from oneos.limits import TOPIC_BYTES_MAX, TOPIC_RECORD_BYTES_MAX
-from tests.unit.engine.servers import Bench, eventually, kill
+from tests.support.waiting import WAIT_S, eventually
+from tests.unit.engine.servers import Bench, kill
 
 
 async def topics_of(engine: Engine) -> Topics:
@@ -21,7 +22,7 @@ async def topics_of(engine: Engine) -> Topics:
 
 
 async def take(subscription: Subscription, count: int) -> list[bytes]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         return [await anext(subscription) for _ in range(count)]
 
 

@@ -10,7 +10,8 @@ from oneos.engine.log import Entry, Log
 from oneos.engine.snapshots import Snapshots
 from oneos.engine.topics import Topics
 from oneos.errors import NetworkError, Unknown
-from tests.unit.engine.servers import CORES, Bench, addresses, eventually, kill
+from tests.support.waiting import WAIT_S, eventually
+from tests.unit.engine.servers import CORES, Bench, addresses, kill
 
 
 async def test_growth_from_one_voter_to_three_loses_nothing(bench: Bench) -> None:
@@ -93,7 +94,7 @@ async def test_subscribers_and_publishers_of_topics_survive_the_growth(bench: Be
     assert not publishing.done(), "a sealed topic took a record"
     for engine in (hub, pi):
         engine.set_addresses(addresses(*new), CORES)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(WAIT_S):
         await publishing
         await fast.publish("a/b", [b"2"])
         assert [await anext(eager), await anext(eager)] == [b"1", b"2"]
@@ -115,7 +116,7 @@ async def test_topics_take_records_again_when_the_voters_stay(bench: Bench) -> N
 
     subscription = await Topics(hub).subscribe("a")
     await Topics(hub).publish("a", [b"still here"])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         assert await anext(subscription) == b"still here"
     await subscription.close()
 
@@ -171,7 +172,7 @@ async def test_acknowledged_appends_survive_kill_of_the_leader_of_three(bench: B
     kill(next(server for server in servers if server.spec.name == leader))
     await publish_in_the_end(topics, "weather", b"storm")
     # An election takes 4 to 9 s, on a machine that has nothing else to do.
-    await eventually(lambda: len(acknowledged) > before + 50, 60)
+    await eventually(lambda: len(acknowledged) > before + 50)
     stop.set()
     await writing
     last = await log.barrier()
@@ -179,7 +180,7 @@ async def test_acknowledged_appends_survive_kill_of_the_leader_of_three(bench: B
     assert [entry.seq for entry in entries] == list(range(1, last + 1))
     assert {entry.seq: entry.data for entry in entries if entry.data} == acknowledged
     assert len(set(acknowledged.values())) == len(acknowledged)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         assert await anext(subscription) == b"storm"
     await subscription.close()
     following.cancel()

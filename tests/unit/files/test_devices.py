@@ -18,8 +18,9 @@ from oneos.config_devices import DeviceConfig
 from oneos.errors import FileError
 from oneos.files.devices import Devices, OpenDevice
 from oneos.limits import DEVICES_OPEN_MAX
+from tests.support.descriptors import open_ends
+from tests.support.waiting import WAIT_S, eventually
 
-DEADLINE_S = 5.0
 Make = Callable[..., Devices]
 
 
@@ -51,18 +52,11 @@ async def read_all(opened: OpenDevice) -> bytes:
             data += block
         return data
 
-    return await asyncio.wait_for(asyncio.to_thread(body), DEADLINE_S)
+    return await asyncio.wait_for(asyncio.to_thread(body), WAIT_S)
 
 
 async def read_some(opened: OpenDevice, size: int = 65536) -> bytes:
-    return await asyncio.wait_for(asyncio.to_thread(os.read, opened.fd, size), DEADLINE_S)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, "the condition never came true"
-        await asyncio.sleep(0.005)
+    return await asyncio.wait_for(asyncio.to_thread(os.read, opened.fd, size), WAIT_S)
 
 
 def alive(pid: int) -> bool:
@@ -240,12 +234,12 @@ async def test_a_fast_rate_is_reached(make: Make, tmp_path: Path) -> None:
 
 async def test_a_replay_ends_when_its_reader_goes(make: Make, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"1\n" * 1000)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_ends()
     devices = make(d={"kind": "file", "path": "f", "rate_hz": 1.0})
     opened = await devices.open("d", os.O_RDONLY)
     assert await read_some(opened) == b"1\n"
     os.close(opened.detach())
-    await until(lambda: len(os.listdir("/proc/self/fd")) == before)
+    await eventually(lambda: open_ends() <= before)
     await opened.close()
 
 
@@ -261,7 +255,7 @@ async def test_a_fifo_reader_waits_for_a_writer_without_blocking_the_loop(
     assert not opening.done()
     writer = os.open(tmp_path / "p", os.O_WRONLY)
     os.write(writer, b"1\n")
-    opened = await asyncio.wait_for(opening, DEADLINE_S)
+    opened = await asyncio.wait_for(opening, WAIT_S)
     assert os.get_blocking(opened.fd)
     assert await read_some(opened) == b"1\n"
     os.write(writer, b"2\n")
@@ -272,13 +266,13 @@ async def test_a_fifo_reader_waits_for_a_writer_without_blocking_the_loop(
 async def test_a_waiting_fifo_reader_can_be_cancelled(make: Make, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p")
     devices = make(d={"kind": "fifo", "path": "p"})
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_ends()
     opening = asyncio.create_task(devices.open("d", os.O_RDONLY))
-    await until(lambda: len(os.listdir("/proc/self/fd")) > before)
+    await eventually(lambda: not open_ends() <= before)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_ends() <= before
     assert devices.opened() == 0
 
 
@@ -289,7 +283,7 @@ async def test_a_fifo_writer_waits_for_a_reader(make: Make, tmp_path: Path) -> N
     await asyncio.sleep(0.01)
     assert not opening.done()
     reader = os.open(tmp_path / "p", os.O_RDONLY | os.O_NONBLOCK)
-    opened = await asyncio.wait_for(opening, DEADLINE_S)
+    opened = await asyncio.wait_for(opening, WAIT_S)
     os.write(opened.fd, b"hello")
     assert os.read(reader, 10) == b"hello"
     os.close(reader)
@@ -332,8 +326,8 @@ async def test_a_silent_command_ends_when_its_reader_is_gone(make: Make, rate_hz
     opened = await devices.open("d", os.O_RDONLY)
     pid = int(await read_some(opened))
     os.close(opened.detach())
-    await until(lambda: not alive(pid))
-    await until(lambda: devices.opened() == 0)
+    await eventually(lambda: not alive(pid))
+    await eventually(lambda: devices.opened() == 0)
 
 
 async def test_a_command_that_ignores_sigterm_is_killed(
@@ -352,7 +346,7 @@ async def test_all_that_a_command_started_ends_with_it(make: Make) -> None:
     opened = await devices.open("d", os.O_RDONLY)
     pid = int(await read_some(opened))
     await opened.close()
-    await until(lambda: not alive(pid) or zombie(pid))
+    await eventually(lambda: not alive(pid) or zombie(pid))
 
 
 def zombie(pid: int) -> bool:
@@ -371,7 +365,7 @@ async def test_a_failed_command_gives_end_of_file_and_a_line_in_the_log(
     with caplog.at_level(logging.WARNING, "oneos"):
         opened = await devices.open("d", os.O_RDONLY)
         assert await read_all(opened) == b"1\n"
-        await until(lambda: bool(caplog.messages))
+        await eventually(lambda: bool(caplog.messages))
     assert caplog.messages == ["/dev/d: its command ended with status 3: no sensor"]
 
 
@@ -393,7 +387,7 @@ async def test_a_command_that_is_written_to_finishes_what_it_got(
     opened = await devices.open("d", os.O_WRONLY)
     os.write(opened.fd, b"1\n2\n")
     await opened.close()
-    await until(lambda: devices.opened() == 0)
+    await eventually(lambda: devices.opened() == 0)
     assert (tmp_path / "got").read_bytes() == b"1\n2\ndone\n"
 
 
@@ -416,7 +410,7 @@ async def test_a_reader_that_does_not_read_stops_the_command(make: Make, tmp_pat
         return int(path.read_text() or 0) if path.exists() else 0
 
     last, same = -1, 0
-    end = time.monotonic() + DEADLINE_S
+    end = time.monotonic() + WAIT_S
     while same < 10:
         assert time.monotonic() < end
         now = count()

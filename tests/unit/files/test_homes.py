@@ -16,7 +16,7 @@ from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.state import control_types as t
 from oneos.state.names_types import Inode
-from tests.unit.engine.servers import eventually
+from tests.support.waiting import eventually
 from tests.unit.files.support import ROOT, Host, Network
 from tests.unit.kernel.support import HUB, LAB
 

@@ -6,7 +6,7 @@ import errno
 from oneos.errors import FileError
 from oneos.files.late_closes import LateCloses
 from oneos.limits import BATCH_COMMANDS_MAX, CLOSE_LATE_S, CUT_SETTLED_NS
-from tests.unit.engine.servers import eventually
+from tests.support.waiting import eventually
 
 
 class Closed:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,6 +12,7 @@ from oneos.files.handles import Plain
 from oneos.files.piped import PipedFile, piped
 from oneos.files.pipes import read_some, reader_gone, write_all
 from tests.support.descriptors import open_ends
+from tests.support.waiting import WAIT_S
 
 
 @pytest.fixture
@@ -68,12 +69,6 @@ async def read_all(fd: int) -> bytes:
     while part := await read_some(fd, 65536):
         parts.append(part)
     return b"".join(parts)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
 
 
 async def test_program_reads_the_whole_file(no_leak: None) -> None:
@@ -136,7 +131,7 @@ async def test_program_that_stops_reading_ends_the_reading(no_leak: None) -> Non
     handle = PipedFile(Remote(b"x" * 1_000_000), True)
     async with taken(handle) as fd:
         assert await read_some(fd, 10) == b"x" * 10
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         await handle.close()
 
 
@@ -149,7 +144,7 @@ async def test_file_that_is_closed_at_once_leaks_nothing(no_leak: None) -> None:
 
 async def test_many_idle_programs_hold_no_thread(no_leak: None) -> None:
     handles = [PipedFile(Remote(), False) for _ in range(50)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         assert await asyncio.to_thread(lambda: "there is a thread") == "there is a thread"
     for handle in handles:
         await handle.close()
@@ -162,7 +157,7 @@ async def test_end_of_the_reader_is_noticed_without_writing(no_leak: None) -> No
     await asyncio.sleep(0.01)
     assert not waiting.done()
     os.close(read)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         await waiting
     os.close(write)
 

@@ -22,6 +22,7 @@ import pytest
 from oneos import fuse
 from oneos.errors import FileError
 from oneos.runtime.starter import Starter
+from tests.support.waiting import WAIT_S
 
 FIRST, COUNT = 1 << 21, 2400
 """A small block, so that a test gets beyond its middle, where its numbers begin again."""
@@ -90,7 +91,7 @@ class Bench:
 
     async def empty(self) -> None:
         """Return when nothing is there but the starter."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             while self.numbers() != {1}:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

@@ -11,8 +11,7 @@ import pytest
 from oneos.fuse.opened import StreamFile
 from oneos.fuse.streams import Streams
 from oneos.local.client import Client, OpenFd
-
-WAIT_S = 10.0
+from tests.support.waiting import WAIT_S
 
 
 class Kernel:

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from oneos.guest.launch_python import command
+from tests.support.waiting import WAIT_S
 from tests.unit.guest_python.conftest import World
 
 
@@ -34,7 +35,7 @@ def test_interrupted_request_leaves_no_reply_behind(world: World) -> None:
         assert world.server.wait_for("mkdir")
         running.send_signal(signal.SIGINT)
         assert world.server.wait_for("scan")
-        out, _ = running.communicate(timeout=10)
+        out, _ = running.communicate(timeout=WAIT_S)
         gate.set()
     assert out == b"interrupted\n7 ['b']\n"
 
@@ -56,7 +57,7 @@ def test_signal_handler_may_use_files_while_a_request_waits(world: World) -> Non
         assert running.stdout.readline() == b"from the handler\n"
         gate.set()
         assert running.stdout.readline() == b"True\n"
-        assert running.wait(10) == 0
+        assert running.wait(WAIT_S) == 0
 
 
 @pytest.mark.parametrize("act", ["os.listdir('.')", "open('x')", "open('f.txt', 'w')", "f.close()"])
@@ -71,7 +72,7 @@ def test_runtime_that_has_gone_is_an_error_at_once(world: World, act: str) -> No
         assert running.stdout is not None
         assert running.stdout.readline() == b"up\n"
         world.server.disconnect()
-        out, err = running.communicate(b"\n", timeout=10)
+        out, err = running.communicate(b"\n", timeout=WAIT_S)
     assert b"[Errno 5] the OneOS Runtime of this host has gone" in out, err
 
 
@@ -81,7 +82,7 @@ def test_runtime_that_goes_while_a_request_waits_is_an_error(world: World) -> No
     running = start(world, "import os\ntry:\n    os.mkdir('d')\nexcept OSError as e:\n    print(e)")
     assert world.server.wait_for("mkdir")
     world.server.disconnect()
-    out, _ = running.communicate(timeout=10)
+    out, _ = running.communicate(timeout=WAIT_S)
     assert out.startswith(b"[Errno 5] the OneOS Runtime")
 
 
@@ -91,7 +92,7 @@ def test_program_that_is_not_known_is_refused(world: World) -> None:
     given = {**world.server.environment("/"), "ONEOS_TOKEN": "forged"}
     run = subprocess.run(
         command(world.python, ["-S", "-c", "open('x')"]),
-        env={**world.environment(), **given}, capture_output=True, timeout=20,
+        env={**world.environment(), **given}, capture_output=True, timeout=WAIT_S,
     )  # fmt: skip
     assert run.returncode == 1
     assert b"refuses this program: wrong PID or token" in run.stderr
@@ -149,5 +150,5 @@ def test_program_that_dies_of_sigpipe_does_not_die_of_ours(world: World) -> None
         assert running.stdout is not None
         assert running.stdout.readline() == b"up\n"
         world.server.disconnect()
-        out, _ = running.communicate(b"\n", timeout=10)
+        out, _ = running.communicate(b"\n", timeout=WAIT_S)
     assert (running.returncode, out) == (0, b"5\n")

@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from oneos.guest.launch_python import command
+from tests.support.waiting import WAIT_S
 from tests.unit.guest_python.conftest import World, each_interpreter, version
 
 ARGV = "import sys; print(sys.argv, sys.path[0], __name__, __spec__, sorted(globals()))"
@@ -156,7 +157,7 @@ def test_closed_pipe_is_met_the_same(world: World, text: str) -> None:
     ):
         r, w = os.pipe()
         os.close(r)
-        run = subprocess.run(argv, env=env, stdout=w, stderr=subprocess.PIPE, timeout=20)
+        run = subprocess.run(argv, env=env, stdout=w, stderr=subprocess.PIPE, timeout=WAIT_S)
         os.close(w)
         results.append((run.returncode, run.stderr))
     assert results[0] == results[1]
@@ -169,7 +170,7 @@ def test_nothing_but_the_program_in_main(world: World) -> None:
 
 def test_start_is_refused_without_a_runtime(world: World) -> None:
     run = subprocess.run(
-        command(world.python, ["-c", "print(1)"]), env={}, capture_output=True, timeout=20
+        command(world.python, ["-c", "print(1)"]), env={}, capture_output=True, timeout=WAIT_S
     )
     assert run.returncode == 1
     assert run.stderr.count(b"\n") == 1 and b"ONEOS_SOCK" in run.stderr

@@ -12,7 +12,7 @@ from oneos.errors import NetworkError, OneOSError, Unknown, UserError
 from oneos.kernel import control_log as module
 from oneos.kernel.control_log import ControlLog
 from oneos.state import control_types as t
-from tests.unit.engine.servers import eventually
+from tests.support.waiting import WAIT_S, eventually
 from tests.unit.kernel.support import HUB, LAB, World, facts
 
 
@@ -108,7 +108,7 @@ async def test_log_is_shortened_and_late_copies_start_from_the_snapshot(
     for _ in range(70):
         await hub.submit(t.Nothing())
     assert hub._log is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         while await hub._log.first_seq() == 1:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     # A copy that is a little behind needs no snapshot.

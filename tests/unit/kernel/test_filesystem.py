@@ -20,7 +20,7 @@ from oneos.limits import CHUNK_BYTES
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
 from oneos.state.names_types import Inode, Opened, Result, Walk
-from tests.unit.engine.servers import eventually
+from tests.support.waiting import WAIT_S, eventually
 from tests.unit.kernel.support import HUB, LAB, World
 
 
@@ -123,7 +123,7 @@ async def test_dead_host_loses_its_homes_and_a_live_one_keeps_them(world: World)
             inode: Inode = (await agent.ask(fs.StatPath(path), HUB)).inode
             return inode.home
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             while await home(b"/tmp/a"):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         assert await home(b"/tmp/b") == HUB
@@ -145,7 +145,7 @@ async def test_agent_started_again_in_its_epoch_still_hears_of_deaths(world: Wor
             opened = await agent.ask(create(b"/tmp/a", LAB, incarnation), HUB)
             assert opened.value.home == LAB
         await control.submit(t.DeclareDead(LAB, incarnation, "silent", 5))
-        async with running(control, index, epoch) as agent, asyncio.timeout(5):
+        async with running(control, index, epoch) as agent, asyncio.timeout(WAIT_S):
             while (await agent.ask(fs.StatPath(b"/tmp/a"), HUB)).inode.home:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 

@@ -11,6 +11,7 @@ from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.grants import Grants
 from oneos.state import control_types as t
+from tests.support.waiting import WAIT_S
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.kernel.conftest import world  # noqa: F401
 from tests.unit.kernel.support import HUB, LAB, World
@@ -78,13 +79,13 @@ async def test_change_waits_for_a_host_until_the_log_says_that_it_is_dead(
     waiting = grants.recall([1], None)
     assert waiting is not None
     change = asyncio.ensure_future(waiting)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while len(hosts.called) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert not change.done()
     incarnation = control.state.members[LAB].incarnation
     await control.submit(t.DeclareDead(LAB, incarnation, "silent", now_ns()))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await change
 
 
@@ -102,7 +103,7 @@ async def test_new_holder_of_the_service_calls_everything_back_before_its_first_
     await asyncio.sleep(0)
     assert not change.done()
     hosts.held.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await change
     assert sorted(hosts.called) == [(HUB, []), (LAB, [])]
     assert grants.recall([1], None) is None

@@ -9,7 +9,7 @@ import pytest
 from oneos.errors import Fenced
 from oneos.kernel.index import Index
 from oneos.state import names_commands as n
-from tests.unit.engine.servers import eventually
+from tests.support.waiting import eventually
 from tests.unit.kernel.support import HUB, LAB, World
 
 

@@ -10,8 +10,9 @@ from oneos.ids import HostName
 from oneos.kernel import index as index_module
 from oneos.kernel.index import Index
 from oneos.state import names_commands as n
+from tests.support.waiting import eventually
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
-from tests.unit.engine.servers import Bench, eventually
+from tests.unit.engine.servers import Bench
 
 COUNT = 40
 

@@ -14,6 +14,7 @@ from oneos.net.pki import create_network, make_request, sign_request
 from oneos.net.routes import Routes
 from oneos.net.server import Server
 from oneos.net.streams import Streams
+from tests.support.waiting import WAIT_S
 
 HUB, PI1, PI2 = HostName("hub"), HostName("pi1"), HostName("pi2")
 
@@ -76,7 +77,7 @@ class Network:
         self._hosts: list[Host] = []
 
     async def host(
-        self, identity: Identity, *, streams_max: int = 16, rendezvous_s: float = 5
+        self, identity: Identity, *, streams_max: int = 16, rendezvous_s: float = WAIT_S
     ) -> Host:
         routes = Routes()
         streams = Streams(
@@ -103,11 +104,3 @@ async def network(identities: Identities) -> AsyncIterator[Network]:
     network = Network(identities)
     yield network
     await network.stop()
-
-
-async def eventually(condition: Callable[[], bool], what: str, within_s: float = 5) -> None:
-    """Wait until a condition holds, looking every few milliseconds."""
-    deadline_s = asyncio.get_running_loop().time() + within_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline_s, f"not within {within_s} s: {what}"
-        await asyncio.sleep(0.005)

@@ -32,8 +32,9 @@ from oneos.net.pki import fingerprint
 from oneos.net.routes import Peer, Routes
 from oneos.net.server import Server
 from oneos.net.tls import anonymous_context, client_context, stranger_context
+from tests.support.waiting import WAIT_S, eventually
 
-from .conftest import HUB, PI1, PI2, Host, Identities, Network, eventually
+from .conftest import HUB, PI1, PI2, Host, Identities, Network
 
 # For tests that take their time; what differs between the loops, the others show.
 ON_UVLOOP_ONLY = pytest.mark.asyncio(loop_factories=["uvloop"])
@@ -124,7 +125,13 @@ async def test_wrong_arguments_methods_and_results_are_told(network: Network) ->
     async def odd(peer: Peer, argument: None) -> object:
         return object()
 
+    async def no_text(peer: Peer, argument: None) -> msgspec.Raw:
+        return msgspec.Raw(b"\xa1\x80")
+
     pi1.routes.add("odd", odd, None)
+    pi1.routes.add("no text", no_text, None)
+    with pytest.raises(InternalError, match=r"pi1 .* is wrong: .utf-8"):
+        await hub.links.call(PI1, "no text", None, str, timeout_s=None)
     with pytest.raises(UserError, match="argument of echo from host hub is wrong"):
         await hub.links.call(PI1, "echo", "no point", Point)
     with pytest.raises(UserError) as caught:
@@ -185,11 +192,14 @@ def start(call: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
 
 async def test_a_call_over_time_is_unknown_and_cancelled_at_the_callee(network: Network) -> None:
     hub, pi1 = await pair(network)
-    _, cancelled = await start_slow(pi1)
+    begun, cancelled = await start_slow(pi1)
+    assert (await hub.links.call(PI1, "whoami", None, str)) == "hub"
+    task = start(hub.links.call(PI1, "slow", None, None, timeout_s=0.5))
+    await asyncio.wait_for(begun.wait(), WAIT_S)
     with pytest.raises(Unknown, match=r"did not answer slow within 0\.\d") as caught:
-        await hub.links.call(PI1, "slow", None, None, timeout_s=0.1)
+        await task
     assert caught.value.errno == errno.ETIMEDOUT
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), WAIT_S)
     assert (await hub.links.call(PI1, "whoami", None, str)) == "hub"
 
 
@@ -205,11 +215,11 @@ async def test_a_cancelled_call_is_cancelled_at_the_callee(network: Network) -> 
     hub, pi1 = await pair(network)
     begun, cancelled = await start_slow(pi1)
     task = start(hub.links.call(PI1, "slow", None, None, timeout_s=None))
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), WAIT_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), WAIT_S)
     assert hub.links.statistics().in_flight == 0
     assert (await hub.links.call(PI1, "whoami", None, str)) == "hub"
 
@@ -218,22 +228,22 @@ async def test_dropping_a_host_makes_its_calls_unknown(network: Network) -> None
     hub, pi1 = await pair(network)
     begun, cancelled = await start_slow(pi1)
     task = start(hub.links.call(PI1, "slow", None, None))
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), WAIT_S)
     hub.links.drop(PI1)
     with pytest.raises(Unknown, match="host pi1 has left"):
         await task
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), WAIT_S)
 
 
 async def test_a_server_that_stops_ends_calls_with_an_error(network: Network) -> None:
     hub, pi1 = await pair(network)
     begun, cancelled = await start_slow(pi1)
     task = start(hub.links.call(PI1, "slow", None, None))
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), WAIT_S)
     await pi1.server.close()
     with pytest.raises(Unknown, match="broke off"):
         await task
-    await asyncio.wait_for(cancelled.wait(), 5)
+    await asyncio.wait_for(cancelled.wait(), WAIT_S)
 
 
 async def test_one_caller_that_gives_up_does_not_end_the_dial_of_another(network: Network) -> None:
@@ -302,24 +312,24 @@ async def test_a_peer_killed_in_the_middle_of_a_call_makes_it_unknown(network: N
         await eventually(lambda: hub.links.statistics().in_flight == 1, "the call is sent")
         other.process.kill()
         with pytest.raises(Unknown, match="host pi2"):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, WAIT_S)
 
 
 @ON_UVLOOP_ONLY
 async def test_a_silent_peer_is_noticed(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oneos.net.link.LINK_HEARTBEAT_S", 0.1)
-    monkeypatch.setattr("oneos.net.link.LINK_SILENCE_S", 0.7)
+    monkeypatch.setattr("oneos.net.link.LINK_SILENCE_S", 2.0)
     hub, _ = await pair(network)
     with OtherProcess(network) as other:
         assert await hub.links.call(PI2, "echo", 5, int) == 5
         task = start(hub.links.call(PI2, "slow", None, None, timeout_s=None))
         await eventually(lambda: hub.links.statistics().in_flight == 1, "the call is sent")
         # Its heartbeats keep the link alive while nothing else is said.
-        done, _ = await asyncio.wait([task], timeout=0.9)
+        done, _ = await asyncio.wait([task], timeout=2.5)
         assert not done
         os.kill(other.process.pid, signal.SIGSTOP)
         with pytest.raises(Unknown, match="silent"):
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, WAIT_S)
 
 
 @ON_UVLOOP_ONLY
@@ -453,9 +463,9 @@ async def test_strangers_are_bounded_in_number_and_time(
         link.close()
         await link.closed
     await eventually(lambda: hub.server.statistics().strangers == 0, "they are gone")
-    monkeypatch.setattr("oneos.net.server.ANONYMOUS_LINK_S", 0.1)
+    monkeypatch.setattr("oneos.net.server.ANONYMOUS_LINK_S", 1.0)
     link = await dial(hub.address, context, None)
-    await asyncio.wait_for(link.closed, 5)
+    await asyncio.wait_for(link.closed, WAIT_S)
 
 
 @ON_UVLOOP_ONLY
@@ -469,7 +479,7 @@ async def test_what_does_not_speak_oneos_is_closed(
         reader, writer = await asyncio.open_connection(*hub.address)
         writer.write(first)
         try:
-            await asyncio.wait_for(reader.read(), 5)
+            await asyncio.wait_for(reader.read(), WAIT_S)
         except ConnectionResetError:
             pass
         writer.close()
@@ -477,6 +487,7 @@ async def test_what_does_not_speak_oneos_is_closed(
     firsts = (b"", b"ONEO", b"GET / HTTP/1.1\r\n", b"ONEOSRPC" + b"\0" * 50, b"ONEOSSTR!!")
     await asyncio.gather(*(say(first) for first in firsts))
     await eventually(lambda: hub.server.statistics().handshakes == 0, "all are closed")
+    monkeypatch.undo()
     assert hub.server.statistics().accepted == 0
     assert await pi1.links.call(HUB, "whoami", None, str) == "pi1"
 
@@ -491,6 +502,7 @@ async def test_idle_connections_do_not_use_up_the_server(
     idle = [socket.create_connection(hub.address) for _ in range(10)]
     await eventually(lambda: hub.server.statistics().refused >= 6, "those above four are closed")
     await eventually(lambda: hub.server.statistics().handshakes == 0, "the four are closed later")
+    monkeypatch.undo()
     assert await pi1.links.call(HUB, "whoami", None, str) == "pi1"
     for connection in idle:
         connection.close()
@@ -534,7 +546,7 @@ async def test_a_bad_frame_ends_its_link_and_no_other(
     await start_slow(hub)
     link = await link_to(hub, identities)
     link.send_raw(bad)
-    await asyncio.wait_for(link.closed, 5)
+    await asyncio.wait_for(link.closed, WAIT_S)
     assert await pi1.links.call(HUB, "whoami", None, str) == "pi1"
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
 
@@ -545,7 +557,7 @@ async def test_cancelling_a_call_that_is_not_there_does_nothing(
     hub, _ = await pair(network)
     link = await link_to(hub, identities)
     link.send(Cancel(99))
-    assert await link.call("whoami", None, msgspec.msgpack.Decoder(str), 5) == "pi2"
+    assert await link.call("whoami", None, msgspec.msgpack.Decoder(str), WAIT_S) == "pi2"
     link.close()
     await link.closed
 
@@ -597,7 +609,7 @@ async def test_more_calls_than_a_link_carries_wait_their_turn(
     hub.routes.add("counted", counted, int)
     link = await dial(hub.address, client_context(identities.pi2), HUB, in_flight_max=8)
     decoder = msgspec.msgpack.Decoder(int)
-    calls = [link.call("counted", i, decoder, 10) for i in range(100)]
+    calls = [link.call("counted", i, decoder, WAIT_S) for i in range(100)]
     assert await asyncio.gather(*calls) == list(range(100))
     assert most <= 8
     link.close()
@@ -636,7 +648,7 @@ async def test_older_tls_is_refused(network: Network) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-        with socket.create_connection(hub.address, timeout=5) as plain:
+        with socket.create_connection(hub.address, timeout=WAIT_S) as plain:
             plain.sendall(b"ONEOSRPC")
             with pytest.raises(ssl.SSLError):
                 context.wrap_socket(plain).close()

@@ -93,9 +93,12 @@ def test_any_bytes_are_a_frame_or_a_network_error(raw: bytes) -> None:
         pass
 
 
-def test_deep_nesting_is_a_network_error() -> None:
+@pytest.mark.parametrize(
+    "raw", [b"\x91" * 100_000 + b"\x90", b"\x91\xa1\x80"], ids=["deep nesting", "no UTF-8"]
+)
+def test_what_msgpack_reads_in_vain_is_a_network_error(raw: bytes) -> None:
     with pytest.raises(NetworkError):
-        decode(b"\x91" * 100_000 + b"\x90")
+        decode(raw)
 
 
 def test_a_call_is_read_as_it_was_sent() -> None:

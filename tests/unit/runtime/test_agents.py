@@ -4,7 +4,7 @@ import asyncio
 import errno
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from oneos.runtime.terminals import Terminals
 from oneos.state import control_types as t
 from oneos.state.pids import NO_BLOCK
 from tests.support.descriptors import open_ends
+from tests.support.waiting import eventually
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import ROOT, Network
@@ -36,12 +37,6 @@ from tests.unit.kernel.support import HUB, World
 
 async def nobody(pid: int, number: int) -> None:
     raise FileError(errno.ESRCH)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 class Bench:
@@ -94,7 +89,7 @@ class Bench:
         return m.End("fd", self.ends.hold(os.dup(fd)))
 
     async def status(self, pid: int) -> int:
-        await until(lambda: self.control.state.processes[pid].status is not None)
+        await eventually(lambda: self.control.state.processes[pid].status is not None)
         status = self.control.state.processes[pid].status
         assert status is not None
         return status
@@ -109,12 +104,12 @@ async def bench_(
     await network.start(HUB)
     here = Bench(network, world, tmp_path)
     await here.launch(("true", [NULL, NULL, NULL]))
-    await until(lambda: not here.agents.pids())
+    await eventually(lambda: not here.agents.pids())
     before = open_ends()
     yield here
     await here.agents.close()
     # Nothing of any program is left, whatever became of it.
-    await until(lambda: open_ends() <= before)
+    await eventually(lambda: open_ends() <= before)
     assert here.agents.pids() == []
     assert list(here.records.iterdir()) == []
     assert list(here.stage.iterdir()) == []
@@ -225,7 +220,7 @@ async def test_signal_to_a_program_that_the_table_has_waits_until_it_starts(benc
     """The table shows a program from when it is placed; its host may be a moment later."""
     pid = bench_.control.state.next_pid
     sending = asyncio.create_task(bench_.agents.signals.send_placed(pid, signal.SIGTERM, False))
-    await until(lambda: pid in bench_.agents.signals._awaited)
+    await eventually(lambda: pid in bench_.agents.signals._awaited)
     [started] = await bench_.launch(("exec sleep 60", [NULL, NULL, NULL]))
     assert started.pid == pid
     await sending

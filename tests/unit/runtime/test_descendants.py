@@ -17,6 +17,7 @@ import pytest
 from oneos.errors import FileError
 from oneos.runtime.descendants import Descendants
 from oneos.runtime.namespace import NameSpace
+from tests.support.waiting import WAIT_S
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import Network
@@ -61,7 +62,7 @@ def children(process: subprocess.Popen[bytes]) -> list[int]:
 
 
 async def gone(descendants: Descendants, pid: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while any(p.state == "running" for p in descendants.here(pid)):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -70,7 +71,7 @@ async def test_process_shows_with_its_parent_command_and_start(
     descendants: Descendants, parent: subprocess.Popen[bytes]
 ) -> None:
     first, _ = children(parent)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while (found := descendants.here(first))[0].argv != SLEEP:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     (process,) = found

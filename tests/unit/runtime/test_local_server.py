@@ -17,12 +17,7 @@ import pytest_asyncio
 from oneos.errors import FileError, UserError
 from oneos.limits import FRAME_BYTES_MAX, LOCAL_FDS_MAX
 from oneos.runtime.local_server import Answer, Connection, LocalServer
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
+from tests.support.waiting import WAIT_S, eventually
 
 
 def frame(*request: Any) -> bytes:
@@ -70,7 +65,7 @@ class Client:
         self.sock.sendmsg([data], rights)
 
     async def receive(self) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             (size,) = struct.unpack("<I", await self._exactly(4))
             return msgspec.msgpack.decode(await self._exactly(size))
 
@@ -83,7 +78,7 @@ class Client:
         return msgspec.msgpack.decode(data[4:]), fds
 
     async def closed(self) -> bool:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             try:
                 return await self._loop.sock_recv(self.sock, 1) == b""
             except ConnectionResetError:
@@ -173,7 +168,7 @@ async def test_what_is_no_request_ends_the_connection_and_no_other(
     await other.send(frame("hello", "other"))
     assert await other.receive() == [0, None]
     other.sock.close()
-    await until(lambda: served.ended == ["other"])
+    await eventually(lambda: served.ended == ["other"])
 
 
 async def test_errors_carry_errno_message_and_hint(served: Served, client: Client) -> None:
@@ -221,7 +216,7 @@ async def test_descriptors_nobody_took_are_closed_with_the_connection(
     os.close(write)
     assert await client.receive() == [0, None]
     client.sock.close()
-    await until(lambda: served.ended)
+    await eventually(lambda: served.ended)
     await asyncio.sleep(0)
     assert os.read(read, 1) == b""
     os.close(read)

@@ -21,12 +21,13 @@ from oneos.runtime.commands import nowhere
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.offspring import UNKNOWN_STATUS, Offspring
 from oneos.runtime.watched import Watched
+from tests.support.waiting import eventually
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import ROOT, Network
 from tests.unit.kernel.conftest import world  # noqa: F401
 from tests.unit.kernel.support import HUB, World
-from tests.unit.runtime.test_agents import NULL, Bench, bench_, until  # noqa: F401
+from tests.unit.runtime.test_agents import NULL, Bench, bench_  # noqa: F401
 
 SPEC: dict[str, Any] = {
     "files": [b"/usr/bin/nothing", b"/bin/sh"],
@@ -99,7 +100,7 @@ async def family(
     yield Family(bench_, offspring, parent, go, said)
     if parent.os_pid:
         bench_.agents.signals.send(started.pid, signal.SIGKILL)
-    await until(lambda: not bench_.agents.pids())
+    await eventually(lambda: not bench_.agents.pids())
     serving.cancel()
     await asyncio.wait((serving,))
     os.close(go)
@@ -125,6 +126,8 @@ async def test_child_that_could_not_be_started_has_ended(family: Family) -> None
     pid = await family.child()
     family.offspring.unborn(family.parent, pid)
     assert await family.status(pid) == 126
+    # The table has its end a moment before its host has forgotten it.
+    await eventually(lambda: pid not in family.offspring._children)
     with pytest.raises(FileError):
         family.offspring.started(family.parent, pid, 1)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from oneos.runtime.orphans import RunRecords
+from tests.support.waiting import WAIT_S
 
 SLEEP = ["sh", "-c", "sleep 60 & sleep 60"]
 
@@ -29,7 +30,7 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
 def test_orphan_is_killed_with_its_group(tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
     RunRecords(tmp_path / "agents").note(7, process.pid)
     assert RunRecords(tmp_path / "agents").end_orphans() == [7]
-    assert process.wait(timeout=5) == -signal.SIGKILL
+    assert process.wait(timeout=WAIT_S) == -signal.SIGKILL
     assert list((tmp_path / "agents").iterdir()) == []
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,17 +13,12 @@ from oneos.net.pump import Ended
 from oneos.net.streams import new_stream_id
 from oneos.runtime.plumbing import Line, Plumbing, StreamFile
 from tests.support.descriptors import open_ends
+from tests.support.waiting import eventually
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.files.conftest import identities, network  # noqa: F401
 from tests.unit.files.support import Host, Network
 from tests.unit.kernel.conftest import world  # noqa: F401
 from tests.unit.kernel.support import HUB, LAB
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
 
 
 class Ends:
@@ -33,7 +28,7 @@ class Ends:
         self.before = open_ends()
 
     async def nothing_left(self) -> None:
-        await until(lambda: open_ends() <= self.before)
+        await eventually(lambda: open_ends() <= self.before)
 
 
 @pytest.fixture

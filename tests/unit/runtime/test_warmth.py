@@ -17,6 +17,7 @@ from oneos.guest.launch_python import command
 from oneos.limits import ZYGOTE_REQUEST_BYTES_MAX, ZYGOTE_STARTS_MAX
 from oneos.runtime.warmth import Warmth
 from tests.support.treeserver import TreeServer
+from tests.support.waiting import WAIT_S
 
 PYTHON = os.path.realpath(sys.executable)
 OWN = {b"HOME": b"/root", b"LANG": b"C.UTF-8", b"GREETING": b"hello"}
@@ -38,7 +39,7 @@ class Starts:
     async def ready(self, own: dict[bytes, bytes] = OWN, after: int = 0) -> int:
         """Have a warm interpreter for these variables, another one than `after`; its PID."""
         await self.warm(["-c", "pass"], own)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 zygote = self.warmth.zygote
                 if zygote is not None and zygote.ready and zygote.os_pid != after:
@@ -100,7 +101,7 @@ class Starts:
                 os.write(mine[0], stdin)
             os.close(mine.pop(0))
             out, err = await asyncio.gather(*(asyncio.to_thread(_read, fd) for fd in mine[-2:]))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(WAIT_S):
                 await warm.ended()
                 return await warm.status(), out, err
         finally:
@@ -321,7 +322,7 @@ async def test_restarts_are_bounded(starts: Starts) -> None:
     for _ in range(ZYGOTE_STARTS_MAX):
         os.kill(await starts.ready(), signal.SIGKILL)
         zygote = starts.warmth.zygote
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WAIT_S):
             while zygote is starts.warmth.zygote:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
     assert await starts.warm(["-c", "pass"]) is None

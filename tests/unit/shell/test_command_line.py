@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.localspawner import LocalSpawner
+from tests.support.waiting import WAIT_S
 from tests.unit.shell.conftest import home_of
 
 Sh = Callable[..., "subprocess.CompletedProcess[str]"]
-DEADLINE_S = 20.0
 
 
 def _arguments(runtime: LocalSpawner, *arguments: str) -> list[str]:
@@ -33,7 +33,7 @@ def sh(runtime: LocalSpawner) -> Sh:
             input=given,
             capture_output=True,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=WAIT_S,
         )
 
     return run
@@ -77,7 +77,7 @@ def test_shell_that_is_a_program_goes_on_where_its_parent_is(
             env={**told, "X": "1", "HOME": "/home/alice"},
             capture_output=True,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=WAIT_S,
         )
 
     said = run("-c", "echo $X $PWD $$ $PPID [$ONEOS_TOKEN] $HOME")
@@ -104,7 +104,7 @@ def test_standard_input_is_shared_with_the_commands(
                 stdin=again if seekable else feed.stdout,
                 capture_output=True,
                 text=True,
-                timeout=DEADLINE_S,
+                timeout=WAIT_S,
             )
         assert feed.stdout is not None
         feed.stdout.close()
@@ -154,12 +154,12 @@ def _interrupted(runtime: LocalSpawner, script: str) -> tuple[int, str]:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        spawned = time.monotonic() + DEADLINE_S
+        spawned = time.monotonic() + WAIT_S
         while "sleep" in script and not runtime.spawned and time.monotonic() < spawned:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
-        return process.wait(DEADLINE_S), rest
+        return process.wait(WAIT_S), rest
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_shell_that_nobody_reads_ends_by_sigpipe(runtime: LocalSpawner) -> Non
         assert process.stdout is not None
         assert process.stdout.read(6) == b"ready\n"
         process.stdout.close()
-        assert process.wait(DEADLINE_S) == -signal.SIGPIPE
+        assert process.wait(WAIT_S) == -signal.SIGPIPE
 
 
 # --- a terminal --------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ class Terminal:
 
     def expect(self, pattern: str) -> str:
         """What comes, up to and with the pattern; fails at the deadline."""
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + WAIT_S
         while not (found := re.search(pattern, self._seen)):
             ready, _, _ = select.select([self._fd], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"{pattern!r} did not come: {self._seen!r}"
@@ -224,7 +224,7 @@ class Terminal:
     def end(self, key: str = "") -> int:
         """Wait for the shell's end; its status. A key is pressed until then: one that comes
         before the line editor has made the terminal raw is lost."""
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + WAIT_S
         while not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
             assert time.monotonic() < deadline, f"the shell goes on: {self._seen!r}"
             if key:
@@ -268,7 +268,7 @@ def test_a_session_at_a_terminal(terminal: Terminal, runtime: LocalSpawner, tmp_
     terminal.expect(PROMPT)
     # Ctrl-C ends the program, and the shell goes on.
     terminal.send("sleep 60\r")
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + WAIT_S
     while not runtime.spawned and time.monotonic() < deadline:
         time.sleep(0.01)
     terminal.send("\x03")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.descriptors import open_ends
 from tests.support.localspawner import LocalSpawner
+from tests.support.waiting import WAIT_S
 from tests.unit.shell.conftest import Runner, home_of
 
 
@@ -122,12 +124,12 @@ def test_file_that_cannot_be_committed_is_a_failure(ours: Runner, runtime: Local
 
 
 def test_every_opened_file_is_closed(ours: Runner, runtime: LocalSpawner) -> None:
-    before = len(runtime.closed_handles), len(os.listdir("/proc/self/fd"))
+    closed, before = len(runtime.closed_handles), open_ends(sockets=True)
     ours("echo a > f; exec 4> g; cat < f | while read x; do echo $x; done; (echo b) >> f & wait")
-    assert len(runtime.closed_handles) - before[0] == 3
+    assert len(runtime.closed_handles) - closed == 3
     # The Runtime of this test is in this process; its ends of the connections go when it notices.
-    deadline = time.monotonic() + 10
-    while len(os.listdir("/proc/self/fd")) > before[1]:
+    deadline = time.monotonic() + WAIT_S
+    while not open_ends(sockets=True) <= before:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import WAIT_S
+
 
 def run_on_small_disk(tmp_path: Path, megabytes: int, script: str) -> None:
     """Run a Python script whose working directory is a file system of this size.
@@ -18,7 +20,7 @@ def run_on_small_disk(tmp_path: Path, megabytes: int, script: str) -> None:
     mount = f'mount -t tmpfs -o size={megabytes}m tmpfs "$1" && cd "$1"'
     unshare = ["unshare", "-Urm", "sh", "-c"]
     try:
-        able = subprocess.run([*unshare, mount, "sh", disk], capture_output=True, timeout=20)
+        able = subprocess.run([*unshare, mount, "sh", disk], capture_output=True, timeout=WAIT_S)
     except OSError:
         pytest.skip("no unshare here")
     if able.returncode:

@@ -15,6 +15,7 @@ from oneos.limits import CHUNK_BYTES, CUT_SETTLED_NS, FILE_CHUNKS_MAX
 from oneos.storage.backing import BackingStore
 from oneos.storage.chunks import ChunkStore
 from oneos.storage.fill import ZERO_DIGEST
+from tests.support.waiting import WAIT_S
 from tests.unit.storage.support import run_on_small_disk
 
 
@@ -191,7 +192,7 @@ async def test_a_cancelled_making_leaves_nothing(host: Host) -> None:
         return b""
 
     task = asyncio.create_task(host.backing.materialise(7, 1, [b"d" * 32], 4, never))
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), WAIT_S)
     with pytest.raises(FileError) as caught:
         await host.backing.create(7, 1)
     assert caught.value.errno == errno.EBUSY
@@ -362,7 +363,7 @@ async def test_a_file_written_without_end_is_cut_all_the_same(host: Host) -> Non
     writer.start()
     try:
         for _ in range(5):
-            cut = await asyncio.wait_for(host.backing.cut(7), 20)
+            cut = await asyncio.wait_for(host.backing.cut(7), WAIT_S)
             assert len(cut.digests) <= -(-cut.size // CHUNK_BYTES)
             assert host.chunks.get(cut.digests[0]).startswith(before)
             assert host.chunks.missing(cut.digests) == []
