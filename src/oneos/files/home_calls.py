@@ -16,6 +16,7 @@ from collections import OrderedDict
 from typing import Any
 
 from oneos.errors import Fenced, FileError, OneOSError
+from oneos.failpoints import reach
 from oneos.files.home import HomeHandle
 from oneos.files.homes import Homes
 from oneos.ids import HostName
@@ -151,14 +152,17 @@ class HomeCalls:
         return os.pread(handle.fd, min(request.count, READ_BYTES_MAX), request.offset)
 
     async def _on_write(self, peer: Peer, request: m.HomeWrite) -> tuple[int, int]:
+        reach("write.begun")
         handle = self._handle(peer, request.handle)
         if request.offset >= 0 and not handle.flags & os.O_APPEND:
             count = os.pwrite(handle.fd, request.data, request.offset)
+            reach("write.done")
             return count, request.offset + count
         # The kernel appends under the file's lock, so appends of two hosts never overlap.
         if not handle.flags & os.O_APPEND:
             os.lseek(handle.fd, 0, os.SEEK_END)
         count = os.write(handle.fd, request.data)
+        reach("write.done")
         return count, os.lseek(handle.fd, 0, os.SEEK_CUR)
 
     async def _on_truncate(self, peer: Peer, request: m.HomeTruncate) -> None:

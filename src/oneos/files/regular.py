@@ -19,6 +19,7 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
+from oneos.failpoints import reach
 from oneos.files.handles import (
     Attributes,
     Caller,
@@ -161,14 +162,15 @@ class RegularFiles:
         self, old: bytes, new: bytes, walk: Walk = WALK, replacing: bool = True
     ) -> None:
         """Rename, and remove what the new name was one of; EEXIST if not `replacing`."""
-        await self._tell_home(
-            await self.names.change(
-                old,
-                lambda rid, ns: n.Rename(
-                    rid=rid, now_ns=ns, old=old, new=new, walk=walk, replace=replacing
-                ),
-            )
+        reach("rename.begun")
+        replaced = await self.names.change(
+            old,
+            lambda rid, ns: n.Rename(
+                rid=rid, now_ns=ns, old=old, new=new, walk=walk, replace=replacing
+            ),
         )
+        reach("rename.agreed")
+        await self._tell_home(replaced)
 
     async def _tell_home(self, victim: object) -> None:
         """Let the home of a file that lost its last name drop it, unless it is open there."""
