@@ -48,6 +48,7 @@ class HomeCalls:
     def serve(self, routes: Routes) -> None:
         """Answer other hosts' `home.*`."""
         routes.add("home.stat", self._on_stat, m.HomeFile)
+        routes.add("home.time", self._on_time, m.HomeTime, finish=True)
         routes.add("home.yield", self._on_yield, m.HomeFile, finish=True)
         routes.add("home.orphaned", self._on_orphaned, m.Orphan, finish=True)
         routes.add("home.open", self._on_open, m.HomeOpen)
@@ -77,6 +78,9 @@ class HomeCalls:
         if live is None:
             raise Fenced("the file has found another home")
         return live
+
+    async def _on_time(self, peer: Peer, request: m.HomeTime) -> bool:
+        return await self._homes.changed(request.attr, request.mtime_ns)
 
     async def _on_yield(self, peer: Peer, file: m.HomeFile) -> bool:
         return await self._homes.give_up(file.ino, file.home_epoch)

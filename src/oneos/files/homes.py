@@ -399,6 +399,11 @@ class Homes:
         """Where the backing file of an opened file is."""
         return self._backing.path(handle.home.inode.ino)
 
+    def is_home(self, ino: Ino) -> bool:
+        """Whether a file is at home here for sure; if not, ask the File System."""
+        home = self._homes.get(ino)
+        return home is not None and not home.gone
+
     async def changed(self, attr: Attr, mtime_ns: int | None = None) -> bool:
         """The log says that attributes of a file changed, which may be at home here.
 

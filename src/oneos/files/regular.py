@@ -215,7 +215,7 @@ class RegularFiles:
             ),
         )
         assert isinstance(value, Attr)
-        if not await self.homes.changed(value, mtime_ns):
+        if not await self._tell_time(value, mtime_ns):
             await self.set_attr(value.ino, Change(atime_ns=atime_ns, mtime_ns=mtime_ns))
 
     async def set_attr(self, ino: Ino, change: Change) -> None:
@@ -232,8 +232,23 @@ class RegularFiles:
                 raise FileError(result.errno)
             assert isinstance(result.value, Attr)
             # Once it has gone through the home's lock, later commits have the new time.
-            if await self.homes.changed(result.value, change.mtime_ns):
+            if await self._tell_time(result.value, change.mtime_ns):
                 return
+
+    async def _tell_time(self, attr: Attr, mtime_ns: int | None) -> bool:
+        """As `Homes.changed`, wherever a file is at home: its bytes have a time of their own."""
+        if mtime_ns is None or not stat.S_ISREG(attr.mode) or self.homes.is_home(attr.ino):
+            return await self.homes.changed(attr, mtime_ns)
+        try:
+            home = (await self.names.numbered(attr.ino)).home
+            if not home or home == self.host:
+                return await self.homes.changed(attr, mtime_ns)
+            time = m.HomeTime(attr, mtime_ns)
+            kept: bool = await self._links.call(HostName(home), "home.time", time, bool)
+            return kept
+        except OneOSError:
+            # The file is gone, or its home is away: what that one has and the log has not, is lost.
+            return True
 
     # --- files ----------------------------------------------------------------------------------
     async def open(
