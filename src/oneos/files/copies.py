@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from oneos.errors import FileError, OneOSError
+from oneos.failpoints import reach
 from oneos.files.ahead import Ahead
 from oneos.ids import HostName
 from oneos.kernel import messages as m
@@ -205,8 +206,10 @@ class Copies:
         return await asyncio.to_thread(self._chunks.get, message.digest)
 
     async def _on_put(self, peer: Peer, message: m.ChunkPut) -> m.ChunksHeld:
+        reach("copy.begun")
         promise = self.promise
         put = await asyncio.to_thread(self._chunks.put_many, message.contents)
+        reach("copy.kept")
         return m.ChunksHeld([one.digest for one in put], promise)
 
     async def _on_pull(self, peer: Peer, message: m.ChunkPull) -> int:

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from typing import Any
 
 from oneos.errors import Fenced, FileError, OneOSError
+from oneos.failpoints import reach
 from oneos.files.home import HomeHandle
 from oneos.files.homes import Homes
 from oneos.ids import HostName
@@ -47,6 +48,7 @@ class HomeCalls:
     def serve(self, routes: Routes) -> None:
         """Answer other hosts' `home.*`."""
         routes.add("home.stat", self._on_stat, m.HomeFile)
+        routes.add("home.time", self._on_time, m.HomeTime, finish=True)
         routes.add("home.yield", self._on_yield, m.HomeFile, finish=True)
         routes.add("home.orphaned", self._on_orphaned, m.Orphan, finish=True)
         routes.add("home.open", self._on_open, m.HomeOpen)
@@ -76,6 +78,9 @@ class HomeCalls:
         if live is None:
             raise Fenced("the file has found another home")
         return live
+
+    async def _on_time(self, peer: Peer, request: m.HomeTime) -> bool:
+        return await self._homes.changed(request.attr, request.mtime_ns)
 
     async def _on_yield(self, peer: Peer, file: m.HomeFile) -> bool:
         return await self._homes.give_up(file.ino, file.home_epoch)
@@ -151,14 +156,17 @@ class HomeCalls:
         return os.pread(handle.fd, min(request.count, READ_BYTES_MAX), request.offset)
 
     async def _on_write(self, peer: Peer, request: m.HomeWrite) -> tuple[int, int]:
+        reach("write.begun")
         handle = self._handle(peer, request.handle)
         if request.offset >= 0 and not handle.flags & os.O_APPEND:
             count = os.pwrite(handle.fd, request.data, request.offset)
+            reach("write.done")
             return count, request.offset + count
         # The kernel appends under the file's lock, so appends of two hosts never overlap.
         if not handle.flags & os.O_APPEND:
             os.lseek(handle.fd, 0, os.SEEK_END)
         count = os.write(handle.fd, request.data)
+        reach("write.done")
         return count, os.lseek(handle.fd, 0, os.SEEK_CUR)
 
     async def _on_truncate(self, peer: Peer, request: m.HomeTruncate) -> None:

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from oneos.errors import Fenced, FileError, OneOSError
+from oneos.failpoints import reach
 from oneos.files.copies import Copies
 from oneos.files.handles import wants_to_write
 from oneos.files.home import Home, HomeHandle, Stored, as_shown, unknown
@@ -97,7 +98,10 @@ class Homes:
             try:
                 if wants_to_write(flags) and not home.inode.writing:
                     await self._claim_writing(home)
-                fd = os.open(await self._path_of(home.inode), (flags & ~_ONCE) | os.O_CLOEXEC)
+                reach("open.claimed")
+                path = await self._path_of(home.inode)
+                reach("open.made")
+                fd = os.open(path, (flags & ~_ONCE) | os.O_CLOEXEC)
                 handle = HomeHandle(home, flags, fd, owner)
                 home.opens += 1
                 home.writers += handle.writing
@@ -228,7 +232,9 @@ class Homes:
         inode = home.inode
         # The backing file may be another home's by now, so nothing of it is read then.
         if not home.gone:
+            reach("commit.begun")
             stored = await self._store(inode)
+            reach("commit.copied")
             result = await self._change(
                 lambda rid, ns: n.Commit(
                     rid=rid,
@@ -246,6 +252,7 @@ class Homes:
                     promises=stored.promises,
                 )
             )
+            reach("commit.agreed")
             if result.errno == errno.ESTALE:
                 self._lose(home)
         if home.gone:
@@ -270,6 +277,7 @@ class Homes:
         promise = self._copies.promise
         with self._copies.ahead(ino, old) as ahead:
             size, mtime_ns, digests, _ = await self._backing.cut(ino, offer=ahead.offer)
+            reach("commit.cut")
             chunks = tuple(digests)
             if chunks == inode.chunks and self._copies.suffice(old):
                 return Stored(size, mtime_ns, chunks, old, ())
@@ -306,12 +314,14 @@ class Homes:
                 raise Fenced("the file has found another home")
             if not self._returned(home):
                 return False
+            reach("yield.begun")
             try:
                 result = await self._change(
                     lambda rid, ns: n.Release(
                         rid=rid, now_ns=ns, ino=Ino(ino), home=self.host, home_epoch=home_epoch
                     )
                 )
+                reach("yield.agreed")
                 if result.errno not in (0, errno.ESTALE, errno.ENOENT):
                     raise FileError(result.errno)
                 if self._has_backing(ino, home_epoch):
@@ -388,6 +398,11 @@ class Homes:
     def path(self, handle: HomeHandle) -> str:
         """Where the backing file of an opened file is."""
         return self._backing.path(handle.home.inode.ino)
+
+    def is_home(self, ino: Ino) -> bool:
+        """Whether a file is at home here for sure; if not, ask the File System."""
+        home = self._homes.get(ino)
+        return home is not None and not home.gone
 
     async def changed(self, attr: Attr, mtime_ns: int | None = None) -> bool:
         """The log says that attributes of a file changed, which may be at home here.

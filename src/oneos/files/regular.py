@@ -19,6 +19,7 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
+from oneos.failpoints import reach
 from oneos.files.handles import (
     Attributes,
     Caller,
@@ -161,14 +162,15 @@ class RegularFiles:
         self, old: bytes, new: bytes, walk: Walk = WALK, replacing: bool = True
     ) -> None:
         """Rename, and remove what the new name was one of; EEXIST if not `replacing`."""
-        await self._tell_home(
-            await self.names.change(
-                old,
-                lambda rid, ns: n.Rename(
-                    rid=rid, now_ns=ns, old=old, new=new, walk=walk, replace=replacing
-                ),
-            )
+        reach("rename.begun")
+        replaced = await self.names.change(
+            old,
+            lambda rid, ns: n.Rename(
+                rid=rid, now_ns=ns, old=old, new=new, walk=walk, replace=replacing
+            ),
         )
+        reach("rename.agreed")
+        await self._tell_home(replaced)
 
     async def _tell_home(self, victim: object) -> None:
         """Let the home of a file that lost its last name drop it, unless it is open there."""
@@ -213,7 +215,7 @@ class RegularFiles:
             ),
         )
         assert isinstance(value, Attr)
-        if not await self.homes.changed(value, mtime_ns):
+        if not await self._tell_time(value, mtime_ns):
             await self.set_attr(value.ino, Change(atime_ns=atime_ns, mtime_ns=mtime_ns))
 
     async def set_attr(self, ino: Ino, change: Change) -> None:
@@ -230,8 +232,23 @@ class RegularFiles:
                 raise FileError(result.errno)
             assert isinstance(result.value, Attr)
             # Once it has gone through the home's lock, later commits have the new time.
-            if await self.homes.changed(result.value, change.mtime_ns):
+            if await self._tell_time(result.value, change.mtime_ns):
                 return
+
+    async def _tell_time(self, attr: Attr, mtime_ns: int | None) -> bool:
+        """As `Homes.changed`, wherever a file is at home: its bytes have a time of their own."""
+        if mtime_ns is None or not stat.S_ISREG(attr.mode) or self.homes.is_home(attr.ino):
+            return await self.homes.changed(attr, mtime_ns)
+        try:
+            home = (await self.names.numbered(attr.ino)).home
+            if not home or home == self.host:
+                return await self.homes.changed(attr, mtime_ns)
+            time = m.HomeTime(attr, mtime_ns)
+            kept: bool = await self._links.call(HostName(home), "home.time", time, bool)
+            return kept
+        except OneOSError:
+            # The file is gone, or its home is away: what that one has and the log has not, is lost.
+            return True
 
     # --- files ----------------------------------------------------------------------------------
     async def open(

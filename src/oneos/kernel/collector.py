@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 
 from oneos.errors import NetworkError, OneOSError, UserError
+from oneos.failpoints import reach
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
@@ -74,6 +75,7 @@ class Collector:
                 # Another copy, an older one, may have taken this one's place meanwhile.
                 if not self._has(begun):
                     raise NetworkError("this host's copy of the index was replaced")
+                reach("collect.listed")
                 done = await asyncio.gather(
                     *(self._remove(host, number, used) for host, number in begun.items())
                 )
@@ -89,12 +91,14 @@ class Collector:
 
     async def _begin(self, host: HostName) -> int:
         number: int = await self._links.call(host, "collect.begin", m.Nothing(), int)
+        reach("collect.begun")
         result = await self._change(
             lambda rid, ns: n.Collect(rid=rid, now_ns=ns, host=host, number=number)
         )
         if result.errno:
             await self._end(host, number)
             raise NetworkError(f"{host} begins another collection", errno=result.errno)
+        reach("collect.recorded")
         return number
 
     async def _end(self, host: HostName, number: int) -> None:

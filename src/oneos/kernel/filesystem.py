@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from oneos.actor.actor import Actor, Address
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError
+from oneos.failpoints import reach
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.grants import Call, Grants
@@ -324,6 +325,7 @@ class FileSystem(Actor):
         while True:
             await self._work.wait()
             batch = self._next_batch()
+            reach("index.begun")
             try:
                 results = await self._append([asked.command for asked in batch])
             except BaseException as error:
@@ -333,6 +335,7 @@ class FileSystem(Actor):
                 for asked in batch:
                     asked.fail(f"the File System does not lead: {why}")
                 raise
+            reach("index.applied")
             makers = {asked.by for asked in batch}
             maker = makers.pop() if len(makers) == 1 else None
             recalled = self._grants.recall(self._index.names.take_touched(), maker)
@@ -362,6 +365,7 @@ class FileSystem(Actor):
         try:
             if recalled is not None:
                 await recalled
+                reach("index.recalled")
             if before:
                 await asyncio.wait(before)
         except BaseException:

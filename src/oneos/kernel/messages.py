@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from oneos.state.control_types import EngineView, Facts
+from oneos.state.names_types import Attr
 
 Path = bytes
 
@@ -167,6 +168,13 @@ class HomeStat(Struct, frozen=True, array_like=True):
     """The answer of home.stat and home.fstat."""
 
     size: int
+    mtime_ns: int
+
+
+class HomeTime(Struct, frozen=True, array_like=True):
+    """home.time: the log says that the time of a file was set; true where no commit came first."""
+
+    attr: Attr
     mtime_ns: int
 
 

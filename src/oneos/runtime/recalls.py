@@ -8,6 +8,7 @@ and did not make the change itself.
 
 from __future__ import annotations
 
+from oneos.failpoints import reach
 from oneos.files.kept import Generation
 from oneos.kernel import messages as m
 from oneos.net.routes import Peer, Routes
@@ -31,8 +32,10 @@ class Recalls:
         routes.add("cache.recall", self._on_recall, m.Recall, finish=True)
 
     async def _on_recall(self, peer: Peer, recall: m.Recall) -> None:
+        reach("recall.begun")
         self.generation.advance()
         await self._namespace.recall(recall)
+        reach("recall.done")
 
     def sees_to(self, by_kernel: bool) -> bool:
         """Whether a change that is asked for now need not be called back from this host.

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from oneos.errors import FileError
+from oneos.failpoints import reach
 from oneos.limits import CHUNK_BYTES, CORRUPT_KEPT_MAX
 from oneos.storage.disk import (
     as_file_error,
@@ -137,12 +138,14 @@ class ChunkStore:
             for part in written.values():
                 with as_file_error(part):
                     sync_file(part, cached)
+            reach("chunks.written")
             for path, part in written.items():
                 self._name(part, path)
         except BaseException:
             for part in written.values():
                 remove(part)
             raise
+        reach("chunks.named")
         # Also for a chunk that was there: another thread may have named it a moment ago.
         for folder in {os.path.dirname(self.path(digest)) for digest, _ in puts}:
             self._sync_names(folder)
@@ -213,6 +216,7 @@ class ChunkStore:
                         bytes_here = os.stat(path).st_size
                         os.unlink(path)
                         count, size = count + 1, size + bytes_here
+                        reach("collect.removing")
                 except FileNotFoundError:
                     pass
         return Usage(count, size, 0)

@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from oneos.errors import FileError, InternalError, OneOSError
+from oneos.failpoints import reach
 from oneos.ids import Seq
 from oneos.limits import INDEX_PAGE_CACHE_BYTES
 from oneos.state.names import Names
@@ -175,6 +176,7 @@ class SqliteNames:
             for end in ("-wal", "-shm"):
                 remove(path + end)
             os.replace(part, path)
+            reach("snapshot.placed")
             sync_directory(os.path.dirname(path) or ".")
         except sqlite3.Error as error:
             remove(part)

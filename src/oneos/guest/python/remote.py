@@ -148,6 +148,12 @@ class Remote:
                 offset += handle.offset
             elif whence == 2:
                 offset += self.size(handle)
+            elif whence in (posix.SEEK_DATA, posix.SEEK_HOLE):
+                # As a file system that tells no holes: all is data, and behind it is one.
+                size = self.size(handle)
+                if not 0 <= offset < size:
+                    raise os_error(errno.ENXIO)
+                offset = offset if whence == posix.SEEK_DATA else size
             elif whence != 0:
                 raise os_error(errno.EINVAL)
             if offset < 0:
