@@ -169,8 +169,8 @@ COLLECT_PROMISED_MAX = 500_000
 """Chunks asked about while a collection goes on, 50 MB of names; with more it removes no more."""
 
 COLLECT_DIGESTS_MAX = 8_000_000
-"""Chunks of all files, 8 TiB of content: eight bytes each while hosts remove what is none of them,
-and some hundred while they are gathered. Beyond it nothing is collected, and the log says so."""
+"""Chunks of all files, 8 TiB of content: eight bytes each, 64 MB, while they are compared with what
+hosts hold. Beyond it nothing is collected, and the log says so."""
 
 COLLECT_BATCH = 256
 """Chunks removed by one call: an SD card takes some milliseconds for each."""
@@ -657,8 +657,8 @@ LOG_DUPLICATE_WINDOW_S = 120.0
 """How long a log knows the ids of its records; a voter needs about 100 bytes for each."""
 
 LOG_APPEND_ATTEMPT_S = 3.0
-"""One attempt at a barrier, or at a record of a topic: an append takes milliseconds, so after this the
-leader is gone."""
+"""One attempt at a barrier, or at a record of a topic: an append takes milliseconds, so after this
+the leader is gone."""
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
 """One line for `read`: it is held in memory as a variable."""
