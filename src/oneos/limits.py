@@ -208,13 +208,22 @@ LEFTOVER_AGE_S = 600.0
 
 AUDIT_INTERVAL_S = 3600.0
 """Between two comparisons of what hosts hold with what the index says they do: 256 short calls a
-host and one look through the index, which an hour hides. Damage that is found causes one at once."""
+host and one look through the index, which an hour hides. What is found damaged causes one."""
 
 AUDIT_LOST_MAX = 10_000
 """Files known to have no whole copy, with what is lacking; the others are counted again later."""
 
+CUT_AGAIN_TIMEOUT_S = 120.0
+"""For cutting a file anew whose chunks no host has any more: 16 GiB at 150 MB/s."""
+
 CHECK_FINDINGS_MAX = 10_000
 """Lines of one `oneos fsck`; what is beyond is only counted."""
+
+CHECK_FINDINGS_PER_LOOK = 500
+"""Findings in one answer: some 100 KB."""
+
+CHECK_LAG_S = 1.0
+"""How long a check waits for a path to show on a host whose copy of the index follows."""
 
 CHECK_IDLE_S = 60.0
 """A check that nobody has asked about for so long is given up: whoever began it has gone."""

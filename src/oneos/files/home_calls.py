@@ -46,6 +46,7 @@ class HomeCalls:
 
     def serve(self, routes: Routes) -> None:
         """Answer other hosts' `home.*`."""
+        routes.add("home.cut", self._on_cut, m.HomeFile, finish=True)
         routes.add("home.stat", self._on_stat, m.HomeFile)
         routes.add("home.yield", self._on_yield, m.HomeFile, finish=True)
         routes.add("home.orphaned", self._on_orphaned, m.Orphan, finish=True)
@@ -76,6 +77,9 @@ class HomeCalls:
         if live is None:
             raise Fenced("the file has found another home")
         return live
+
+    async def _on_cut(self, peer: Peer, file: m.HomeFile) -> None:
+        await self._homes.cut_again(file.ino, file.home_epoch)
 
     async def _on_yield(self, peer: Peer, file: m.HomeFile) -> bool:
         return await self._homes.give_up(file.ino, file.home_epoch)

@@ -144,6 +144,11 @@ class Names:
         """The inode a path leads to. Raises as `find`."""
         return (await self.find(path, walk))[1]
 
+    async def numbered(self, ino: Ino) -> Inode:
+        """The inode with this number. Raises FileError: ESTALE when there is none."""
+        found: Inode = await self._services.ask("filesystem", fs.GetInode(ino), Inode)
+        return found
+
     async def readlink(self, path: bytes, walk: Walk = WALK) -> bytes:
         """What a symbolic link says. Raises FileError: EINVAL for what is none."""
         inode = await self.inode(path, replace(walk, follow=False))
