@@ -6,6 +6,7 @@ The check runs at the Storage service; this begins it, asks how far it is, and p
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from typing import Any
@@ -13,17 +14,29 @@ from typing import Any
 import click
 
 from oneos.cli.display import print_json, visible
-from oneos.cli.options import json_option, socket_option
+from oneos.cli.options import ask, json_option, socket_option
 from oneos.errors import OneOSError, UserError
 from oneos.limits import CHECK_POLL_S
+from oneos.local.address import default_socket
 from oneos.local.client import Client
 
 REPAIRED, LEFT, FAILED = 1, 4, 8
 """As fsck(8) has them; 0 is clean."""
 
 
+def _paths(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    above, _, begun = incomplete.rpartition("/")
+    path = ctx.params.get("socket_path") or default_socket()
+    try:
+        entries = ask(path, "list", os.fsencode(above or "/"))
+    except OneOSError:
+        return []
+    names = [(os.fsdecode(name), stat.S_ISDIR(kind)) for name, kind, *_ in entries]
+    return [f"{above}/{name}{'/' * d}" for name, d in sorted(names) if name.startswith(begun)]
+
+
 @click.command("fsck")
-@click.argument("path", default="/")
+@click.argument("path", default="/", shell_complete=_paths)
 @click.option("--repair", is_flag=True, help="Do what can be done about what is found.")
 @click.option("--quick", is_flag=True, help="Only compare lists of chunks; read none of them.")
 @socket_option
@@ -74,9 +87,9 @@ def _check(
                     click.echo(_line(finding))
             if state["error"]:
                 raise UserError(f"fsck: {state['error']}")
+            if state["over"] and len(findings) >= state["found"]:
+                return state, findings
             if not state["findings"]:
-                if state["over"]:
-                    return state, findings
                 progress.show(state)
                 time.sleep(CHECK_POLL_S)
     except KeyboardInterrupt:

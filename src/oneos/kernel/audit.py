@@ -150,7 +150,8 @@ class Auditor:
         """How many files are known to be lost, without those changed or removed since."""
         for ino, version in list(self.lost.items()):
             try:
-                if self._index.names.names.inode(Ino(ino)).version != version:
+                inode = self._index.names.names.inode(Ino(ino))
+                if inode.version != version or not inode.nlink:
                     del self.lost[ino]
             except FileError:
                 del self.lost[ino]
@@ -165,7 +166,8 @@ class Auditor:
         """
         held = await self.held(host)
         async for inode in self.inodes():
-            if host not in inode.copies:
+            # Without a name it is its home's alone, and what was committed of it nobody reads.
+            if host not in inode.copies or not inode.nlink:
                 continue
             suspected = [digest for digest in inode.chunks if digest not in held]
             if suspected or inode.ino in self.lost:
@@ -210,9 +212,12 @@ class Auditor:
         if lacking and inode.home in self.alive():
             # Where it is in use, or was lately, its content is a real file as well.
             file = m.HomeFile(inode.ino, inode.home_epoch)
-            await self._links.call(
-                inode.home, "home.cut", file, None, timeout_s=CUT_AGAIN_TIMEOUT_S
-            )
+            try:
+                await self._links.call(
+                    inode.home, "home.cut", file, None, timeout_s=CUT_AGAIN_TIMEOUT_S
+                )
+            except OneOSError as error:
+                log.warning("%s did not cut file %d again: %s", inode.home, inode.ino, error)
             await self.pull(host, lacking, [inode.home])
             lacking = await self.missing(host, lacking)
         return lacking

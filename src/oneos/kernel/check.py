@@ -90,6 +90,7 @@ class Check:
             self._total,
             self.over,
             self._findings[after : after + CHECK_FINDINGS_PER_LOOK],
+            len(self._findings),
             self._files,
             self._chunks,
             self._states["left"],
@@ -215,7 +216,7 @@ class Check:
             if below is not None and not _among(inode.ino, below):
                 continue
             self._files += stat.S_ISREG(inode.mode)
-            if inode.chunks:
+            if inode.chunks and inode.nlink:
                 await self._compare_file(inode)
 
     async def _compare_file(self, inode: Inode) -> None:

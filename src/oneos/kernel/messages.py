@@ -159,9 +159,10 @@ class Finding(Struct, frozen=True):
 
 
 class CheckState(Struct, frozen=True):
-    """How far a check is, and what it found. `beyond`: findings that were only counted.
+    """How far a check is, and what it found.
 
-    error: why it ended before its end.
+    findings: some of those asked for; `found` is how many there are, without those `beyond` the
+    bound, which are only counted. error: why it ended before its end.
     """
 
     step: str
@@ -169,6 +170,7 @@ class CheckState(Struct, frozen=True):
     total: int
     over: bool
     findings: list[Finding]
+    found: int = 0
     files: int = 0
     chunks: int = 0
     left: int = 0
