@@ -1,9 +1,10 @@
 """Reads all chunks of this host again and again, little by little, to find what has rotted.
 
-What is due when, `storage.scrub` says; this reads it in one thread of idle priority, and keeps the
-place in a file. A damaged chunk is put aside by whoever finds it, here or in any other read; the
-Storage service is then asked to compare what this host holds with the index, and has it fetch the
-chunk from another host (`kernel.audit`). A check that a person waits for reads chunks here, too.
+What is due when, `storage.scrub` says; this reads it in one thread whose turn at the disk comes
+last, and keeps the place in a file. A damaged chunk is put aside by whoever finds it, here or in
+any other read; the Storage service is then asked to compare what this host holds with the index,
+and has it fetch the chunk from another host (`kernel.audit`). A check that a person waits for reads
+chunks here, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import asyncio
 import errno
 import functools
 import logging
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -200,12 +200,14 @@ class Scrubber:
 
 
 def _idle() -> None:
-    """This thread's turn at the disk and the processor comes when nobody else wants one."""
-    thread = threading.get_native_id()
+    """This thread's turn at the disk comes when nobody else wants one.
+
+    Its turn at the processor is as ever: it holds the interpreter's lock now and then, and the
+    whole Runtime would wait for it.
+    """
     try:
-        os.setpriority(os.PRIO_PROCESS, thread, 19)
         # To the kernel a thread is a process as far as its priorities are concerned.
-        psutil.Process(thread).ionice(psutil.IOPRIO_CLASS_IDLE)
+        psutil.Process(threading.get_native_id()).ionice(psutil.IOPRIO_CLASS_IDLE)
     except (AttributeError, OSError, psutil.Error):
         # Another system than Linux: the pace alone has to do.
         pass

@@ -158,20 +158,34 @@ class Auditor:
         return len(self.lost)
 
     # --- making good --------------------------------------------------------------------------
-    async def audit(self, host: HostName) -> None:
-        """Make good what a host lacks of the files it should hold.
+    async def audit(self, hosts: Iterable[HostName]) -> set[HostName]:
+        """Make good what hosts lack of the files they should hold, in one look through the index.
 
-        Raises:
-            OneOSError: it cannot be asked.
+        Returns:
+            Those that could not be asked to the end.
         """
-        held = await self.held(host)
+        held, failed = {}, set()
+        for host in hosts:
+            try:
+                held[host] = await self.held(host)
+            except OneOSError as error:
+                log.warning("%s could not be audited: %s", host, error)
+                failed.add(host)
         async for inode in self.inodes():
             # Without a name it is its home's alone, and what was committed of it nobody reads.
-            if host not in inode.copies or not inode.nlink:
-                continue
-            suspected = [digest for digest in inode.chunks if digest not in held]
-            if suspected or inode.ino in self.lost:
-                await self.restore(inode, host, suspected)
+            for host in held.keys() & inode.copies if inode.nlink else ():
+                suspected = [digest for digest in inode.chunks if digest not in held[host]]
+                if not suspected and inode.ino not in self.lost:
+                    continue
+                try:
+                    await self.restore(inode, host, suspected)
+                except OneOSError as error:
+                    log.warning("%s could not be audited: %s", host, error)
+                    failed.add(host)
+                    del held[host]
+            if not held:
+                break
+        return failed
 
     async def restore(
         self, inode: Inode, host: HostName, suspected: Iterable[bytes], repair: bool = True

@@ -205,8 +205,10 @@ class Storage(Actor):
                 self._to_audit.update(self._auditor.alive())
                 due = clock() + AUDIT_INTERVAL_S
             hosts, self._to_audit = self._to_audit, set()
-            for host in sorted(hosts):
-                await self._audit_one(host)
+            if hosts := hosts.intersection(self._auditor.alive()):
+                self._to_audit |= await self._auditor.audit(hosts)
+                # Who was struck off the holders of a file leaves it with too few.
+                self._look.set()
             # Those that failed are tried again.
             wait_s = REPAIR_INTERVAL_S if self._to_audit else max(due - clock(), 0.0)
             try:
@@ -215,16 +217,6 @@ class Storage(Actor):
             except TimeoutError:
                 pass
             self._audit.clear()
-
-    async def _audit_one(self, host: HostName) -> None:
-        try:
-            if host in self._auditor.alive():
-                await self._auditor.audit(host)
-                # Who was struck off the holders of a file leaves it with too few.
-                self._look.set()
-        except OneOSError as error:
-            log.warning("%s could not be audited: %s", host, error)
-            self._to_audit.add(host)
 
     async def _collect_all(self) -> None:
         while True:

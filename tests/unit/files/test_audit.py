@@ -8,13 +8,16 @@ from collections.abc import Iterable
 import pytest
 
 from oneos.actor.actor import Address
-from oneos.errors import FileError
+from oneos.errors import FileError, UserError
+from oneos.kernel import checks as checks_module
 from oneos.kernel import messages as m
 from oneos.kernel.audit import Auditor
 from oneos.kernel.check import Check
+from oneos.kernel.checks import Checks
 from oneos.kernel.collector import Collector
 from oneos.kernel.storage import Storage
 from oneos.state.names_types import Inode
+from tests.unit.engine.servers import eventually
 from tests.unit.files.support import ROOT, Host, Network
 from tests.unit.files.test_homes import ATTIC, inode, read, write
 from tests.unit.files.test_scrubber import flip
@@ -43,14 +46,18 @@ class Hosts:
         )
 
     async def audit(self) -> None:
-        for host in self.hosts:
-            await self.auditor.audit(host.host)
+        assert await self.auditor.audit([host.host for host in self.hosts]) == set()
 
     async def check(
         self, path: bytes = b"/", repair: bool = False, quick: bool = False
     ) -> m.CheckState:
-        check = Check(
-            m.CheckBegin("name", path, repair, quick),
+        check = self.make(m.CheckBegin("name", path, repair, quick))
+        await check.run()
+        return check.state(0)
+
+    def make(self, asked: m.CheckBegin) -> Check:
+        return Check(
+            asked,
             self.network.index,
             self.hosts[0].links,
             self.auditor,
@@ -58,8 +65,6 @@ class Hosts:
             self.storage.repair,
             2,
         )
-        await check.run()
-        return check.state(0)
 
     def holders(self, now: Inode) -> list[Host]:
         return [host for host in self.hosts if host.host in now.copies]
@@ -239,3 +244,36 @@ async def test_host_that_cannot_be_asked_is_told(network: Network) -> None:
     await lab.links.close()
     state = await hosts.check()
     assert [one.host for one in state.findings if one.kind == "unchecked"] == [LAB]
+    assert await hosts.auditor.audit([HUB, LAB]) == {LAB}
+
+
+async def test_one_check_goes_on_at_a_time_and_ends_when_nobody_asks(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = await started(network)
+    checks = Checks(hosts.make)
+    checks.receive(m.CheckBegin("one", b"/", False, True))
+    # The same again: its answer was lost.
+    checks.receive(m.CheckBegin("one", b"/", False, True))
+    with pytest.raises(UserError) as raised:
+        checks.receive(m.CheckBegin("two", b"/", False, True))
+    assert raised.value.errno == errno.EBUSY
+    with pytest.raises(UserError) as raised:
+        checks.receive(m.CheckLook("two", 0))
+    assert raised.value.errno == errno.ESRCH
+
+    def state(name: str) -> m.CheckState:
+        found = checks.receive(m.CheckLook(name, 0))
+        assert found is not None
+        return found
+
+    await eventually(lambda: state("one").over)
+    assert state("one").error == ""
+    checks.receive(m.CheckBegin("none", b"/none", False, True))
+    await eventually(lambda: state("none").over)
+    assert state("none").error == "/none: No such file or directory"
+    monkeypatch.setattr(checks_module, "CHECK_IDLE_S", 0.0)
+    checks.receive(m.CheckBegin("three", b"/", False, True))
+    await eventually(lambda: state("three").over)
+    assert "nobody asked" in state("three").error
+    checks.stop()
