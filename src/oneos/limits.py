@@ -175,6 +175,62 @@ hosts hold. Beyond it nothing is collected, and the log says so."""
 COLLECT_BATCH = 256
 """Chunks removed by one call: an SD card takes some milliseconds for each."""
 
+SCRUB_DAYS_DEFAULT = 7.0
+"""In so many days each chunk is read again and compared, as others do each week with disks that
+hold much: two disks that rot in one week at the same chunk are rare."""
+
+SCRUB_DAYS_MAX = 3650.0
+"""Beyond it a person means never, which is 0."""
+
+SCRUB_BYTES_PER_S_MAX = 16 * 1024 * 1024
+"""Reading again, also when much is due after a host was off: a sixth of what one hard disk reads,
+and 10 TB in a week. A host that holds more takes longer than its period."""
+
+SCRUB_SHARE = 0.1
+"""Of the disk's time, at most, that reading again may take: nine times as long as a chunk took to
+read, the disk is left alone. It counts where a disk is slow, as an SD card, or busy."""
+
+SCRUB_STEP_S = 60.0
+"""Between two looks what is due, and the most of a scrub's place that a crash loses."""
+
+SCRUB_STEP_S_MIN = 0.2
+"""The same for a period of seconds, as tests have it."""
+
+VERIFY_CHUNKS_PER_CALL = 16
+"""Chunks compared for one call of a check that a person waits for: 16 MiB, a second or two of a
+slow disk, so that progress shows and a lost call costs little."""
+
+DAMAGE_KNOWN_MAX = 100_000
+"""Damaged chunks known to be missing, 10 MB of names, so that their repair is counted."""
+
+LEFTOVER_AGE_S = 600.0
+"""After so long nobody writes any more what lies unfinished: a chunk takes a second."""
+
+AUDIT_INTERVAL_S = 3600.0
+"""Between two comparisons of what hosts hold with what the index says they do: 256 short calls a
+host and one look through the index, which an hour hides. What is found damaged causes one."""
+
+AUDIT_LOST_MAX = 10_000
+"""Files known to have no whole copy, with what is lacking; the others are counted again later."""
+
+CUT_AGAIN_TIMEOUT_S = 120.0
+"""For cutting a file anew whose chunks no host has any more: 16 GiB at 150 MB/s."""
+
+CHECK_FINDINGS_MAX = 10_000
+"""Lines of one `oneos fsck`; what is beyond is only counted."""
+
+CHECK_FINDINGS_PER_LOOK = 500
+"""Findings in one answer: some 100 KB."""
+
+CHECK_LAG_S = 1.0
+"""How long a check waits for a path to show on a host whose copy of the index follows."""
+
+CHECK_IDLE_S = 60.0
+"""A check that nobody has asked about for so long is given up: whoever began it has gone."""
+
+CHECK_POLL_S = 0.2
+"""Between two questions how far a check has come, as one person's eye follows it."""
+
 INDEX_POLL_S = 0.05
 """Between two looks whether the copy of the index has a record; a follower lags by milliseconds."""
 

@@ -36,6 +36,7 @@ VERBS = {
     "voters": "Show or change how many hosts carry the log.",
     "forget": "Strike a host that left or died off the list.",
     "collect": "Remove content that no file has any more, now.",
+    "fsck": "Check that all content is there and undamaged; repair what can be.",
     "manifest": "Show the Initialization Manifest.",
     "token": "Make a join token for one more host.",
 }

@@ -41,6 +41,12 @@ def command(socket_path: str, as_json: bool) -> None:
         # None: the Storage service, which counts them, did not answer.
         count = "unknown" if missing is None else missing
         click.echo(f"files with fewer copies than wanted: {count}")
+    if status.get("lost"):
+        click.echo(f"files without a whole copy: {status['lost']}; which ones: oneos fsck --quick")
+    for m in status["members"]:
+        if m.get("damaged"):
+            name = visible(m["name"])
+            click.echo(f"damaged chunks found on {name}: {m['damaged']}, repaired {m['repaired']}")
 
 
 def _print_members(members: list[dict[str, Any]]) -> None:

@@ -24,6 +24,7 @@ from oneos.limits import CHUNK_PUT_BYTES_MAX, CHUNK_TIMEOUT_S
 from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
 from oneos.storage.chunks import ChunkStore
+from oneos.storage.fill import ZERO_DIGEST, ZEROS
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +161,8 @@ class Copies:
         Raises:
             FileError: EIO when every holder answered without it, EHOSTUNREACH when one is away.
         """
+        if digest == ZERO_DIGEST:
+            return ZEROS
         away = []
         for name in holders:
             member = self._control.state.members.get(name)
@@ -181,7 +184,9 @@ class Copies:
                     return content
                 log.error("%s gave something else for chunk %s", name, digest.hex()[:12])
             except FileError as error:
-                log.error("%s cannot give chunk %s: %s", name, digest.hex()[:12], error)
+                # It may hold another part of the file only.
+                level = logging.INFO if error.errno == errno.ENOENT else logging.ERROR
+                log.log(level, "%s cannot give chunk %s: %s", name, digest.hex()[:12], error)
             except OneOSError as error:
                 log.warning("%s does not answer for a chunk: %s", name, error)
                 away.append(name)
@@ -214,9 +219,17 @@ class Copies:
 
     async def _on_pull(self, peer: Peer, message: m.ChunkPull) -> int:
         missing = self._chunks.missing(message.digests)
+        failure: FileError | None = None
         for digest in missing:
-            content = await self.fetch(digest, [message.source])
+            try:
+                content = await self.fetch(digest, [message.source, *message.others])
+            except FileError as error:
+                # The others may be had all the same.
+                failure = error
+                continue
             await asyncio.to_thread(self._chunks.put, content)
+        if failure is not None:
+            raise failure
         return len(missing)
 
 

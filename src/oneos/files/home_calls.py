@@ -47,6 +47,7 @@ class HomeCalls:
 
     def serve(self, routes: Routes) -> None:
         """Answer other hosts' `home.*`."""
+        routes.add("home.cut", self._on_cut, m.HomeFile, finish=True)
         routes.add("home.stat", self._on_stat, m.HomeFile)
         routes.add("home.time", self._on_time, m.HomeTime, finish=True)
         routes.add("home.yield", self._on_yield, m.HomeFile, finish=True)
@@ -81,6 +82,9 @@ class HomeCalls:
 
     async def _on_time(self, peer: Peer, request: m.HomeTime) -> bool:
         return await self._homes.changed(request.attr, request.mtime_ns)
+
+    async def _on_cut(self, peer: Peer, file: m.HomeFile) -> None:
+        await self._homes.cut_again(file.ino, file.home_epoch)
 
     async def _on_yield(self, peer: Peer, file: m.HomeFile) -> bool:
         return await self._homes.give_up(file.ino, file.home_epoch)

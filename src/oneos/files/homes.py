@@ -284,6 +284,11 @@ class Homes:
             held = await self._copies.spread(ino, digests, old, ahead, promise)
         return Stored(size, mtime_ns, chunks, tuple(held), tuple(held.values()))
 
+    async def cut_again(self, ino: int, home_epoch: int) -> None:
+        """Make the chunks of a file anew that is a real file here: they were damaged everywhere."""
+        if self._has_backing(ino, home_epoch):
+            await self._backing.cut(ino, force=True)
+
     # --- giving up ----------------------------------------------------------------------------
     async def give_up(self, ino: int, home_epoch: int) -> bool:
         """Let another host be home; False if somebody has the file open here.

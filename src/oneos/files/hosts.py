@@ -13,11 +13,18 @@ from oneos.state.control import ControlState
 
 
 class Runtimes:
-    """See the module. `load` gives a host's load as heard last, or None."""
+    """See the module. `load` gives a host's load as heard last, or None; `damaged` likewise how
+    many chunks it has found damaged and made good."""
 
-    def __init__(self, control: ControlLog, load: Callable[[str], float | None]) -> None:
+    def __init__(
+        self,
+        control: ControlLog,
+        load: Callable[[str], float | None],
+        damaged: Callable[[str], tuple[int, int] | None],
+    ) -> None:
         self._control = control
         self._load = load
+        self._damaged = damaged
 
     async def find(self, place: Parts, caller: Caller) -> Dir | File | Node | None:
         state = self._control.state
@@ -35,6 +42,8 @@ class Runtimes:
     def _texts(self, state: ControlState, member: t.Member) -> dict[str, str]:
         facts = member.facts
         load = self._load(member.name)
+        damage = self._damaged(member.name)
+        damaged, repaired = ("", "") if damage is None else map(str, damage)
         agents = [
             p.pid
             for p in state.processes.values()
@@ -45,9 +54,11 @@ class Runtimes:
             "address": f"{facts.address}:{facts.port}",
             "agents": "\n".join(map(str, sorted(agents))),
             "cores": str(facts.cores),
+            "damaged": damaged,
             "devices": "\n".join(d.name for d in facts.devices),
             "load": "" if load is None else f"{load:.2f}",
             "memory": str(facts.memory_bytes),
+            "repaired": repaired,
             "services": "\n".join(services),
             "state": member.state,
             "tags": "\n".join(facts.tags),

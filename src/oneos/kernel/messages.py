@@ -109,12 +109,83 @@ class Collected(Struct, frozen=True, array_like=True):
     error: str = ""
 
 
-StorageMessage = Targets | Health | CollectNow
+class Audit(Struct, frozen=True, tag="audit"):
+    """A host has put chunks aside as damaged: compare what it holds with the index, soon."""
+
+    host: str
+
+
+class Lost(Struct, frozen=True, tag="lost"):
+    """How many files have, as far as is known, no whole copy on any live host."""
+
+
+class CheckBegin(Struct, frozen=True, tag="check-begin"):
+    """Begin a check (`kernel.check`) under a name the asker chose; one goes on at a time.
+
+    path: of a file or directory, `/` for everything. repair: do what can be done. quick: only
+    compare lists, and read no chunk.
+    """
+
+    name: str
+    path: bytes
+    repair: bool
+    quick: bool
+
+
+class CheckLook(Struct, frozen=True, tag="check-look"):
+    """How far that check is; answers CheckState, without its first `after` findings."""
+
+    name: str
+    after: int
+
+
+class CheckEnd(Struct, frozen=True, tag="check-end"):
+    """Give that check up, if it still goes on."""
+
+    name: str
+
+
+class Finding(Struct, frozen=True):
+    """One thing a check found.
+
+    kind: "lost", "away", "few", "damaged", "lacking", "nameless" (a name without a file),
+    "unused", "leftover" or "unchecked". state: "left", "repaired", or "note" for what is no fault.
+    """
+
+    kind: str
+    state: str
+    text: str
+    path: bytes = b""
+    host: str = ""
+
+
+class CheckState(Struct, frozen=True):
+    """How far a check is, and what it found.
+
+    findings: some of those asked for; `found` is how many there are, without those `beyond` the
+    bound, which are only counted. error: why it ended before its end.
+    """
+
+    step: str
+    done: int
+    total: int
+    over: bool
+    findings: list[Finding]
+    found: int = 0
+    files: int = 0
+    chunks: int = 0
+    left: int = 0
+    repaired: int = 0
+    beyond: int = 0
+    error: str = ""
+
+
+StorageMessage = Targets | Health | CollectNow | Audit | Lost | CheckBegin | CheckLook | CheckEnd
 
 
 # --- between Runtimes: home.* ---------------------------------------------------------------
 class HomeFile(Struct, frozen=True, array_like=True):
-    """home.stat, home.yield: a file at its home, fenced by the home's epoch."""
+    """home.stat, home.yield, home.cut: a file at its home, fenced by the home's epoch."""
 
     ino: int
     home_epoch: int
@@ -215,10 +286,17 @@ class ChunkPut(Struct, frozen=True, array_like=True):
 
 
 class ChunkPull(Struct, frozen=True, array_like=True):
-    """chunk.pull: fetch these from another host, for repair."""
+    """chunk.pull: fetch these from another host, for repair; what it has not, from those after."""
 
     digests: list[bytes]
     source: str
+    others: list[str] = []
+
+
+class ChunkLeftovers(Struct, frozen=True, array_like=True):
+    """chunk.leftovers: how many there are, and bytes (`ChunkStore.leftovers`)."""
+
+    remove: bool
 
 
 class CollectList(Struct, frozen=True, array_like=True):

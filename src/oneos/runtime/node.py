@@ -33,6 +33,7 @@ from oneos.files.meetings import Meetings
 from oneos.files.names import Names
 from oneos.files.proc import Proc
 from oneos.files.regular import RegularFiles
+from oneos.files.scrubber import Scrubber
 from oneos.files.topics import TopicFiles
 from oneos.files.tree import Tree
 from oneos.ids import Incarnation
@@ -126,6 +127,13 @@ class Node:
         self.beats = Beats(self.host, self.control, self.links, config.core)
         self.chunks = ChunkStore(os.fspath(directory / "chunks"))
         self.backing = BackingStore(os.fspath(directory / "open"), self.chunks)
+        self.scrubber = Scrubber(
+            self.chunks,
+            os.fspath(directory / "scrub.json"),
+            config.scrub_days,
+            lambda: self.services.ask("storage", m.Audit(self.host), None),
+        )
+        self.beats.damage = lambda: self.scrubber.damage
         self.copies = Copies(self.host, self.chunks, self.control, self.links, config.copies)
         socket_path = directory / "run" / "local.sock"
         self.namespace = NameSpace(
@@ -174,6 +182,7 @@ class Node:
             self.name_server,
             self.recalls,
             self.remote,
+            self.scrubber,
             self.terminals,
             self.voters,
         ):
@@ -194,7 +203,7 @@ class Node:
                 b"proc": Proc(
                     self.control, self.descendants, lambda *a: self.remote.open_descriptor(*a)
                 ),
-                b"runtime": Runtimes(self.control, self.beats.load),
+                b"runtime": Runtimes(self.control, self.beats.load, self.beats.damaged),
                 b"topic": TopicFiles(lambda: self.attached.topics, self._topic_names),
             },
         )
@@ -343,6 +352,8 @@ class Node:
         self._closers.append(self.supervisor.close)
         self._closers.append(self.homes.settle)
         await self.placed.place()
+        self.scrubber.start()
+        self._closers.append(self.scrubber.close)
         log.info("%s is up as incarnation %d", self.host, self.incarnation)
 
     # --- following the control log --------------------------------------------------------------

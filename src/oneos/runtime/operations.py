@@ -24,6 +24,7 @@ from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.files.virtual import FACTS_SINCE
 from oneos.ids import HostName, Ino
+from oneos.kernel import messages as m
 from oneos.limits import CLIENT_HANDLES_MAX, LOOKS_MAX, NAME_BYTES_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
@@ -152,7 +153,7 @@ class Operations:
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
-        client += " collect"
+        client += " collect fsck fsck_look fsck_end"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -629,6 +630,15 @@ class Operations:
 
     async def _op_collect(self, who: Who) -> list[dict[str, Any]]:
         return await self._system.collect()
+
+    async def _op_fsck(self, who: Who, name: str, path: bytes, repair: bool, quick: bool) -> None:
+        await self._system.check(m.CheckBegin(name, path, repair, quick))
+
+    async def _op_fsck_look(self, who: Who, name: str, after: int) -> dict[str, Any] | None:
+        return await self._system.check(m.CheckLook(name, after))
+
+    async def _op_fsck_end(self, who: Who, name: str) -> None:
+        await self._system.check(m.CheckEnd(name))
 
     async def _op_environments(self, who: Who) -> list[dict[str, Any]]:
         return self._agents.environments.list()

@@ -100,7 +100,13 @@ class Placed:
         if placed.service == "filesystem":
             return lambda: FileSystem(address, index, control, self._recall)
         return lambda: Storage(
-            address, control, index, node.links, node.names.ask, node.config.copies
+            address,
+            control,
+            index,
+            node.links,
+            node.names.ask,
+            node.names.numbered,
+            node.config.copies,
         )
 
     async def _recall(self, host: HostName, recall: m.Recall) -> None:

@@ -169,6 +169,10 @@ class Names:
         """The inode with this number. Raises FileError(ESTALE) when there is none."""
         return names_files.inode_of(self._store, ino)
 
+    def entries(self, directory: Ino) -> Sequence[Entry]:
+        """The names in a directory, sorted; none where it is no directory."""
+        return self._store.entries(directory)
+
     def list(self, path: bytes) -> Sequence[Entry]:
         """The names in a directory, sorted. Raises FileError as opendir(3)."""
         inode = self.lookup(path)

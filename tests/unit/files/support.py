@@ -13,6 +13,7 @@ from oneos.files.homes import Homes
 from oneos.files.meetings import Meetings
 from oneos.files.names import Names
 from oneos.files.regular import RegularFiles
+from oneos.files.scrubber import Scrubber
 from oneos.ids import HostName, Incarnation, ServiceName
 from oneos.kernel import filesystem as fs
 from oneos.kernel import messages as m
@@ -35,6 +36,10 @@ ROOT = Caller()
 async def no_name_space() -> str:
     """Where programs meet on a host that has none: nowhere inside."""
     return ""
+
+
+async def no_report() -> None:
+    """What is damaged here is looked for by the test."""
 
 
 class Nobody:
@@ -81,6 +86,7 @@ class Host:
         self.calls.serve(self.routes)
         self.copies.serve(self.routes)
         Collected(self.chunks).serve(self.routes)
+        Scrubber(self.chunks, str(directory / "scrub.json"), 0, no_report).serve(self.routes)
         services.serve(self.routes, "filesystem", fs.FileSystemMessage, self.agents.get)
 
     async def recall(self, host: HostName, recall: m.Recall) -> None:

@@ -39,7 +39,7 @@ class Bench:
             {
                 b"dev": DeviceFiles(control, self._device),
                 b"proc": Proc(control, self, self._descriptor),
-                b"runtime": Runtimes(control, {"hub": 0.5}.get),
+                b"runtime": Runtimes(control, {"hub": 0.5}.get, {"hub": (3, 2)}.get),
             },
         )
 
@@ -225,6 +225,8 @@ async def test_runtime_shows_what_a_host_is(
     await arrive_with(bench, network, LAB)
     assert await bench.text(b"/runtime/lab/tags") == "strong\n"
     assert await bench.text(b"/runtime/lab/load") == "\n"
+    texts = [await bench.text(b"/runtime/" + x) for x in (b"hub/damaged", b"hub/repaired")]
+    assert [*texts, await bench.text(b"/runtime/lab/damaged")] == ["3\n", "2\n", "\n"]
     assert await failure(bench.tree.stat(b"/runtime/nobody/cores", ROOT)) == "ENOENT"
 
 
