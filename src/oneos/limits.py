@@ -745,7 +745,12 @@ LOCK_WAITS_MAX = 256
 
 LOCK_KICK_S = 0.005
 """Between two signals to a thread that is to wait no longer: one that comes just before it begins
-to wait is lost."""
+to wait is lost. Also between two looks for a lock whose owner is about to end."""
+
+LOCK_CLOSING_S = 0.5
+"""From a close in a name space until the kernel has told that it was an open file's last: it does
+so behind close(2)'s back. Whoever would get EAGAIN meanwhile looks again; a millisecond mostly, and
+as long as this where another descriptor of the file is left."""
 
 LOCK_EARLY_MAX = 256
 """Waits that were called back before they were asked for: the two come by different connections."""

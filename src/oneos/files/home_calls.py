@@ -60,6 +60,7 @@ class HomeCalls:
         routes.add("home.lock", self._on_lock, m.HomeLock)
         routes.add("home.locked", self._on_locked, m.HomeLock)
         routes.add("home.unlock", self._on_unlock, m.HomeUnlock, finish=True)
+        routes.add("home.closing", self._on_closing, m.HomeUnlock)
         routes.add("home.call_back", self._on_call_back, m.HomeCallBack, finish=True)
 
     async def drop(self, owner: HostName, before: int | None = None) -> None:
@@ -180,6 +181,9 @@ class HomeCalls:
 
     async def _on_unlock(self, peer: Peer, asked: m.HomeUnlock) -> None:
         await self._homes.locks.release(self._handle(peer, asked.handle), asked.owner)
+
+    async def _on_closing(self, peer: Peer, asked: m.HomeUnlock) -> None:
+        self._homes.locks.closing(self._handle(peer, asked.handle), asked.owner)
 
     async def _on_call_back(self, peer: Peer, asked: m.HomeCallBack) -> None:
         assert peer.host is not None

@@ -18,7 +18,13 @@ from dataclasses import dataclass, field, replace
 from oneos.errors import FileError
 from oneos.files.home import HomeHandle
 from oneos.ids import HostName
-from oneos.limits import LOCK_OWNERS_MAX, LOCK_RANGES_MAX, LOCK_WAITS_MAX
+from oneos.limits import (
+    LOCK_CLOSING_S,
+    LOCK_KICK_S,
+    LOCK_OWNERS_MAX,
+    LOCK_RANGES_MAX,
+    LOCK_WAITS_MAX,
+)
 from oneos.storage.file_locks import READ, UNLOCK, FileLock, Found, Range, Wait
 
 Who = tuple[HostName, str]
@@ -27,13 +33,16 @@ Who = tuple[HostName, str]
 
 @dataclass(slots=True, eq=False)
 class _Owner:
-    """`through`: the openings that it locked through; `sets`: since its ranges were counted."""
+    """`through`: the openings that it locked through; `sets`: since its ranges were counted;
+    `closing_until`: the loop's time until which it may be about to end.
+    """
 
     lock: FileLock
     pid: int
     through: set[int] = field(default_factory=set)
     waits: dict[int, tuple[Wait, Range]] = field(default_factory=dict)
     sets: int = 0
+    closing_until: float = 0.0
     over: bool = False
 
 
@@ -84,9 +93,34 @@ class HomeLocks:
         try:
             found.lock.set(what)
         except BlockingIOError:
-            if not number:
+            if number:
+                await self._wait(ino, who, found, what, number)
+            elif not await self._set_after_closing(ino, found, what):
                 raise
-            await self._wait(ino, who, found, what, number)
+
+    def closing(self, handle: HomeHandle, owner: str) -> None:
+        """Somebody closes a descriptor of an opening that owns locks: if it was the last one, the
+        owner is released in a moment, while close(2) has returned by then.
+        """
+        found = self._files.get(handle.home.inode.ino, {}).get((handle.owner, owner))
+        if found is not None:
+            found.closing_until = asyncio.get_running_loop().time() + LOCK_CLOSING_S
+
+    async def _set_after_closing(self, ino: int, owner: _Owner, what: Range) -> bool:
+        """Lock what is held by an owner that is about to end, as soon as it does; False: it does
+        not, or nobody is."""
+        clock = asyncio.get_running_loop().time
+        while not owner.over:
+            others = self._files.get(ino, {}).values()
+            if not any(x.closing_until > clock() for x in others if x is not owner):
+                return False
+            await asyncio.sleep(LOCK_KICK_S)
+            try:
+                owner.lock.set(what)
+                return True
+            except BlockingIOError:
+                continue
+        return False
 
     def _count(self, owner: _Owner) -> None:
         """Each request adds two ranges at most."""

@@ -86,6 +86,9 @@ class LocalFile(Plain):
     async def unlock(self, owner: str) -> None:
         await self._homes.locks.release(self._open, owner)
 
+    async def closing(self, owner: str) -> None:
+        self._homes.locks.closing(self._open, owner)
+
     async def call_back(self, number: int) -> None:
         await self._homes.locks.call_back(self._homes.host, number)
 
@@ -182,6 +185,9 @@ class RemoteFile(Plain):
 
     async def unlock(self, owner: str) -> None:
         await self._call("home.unlock", m.HomeUnlock(self._handle.handle, owner), None)
+
+    async def closing(self, owner: str) -> None:
+        await self._call("home.closing", m.HomeUnlock(self._handle.handle, owner), None)
 
     async def call_back(self, number: int) -> None:
         self._called_back.add(number)

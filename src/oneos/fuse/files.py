@@ -118,12 +118,11 @@ class Files:
     # --- closing --------------------------------------------------------------------------------
     def flush(self, node_id: int, body: memoryview) -> bytes:
         number, owner = struct.unpack_from("<Q8xQ", body)
-        node, file = self._openings.get(number)
         try:
-            file.flush()
+            self._openings.file(number).flush()
         finally:
             # After it: whoever locks next sees what was written.
-            self._locks.flushed(node.ino, owner, file.handle or 0)
+            self._locks.flushed(number, owner)
         return b""
 
     def fsync(self, node_id: int, body: memoryview) -> bytes:

@@ -3,8 +3,9 @@
 The kernel names owners by numbers: a process's for fcntl(2), an open file's for flock(2) and for
 open file description locks. It tells of a close that ends a process's locks by FLUSH, and of an
 open file's end by RELEASE, for which close(2) does not wait: so a lock that is asked for after it
-waits until it is done. Openings for reading have no FLUSH, which would cost each of them a request;
-whose process locks by one is watched instead, and from then on the file's openings have it.
+waits until it is done, and its home is told of the FLUSH before. Openings for reading have no
+FLUSH, which would cost each of them a request; whose process locks by one is watched instead, and
+from then on the file's openings have it.
 
 One that waits has a thread and a connection of its own, and is called back by the kernel's
 INTERRUPT. Owners are noted before they lock, so that a successor of this process can free them.
@@ -208,10 +209,23 @@ class Locks:
         if ino in self._locked:
             file.flags &= ~wire.FOPEN_NOFLUSH
 
-    def flushed(self, ino: int, owner: int, handle: int) -> None:
-        """A process closes a descriptor of a file: all its locks there are over."""
-        if (ino, owner) in self._owners:
-            self._unlock((ino, owner), handle)
+    def flushed(self, number: int, owner: int) -> None:
+        """A process closes a descriptor of a file: all its locks there are over, and those of the
+        open file if that was its last."""
+        if not self._owners:
+            return
+        node, file = self._openings.get(number)
+        key, handle = (node.ino, owner), file.handle or 0
+        with self._lock:
+            known = key in self._owners
+            keys = [x for x, user in self._owners.items() if number in user.numbers and x != key]
+        if known:
+            self._unlock(key, handle)
+        for ino, other in keys:
+            try:
+                self._client().call("closing", handle, other, ino)
+            except OneOSError:
+                pass  # Its home has gone, and the locks with it.
 
     def leaving(self, number: int) -> bool:
         """Whether somebody has locked through an opening that is about to end. Then `left` follows,

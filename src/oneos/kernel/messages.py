@@ -180,7 +180,7 @@ class HomeLock(Struct, frozen=True, array_like=True):
 
 
 class HomeUnlock(Struct, frozen=True, array_like=True):
-    """home.unlock: an owner gives up all its locks of a file"""
+    """home.unlock, home.closing: an owner gives up all its locks of a file, or may do so soon"""
 
     handle: int
     owner: str

@@ -38,6 +38,7 @@ class Lockable(Protocol):
     async def lock(self, owner: str, pid: int, what: Range, number: int) -> None: ...
     async def locked(self, owner: str, what: Range) -> m.HomeLocked | None: ...
     async def unlock(self, owner: str) -> None: ...
+    async def closing(self, owner: str) -> None: ...
     async def call_back(self, number: int) -> None: ...
 
 
@@ -194,6 +195,10 @@ class Fact:
             os.close(self.memory)
             self.memory = -1
             self._facts.files.pop(self._ino, None)
+
+    async def closing(self, owner: str) -> None:
+        if self.memory >= 0:
+            self._facts.locks.closing(self._handle, owner)
 
     async def call_back(self, number: int) -> None:
         await self._facts.locks.call_back(self._facts.host, number)

@@ -161,7 +161,7 @@ class Operations:
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
-        client += " collect"
+        client += " collect closing"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -576,6 +576,10 @@ class Operations:
     async def _op_unlock(self, who: Who, number: int, owner: int = 0, ino: int = 0) -> None:
         file, name = self._lock_owner(who, number, "posix", owner, ino)
         await file.unlock(name)
+
+    async def _op_closing(self, who: Who, number: int, owner: int, ino: int) -> None:
+        file, name = self._lock_owner(who, number, "open", owner, ino)
+        await file.closing(name)
 
     async def _op_holder(
         self, who: Who, number: int, type_: int, first: int, last: int, os_pid: int

@@ -195,7 +195,7 @@ class Locks:
         kind, whence, start, count, pid = RECORD.unpack_from(result)
         if kind == fcntl.F_UNLCK:
             return result
-        named = self.family.named(pid)
+        named = self.family.named(pid) if pid > 0 else pid
         if named == pid and handle.h:
             last = start + count - 1 if count else LAST
             named = self.channel.call("holder", handle.h, kind, start, last, pid)
