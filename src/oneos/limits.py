@@ -740,6 +740,10 @@ LOCK_RANGES_MAX = 4096
 """Ranges that one such owner may have locked of one file, in the kernel's memory: SQLite has four,
 a program that locks record by record as many as it changes at a time. ENOLCK beyond that."""
 
+LOCK_DIRECT_MAX = 512
+"""Locks and unlocks that a file process does by itself before it asks the Runtime for one, which
+counts the ranges."""
+
 LOCK_WAITS_MAX = 256
 """Those that wait for a lock at one home, or of one host: each is a thread. ENOLCK beyond that."""
 

@@ -116,6 +116,12 @@ def kinds(cluster: Cluster, start: Start, path: str) -> list[Locker]:
     return [start(host, interpreter, path) for host, interpreter in hosts]
 
 
+def first_of(programs: list[Locker]) -> Locker:
+    """The one that says something first."""
+    found = wait_until(lambda: [x for x in programs if not x.is_quiet()], LONG_S, "a lock")
+    return found[0]
+
+
 @pytest.mark.parametrize("how", ["lockf", "flock"])
 def test_each_kind_of_program_sees_the_locks_of_every_other(
     pair: Cluster, start: Start, how: str
@@ -183,9 +189,7 @@ def test_a_killed_program_holds_nothing_and_waits_for_nothing(
         holder.send(signal.SIGKILL)
         left = list(others)
         while left:
-            got = wait_until(
-                lambda: next((x for x in left if not x.is_quiet()), None), LONG_S, "a lock"
-            )
+            got = first_of(left)
             assert got.line() == "ok"
             assert got.do(f"{how} UN") == "ok"
             left.remove(got)

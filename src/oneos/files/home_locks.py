@@ -20,6 +20,7 @@ from oneos.files.home import HomeHandle
 from oneos.ids import HostName
 from oneos.limits import (
     LOCK_CLOSING_S,
+    LOCK_DIRECT_MAX,
     LOCK_KICK_S,
     LOCK_OWNERS_MAX,
     LOCK_RANGES_MAX,
@@ -34,7 +35,8 @@ Who = tuple[HostName, str]
 @dataclass(slots=True, eq=False)
 class _Owner:
     """`through`: the openings that it locked through; `sets`: since its ranges were counted;
-    `closing_until`: the loop's time until which it may be about to end.
+    `closing_until`: the loop's time until which it may be about to end; `handed`: somebody else
+    locks by its descriptor too.
     """
 
     lock: FileLock
@@ -43,6 +45,7 @@ class _Owner:
     waits: dict[int, tuple[Wait, Range]] = field(default_factory=dict)
     sets: int = 0
     closing_until: float = 0.0
+    handed: bool = False
     over: bool = False
 
 
@@ -98,6 +101,16 @@ class HomeLocks:
             elif not await self._set_after_closing(ino, found, what):
                 raise
 
+    def hand(self, handle: HomeHandle, owner: str) -> int:
+        """A descriptor by which another process of this host may lock for an owner, -1: there is
+        none. It comes here at least once in LOCK_DIRECT_MAX times.
+        """
+        found = self._files.get(handle.home.inode.ino, {}).get((handle.owner, owner))
+        if found is None:
+            return -1
+        found.handed = True
+        return os.dup(found.lock.fd)
+
     def closing(self, handle: HomeHandle, owner: str) -> None:
         """Somebody closes a descriptor of an opening that owns locks: if it was the last one, the
         owner is released in a moment, while close(2) has returned by then.
@@ -124,7 +137,7 @@ class HomeLocks:
 
     def _count(self, owner: _Owner) -> None:
         """Each request adds two ranges at most."""
-        owner.sets += 1
+        owner.sets += LOCK_DIRECT_MAX if owner.handed else 1
         if owner.sets * 2 > LOCK_RANGES_MAX:
             held = len(owner.lock.held())
             if held >= LOCK_RANGES_MAX - 2:

@@ -75,6 +75,10 @@ class LocalFile(Plain):
     async def lock(self, owner: str, pid: int, what: Range, number: int) -> None:
         await self._homes.locks.lock(self._open, owner, pid, what, number)
 
+    def hand(self, owner: str) -> int:
+        """See `HomeLocks.hand`; the descriptor is the caller's."""
+        return self._homes.locks.hand(self._open, owner)
+
     async def locked(self, owner: str, what: Range) -> m.HomeLocked | None:
         found = self._homes.locks.test(self._open, owner, what)
         return m.HomeLocked(found.type, found.first, found.last, found.pid) if found else None

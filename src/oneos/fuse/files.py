@@ -116,6 +116,13 @@ class Files:
         return self._openings.enter(node, file)
 
     # --- closing --------------------------------------------------------------------------------
+    def flush_nothing(self, node_id: int, body: memoryview) -> bytes | None:
+        """`flush` where there is nothing to do; None: there may be."""
+        number, owner = struct.unpack_from("<Q8xQ", body)
+        if self._openings.file(number).writing or self._locks.concerned(number, owner):
+            return None
+        return b""
+
     def flush(self, node_id: int, body: memoryview) -> bytes:
         number, owner = struct.unpack_from("<Q8xQ", body)
         try:

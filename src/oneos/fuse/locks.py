@@ -7,8 +7,10 @@ waits until it is done, and its home is told of the FLUSH before. Openings for r
 FLUSH, which would cost each of them a request; whose process locks by one is watched instead, and
 from then on the file's openings have it.
 
-One that waits has a thread and a connection of its own, and is called back by the kernel's
-INTERRUPT. Owners are noted before they lock, so that a successor of this process can free them.
+For a file at home here the Runtime hands over the descriptor that stands for an owner; by it what
+need not wait is locked without asking anybody. One that waits has a thread and a connection of its
+own, and is called back by the kernel's INTERRUPT. Owners are noted before they lock, so that a
+successor of this process can free them.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import fcntl
 import os
 import queue
 import select
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -28,7 +31,7 @@ from oneos.fuse import succession, wire
 from oneos.fuse.journal import Journal
 from oneos.fuse.opened import LostFile, OpenFile
 from oneos.fuse.openings import Openings
-from oneos.limits import FUSE_EARLY_MAX, FUSE_LOCKED_MAX, LOCK_WAITS_MAX
+from oneos.limits import FUSE_EARLY_MAX, FUSE_LOCKED_MAX, LOCK_DIRECT_MAX, LOCK_WAITS_MAX
 from oneos.local.client import Client
 
 Key = tuple[int, int]
@@ -37,10 +40,13 @@ Key = tuple[int, int]
 
 @dataclass(slots=True)
 class _Owner:
-    """Who has locked a file: through which openings, and as which process in the network."""
+    """Who has locked a file: which process, through which openings; and the descriptor that stands
+    for it here, where there is one, with how often that was used since the Runtime was asked."""
 
     pid: int
     numbers: set[int] = field(default_factory=set)
+    fd: int = -1
+    uses: int = 0
 
 
 class Locks:
@@ -69,6 +75,7 @@ class Locks:
         self._journal = journal
         self._lock = threading.Condition()
         self._owners: dict[Key, _Owner] = {}
+        self._through: dict[int, set[Key]] = {}
         self._leaving: dict[int, set[int]] = {}
         self._locked: OrderedDict[int, None] = OrderedDict()
         self._waiting: dict[int, Key] = {}
@@ -81,6 +88,8 @@ class Locks:
         """Know who has locked what by a predecessor."""
         for key, (pid, numbers) in owners.items():
             self._owners[key] = _Owner(pid, set(numbers))
+            for number in numbers:
+                self._through.setdefault(number, set()).add(key)
             self._locked[key[0]] = None
             self._ends.watch(pid, key)
 
@@ -94,6 +103,28 @@ class Locks:
             return wire.LK_OUT.pack(0, 0, fcntl.F_UNLCK, 0)
         kind, first, last, pid = found
         return wire.LK_OUT.pack(first, last, kind, self._kernel_pid(pid))
+
+    def set_direct(self, node_id: int, body: memoryview) -> bytes | None:
+        """SETLK or SETLKW by the owner's descriptor; None: the Runtime must be asked."""
+        number, owner, first, last, kind, _, flags = wire.LK_IN.unpack_from(body)
+        ino = self._openings.get(number)[0].ino
+        with self._lock:
+            entry = self._owners.get((ino, owner))
+            if entry is None or entry.fd < 0 or number not in entry.numbers or ino in self._leaving:
+                return None
+            entry.uses += 1
+            if entry.uses >= LOCK_DIRECT_MAX:
+                return None
+            try:
+                if flags & wire.LK_FLOCK:
+                    fcntl.flock(entry.fd, _OPERATIONS[kind] | fcntl.LOCK_NB)
+                else:
+                    count = 0 if last == _LAST else last - first + 1
+                    record = _RECORD.pack(kind, os.SEEK_SET, first, count, 0)
+                    fcntl.fcntl(entry.fd, fcntl.F_OFD_SETLK, record)
+            except OSError:
+                return None
+        return b""
 
     def setlk(self, node_id: int, body: memoryview) -> bytes:
         number, owner, *what, pid, flags = wire.LK_IN.unpack_from(body)
@@ -137,7 +168,16 @@ class Locks:
             entry = self._owners.get(key)
         if entry is None or number not in entry.numbers:
             self._note(key, number, pid, flags)
-        self._client().call("lock", *self._request(number, owner, what, pid, flags, 0))
+        fds = self._client().take("lock", *self._request(number, owner, what, pid, flags, 0), True)
+        with self._lock:
+            entry = self._owners.get(key)
+            if entry is not None:
+                entry.uses = 0
+            for fd in fds:
+                if entry is None or entry.fd >= 0:
+                    os.close(fd)
+                else:
+                    entry.fd = fd
 
     def _note(self, key: Key, number: int, pid: int, flags: int) -> None:
         ino, _ = key
@@ -145,6 +185,7 @@ class Locks:
         with self._lock:
             entry = self._owners.setdefault(key, _Owner(pid))
             entry.numbers.add(number)
+            self._through.setdefault(number, set()).add(key)
             self._locked[ino] = None
             self._locked.move_to_end(ino)
             if len(self._locked) > FUSE_LOCKED_MAX:
@@ -212,28 +253,35 @@ class Locks:
     def flushed(self, number: int, owner: int) -> None:
         """A process closes a descriptor of a file: all its locks there are over, and those of the
         open file if that was its last."""
-        if not self._owners:
+        if not self.concerned(number, owner):
             return
         node, file = self._openings.get(number)
         key, handle = (node.ino, owner), file.handle or 0
         with self._lock:
             known = key in self._owners
-            keys = [x for x, user in self._owners.items() if number in user.numbers and x != key]
+            others = self._through.get(number, set()) - {key}
         if known:
             self._unlock(key, handle)
-        for ino, other in keys:
+        for ino, other in others:
             try:
                 self._client().call("closing", handle, other, ino)
             except OneOSError:
                 pass  # Its home has gone, and the locks with it.
 
+    def concerned(self, number: int, owner: int) -> bool:
+        """Whether a FLUSH ends locks, or may."""
+        with self._lock:
+            return number in self._through or (
+                bool(self._owners) and (self._openings.get(number)[0].ino, owner) in self._owners
+            )
+
     def leaving(self, number: int) -> bool:
         """Whether somebody has locked through an opening that is about to end. Then `left` follows,
         and until then nobody locks its file. To be called in the order of the kernel's requests.
         """
+        if number not in self._through:
+            return False
         with self._lock:
-            if not any(number in owner.numbers for owner in self._owners.values()):
-                return False
             ino = self._openings.get(number)[0].ino
             self._leaving.setdefault(ino, set()).add(number)
             return True
@@ -241,7 +289,7 @@ class Locks:
     def left(self, ino: int, number: int, handle: int) -> None:
         """An opening ends: so do the locks of whoever has locked through it."""
         with self._lock:
-            keys = [key for key, owner in self._owners.items() if number in owner.numbers]
+            keys = list(self._through.get(number, ()))
         for key in keys:
             self._unlock(key, handle)
         with self._lock:
@@ -263,8 +311,16 @@ class Locks:
 
     def _forget(self, key: Key) -> None:
         with self._lock:
-            if self._owners.pop(key, None) is None:
+            entry = self._owners.pop(key, None)
+            if entry is None:
                 return
+            if entry.fd >= 0:
+                os.close(entry.fd)
+            for number in entry.numbers:
+                keys = self._through.get(number, set())
+                keys.discard(key)
+                if not keys:
+                    self._through.pop(number, None)
         self._ends.forget(key)
         self._journal.note(succession.UNLOCKED, *key)
         self._journal.commit()
@@ -343,6 +399,17 @@ class _Ends:
                 keys = [key for pid in over for key in self._drop(pid)]
             for key in keys:
                 self._ended(client, key)
+
+
+_LAST = (1 << 63) - 1
+_RECORD = struct.Struct("@hhqqi4x")
+"""The last byte that a range can have; and struct flock."""
+
+_OPERATIONS = {
+    fcntl.F_RDLCK: fcntl.LOCK_SH,
+    fcntl.F_WRLCK: fcntl.LOCK_EX,
+    fcntl.F_UNLCK: fcntl.LOCK_UN,
+}
 
 
 def _kind(flags: int) -> str:

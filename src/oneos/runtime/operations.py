@@ -550,13 +550,16 @@ class Operations:
         owner: int = 0,
         pid: int = 0,
         ino: int = 0,
-    ) -> None:
+        hand: bool = False,
+    ) -> Any:
         file, name = self._lock_owner(who, number, kind, owner, ino)
         if isinstance(who.owner, Agent) and isinstance(file, RemoteFile):
             pid = who.owner.start.pid
             self.locking.noted(who.owner, file, kind)
         waiting = (self._waits(who), wait) if wait else None
         await self.locking.lock(file, name, pid, range_of(kind, type_, first, last), waiting)
+        fd = file.hand(name) if hand and isinstance(file, LocalFile) else -1
+        return Answer(None, [fd]) if fd >= 0 else None
 
     async def _op_locked(
         self,

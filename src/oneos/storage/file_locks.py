@@ -122,7 +122,12 @@ class FileLock:
 
     def close(self) -> None:
         """Give up all it holds. Nobody waits by it any more."""
-        os.close(self.fd)
+        try:
+            # Whoever has a copy of the descriptor holds nothing by it either.
+            self.set(Range("posix", UNLOCK))
+            self.set(Range("flock", UNLOCK))
+        finally:
+            os.close(self.fd)
 
 
 class Wait:
