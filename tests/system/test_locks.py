@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -323,3 +324,156 @@ def test_locks_of_a_dead_host_are_free_and_those_at_a_dead_home_are_lost(
     assert [x.line() for x in waiters] == ["ok"] * 2
     assert [x.line() for x in lost] == ["EIO"] * 2
     assert keeper.do("lockf EX NB") == "EAGAIN"
+
+
+RULES = """\
+import errno, fcntl, os, signal, struct, sys
+# Prints what locks do, in the words that every system should have for it.
+path = sys.argv[1]
+READ, WRITE, NONE = fcntl.F_RDLCK, fcntl.F_WRLCK, fcntl.F_UNLCK
+
+def attempt(act, *arguments):
+    try:
+        act(*arguments)
+        return "ok"
+    except OSError as error:
+        # Both are right for one that is taken.
+        return errno.errorcode[error.errno].replace("EACCES", "EAGAIN")
+
+def child(act):
+    \"\"\"What `act` gives in a process of its own.\"\"\"
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.write(writing, str(act()).encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    return said
+
+def record(file, command, kind, start=0, count=0, whence=0):
+    asked = struct.pack("@hhqqi4x", kind, whence, start, count, 0)
+    return struct.unpack("@hhqqi4x", fcntl.fcntl(file, command, asked))
+
+def seen(kind=WRITE, start=0, count=0):
+    \"\"\"What stands in the way of a process that has nothing.\"\"\"
+    def look():
+        with open(path, "r+b") as file:
+            found = record(file, fcntl.F_GETLK, kind, start, count)
+        return found[:1] if found[0] == NONE else (found[0], *found[2:4])
+    return child(look)
+
+def taken(how):
+    \"\"\"What another process gets.\"\"\"
+    def take():
+        with open(path, "r+b") as file:
+            return attempt(how, file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return child(take)
+
+file = open(path, "r+b")
+setlk = lambda kind, *where: attempt(record, file, fcntl.F_SETLK, kind, *where)
+print("ranges", setlk(WRITE, 0, 10), setlk(READ, 20, 10), seen(), seen(READ, 10), seen(WRITE, 10))
+print("split", setlk(NONE, 3, 2), seen(), seen(WRITE, 4), seen(WRITE, 3, 2))
+print("changed", setlk(READ, 0, 2), setlk(WRITE, 22, 2), seen(), seen(READ), seen(READ, 10))
+print("all", setlk(NONE), seen())
+file.seek(4)
+print("from here", setlk(WRITE, 1, 3, os.SEEK_CUR), seen(), setlk(NONE))
+print("from the end", setlk(WRITE, -2, 0, os.SEEK_END), seen(), setlk(NONE))
+print("backwards", setlk(WRITE, 6, -2), seen(), setlk(NONE))
+print("before the start", setlk(WRITE, -1, 0), setlk(WRITE, 1, -2))
+print("lockf", attempt(os.lockf, file.fileno(), os.F_TLOCK, 3), seen(),
+      child(lambda: attempt(os.lockf, file.fileno(), os.F_TEST, 2)),
+      attempt(os.lockf, file.fileno(), os.F_ULOCK, 0), seen())
+print("whole", attempt(fcntl.lockf, file, fcntl.LOCK_EX), seen(), taken(fcntl.lockf))
+print("a child has none", child(lambda: setlk(READ)))
+copy = os.dup(file.fileno()); os.close(copy)
+print("closed a copy", seen(), setlk(WRITE))
+open(path, "rb").close()
+print("closed another", seen())
+with open(path, "rb") as reader:
+    print("to read", attempt(fcntl.lockf, reader, fcntl.LOCK_SH), seen(),
+          attempt(fcntl.lockf, reader, fcntl.LOCK_EX))
+print("closed", seen())
+
+flock = lambda how: attempt(fcntl.flock, file, how | fcntl.LOCK_NB)
+print("flock", flock(fcntl.LOCK_EX), taken(fcntl.flock), taken(fcntl.lockf))
+copy = os.dup(file.fileno()); os.close(copy)
+open(path, "rb").close()
+print("closed others", taken(fcntl.flock), child(lambda: flock(fcntl.LOCK_EX)))
+print("given up by a child", child(lambda: flock(fcntl.LOCK_UN)), taken(fcntl.flock))
+print("shared", flock(fcntl.LOCK_SH), taken(fcntl.flock), attempt(fcntl.flock, file, 77))
+other = open(path, "r+b")
+print("twice in one", attempt(fcntl.flock, other, fcntl.LOCK_EX | fcntl.LOCK_NB))
+other.close()
+file.close()
+print("closed", taken(fcntl.flock))
+
+file, other = open(path, "r+b"), open(path, "r+b")
+ofd = lambda which, kind, *where: attempt(record, which, fcntl.F_OFD_SETLK, kind, *where)
+print("of an open file", ofd(file, WRITE, 0, 5), ofd(other, READ, 4, 1), ofd(other, READ, 5, 1),
+      taken(fcntl.lockf), child(lambda: ofd(file, WRITE, 0, 3)), setlk(WRITE, 0, 1))
+open(path, "rb").close()
+print("closed another", ofd(other, READ, 4, 1), record(other, fcntl.F_OFD_GETLK, READ)[:4])
+file.close()
+print("closed", ofd(other, WRITE, 0, 5))
+other.close()
+
+# Held by one that is killed, while its child has the file too.
+reading, writing = os.pipe()
+gone, left = os.pipe()
+pid = os.fork()
+if not pid:
+    with open(path, "rb") as file:
+        fcntl.lockf(file, fcntl.LOCK_SH)
+        if not os.fork():
+            os.write(writing, b"x")
+            os.close(left)
+            os.read(gone, 1)
+            os._exit(0)
+        signal.pause()
+os.close(gone)
+os.read(reading, 1)
+print("held", seen())
+os.kill(pid, signal.SIGKILL)
+os.waitpid(pid, 0)
+file = open(path, "r+b")
+print("killed", attempt(fcntl.lockf, file, fcntl.LOCK_EX))
+os.close(left)
+
+# Two that wait for each other.
+record(file, fcntl.F_SETLK, NONE)
+record(file, fcntl.F_SETLK, WRITE, 0, 1)
+reading, writing = os.pipe()
+pid = os.fork()
+if not pid:
+    mine = open(path, "r+b")
+    record(mine, fcntl.F_SETLK, WRITE, 1, 1)
+    os.write(writing, b"x")
+    said = attempt(record, mine, fcntl.F_SETLKW, WRITE, 0, 1)
+    mine.close()
+    os._exit(said == "EDEADLK")
+os.read(reading, 1)
+said = attempt(record, file, fcntl.F_SETLKW, WRITE, 1, 1)
+file.close()
+print("one of two", (said == "EDEADLK") + os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["at home", "away"])
+@pytest.mark.parametrize("interpreter", [NATIVE, INSTRUMENTED], ids=["native", "instrumented"])
+def test_locks_have_the_rules_of_the_hosts_own_kernel(
+    pair: Cluster, start: Start, tmp_path: Path, interpreter: str, number: int
+) -> None:
+    script, content = tmp_path / "rules.py", tmp_path / "file"
+    script.write_text(RULES, encoding="utf-8")
+    content.write_bytes(b"0123456789")
+    command = [NATIVE, str(script), str(content)]
+    expected = subprocess.run(command, capture_output=True, check=True, timeout=LONG_S)
+    pair[1].put(f"{HOME}/rules.py", RULES.encode())
+    pair[1].put(f"{HOME}/ruled", b"0123456789")
+    keeper = start(pair[1], NATIVE, "ruled")
+    shown = pair[number].sh(f"{interpreter} rules.py ruled 2>&1").text
+    assert shown == expected.stdout.decode()
+    assert keeper.do("lockf EX NB") == "ok"
