@@ -791,3 +791,34 @@ a terminal in a minute. Where there can be none, each try costs as much as a col
 INNER_REST_S = 300.0
 """After so long without a Python program its warm interpreter of the name space ends: a pause of
 somebody at a prompt, and not a night."""
+
+LOCK_OWNERS_MAX = 8192
+"""Owners of locks on files at home here that are elsewhere or in a name space: each is a descriptor
+of the Runtime. ENOLCK beyond that."""
+
+LOCK_RANGES_MAX = 4096
+"""Ranges that one such owner may have locked of one file, in the kernel's memory: SQLite has four,
+a program that locks record by record as many as it changes at a time. ENOLCK beyond that."""
+
+LOCK_DIRECT_MAX = 512
+"""Locks and unlocks that a file process does by itself before it asks the Runtime for one, which
+counts the ranges."""
+
+LOCK_WAITS_MAX = 256
+"""Those that wait for a lock at one home, or of one host: each is a thread. ENOLCK beyond that."""
+
+LOCK_KICK_S = 0.005
+"""Between two signals to a thread that is to wait no longer: one that comes just before it begins
+to wait is lost. Also between two looks for a lock whose owner is about to end."""
+
+LOCK_CLOSING_S = 0.5
+"""From a close in a name space until the kernel has told that it was an open file's last: it does
+so behind close(2)'s back. Whoever would get EAGAIN meanwhile looks again; a millisecond mostly, and
+as long as this where another descriptor of the file is left."""
+
+LOCK_EARLY_MAX = 256
+"""Waits that were called back before they were asked for: the two come by different connections."""
+
+FUSE_LOCKED_MAX = 4096
+"""Files of which a file process remembers that somebody locked them: each later opening of one for
+reading then tells of its close. One that falls out is watched by its process."""

@@ -13,7 +13,7 @@ import errno
 import logging
 import os
 from collections import OrderedDict
-from typing import Any
+from typing import Any, cast
 
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.failpoints import reach
@@ -23,6 +23,7 @@ from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import HOME_CLOSES_KEPT_MAX, HOME_HANDLES_MAX, READ_BYTES_MAX
 from oneos.net.routes import Peer, Routes
+from oneos.storage.file_locks import Kind, Range
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,11 @@ class HomeCalls:
         routes.add("home.read", self._on_read, m.HomeRead)
         routes.add("home.write", self._on_write, m.HomeWrite)
         routes.add("home.truncate", self._on_truncate, m.HomeTruncate)
+        routes.add("home.lock", self._on_lock, m.HomeLock)
+        routes.add("home.locked", self._on_locked, m.HomeLock)
+        routes.add("home.unlock", self._on_unlock, m.HomeUnlock, finish=True)
+        routes.add("home.closing", self._on_closing, m.HomeUnlock)
+        routes.add("home.call_back", self._on_call_back, m.HomeCallBack, finish=True)
 
     async def drop(self, owner: HostName, before: int | None = None) -> None:
         """Close what a host that is gone had open here; only earlier runs than `before`, if given.
@@ -176,6 +182,25 @@ class HomeCalls:
     async def _on_truncate(self, peer: Peer, request: m.HomeTruncate) -> None:
         os.ftruncate(self._handle(peer, request.handle).fd, request.size)
 
+    async def _on_lock(self, peer: Peer, asked: m.HomeLock) -> None:
+        handle = self._handle(peer, asked.handle)
+        await self._homes.locks.lock(handle, asked.owner, asked.pid, _range(asked), asked.number)
+
+    async def _on_locked(self, peer: Peer, asked: m.HomeLock) -> m.HomeLocked | None:
+        handle = self._handle(peer, asked.handle)
+        found = self._homes.locks.test(handle, asked.owner, _range(asked))
+        return m.HomeLocked(found.type, found.first, found.last, found.pid) if found else None
+
+    async def _on_unlock(self, peer: Peer, asked: m.HomeUnlock) -> None:
+        await self._homes.locks.release(self._handle(peer, asked.handle), asked.owner)
+
+    async def _on_closing(self, peer: Peer, asked: m.HomeUnlock) -> None:
+        self._homes.locks.closing(self._handle(peer, asked.handle), asked.owner)
+
+    async def _on_call_back(self, peer: Peer, asked: m.HomeCallBack) -> None:
+        assert peer.host is not None
+        await self._homes.locks.call_back(peer.host, asked.number)
+
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -185,3 +210,7 @@ class HomeCalls:
         if not task.cancelled():
             # Looked at, also where the caller has gone: an error nobody saw would be a warning.
             task.exception()
+
+
+def _range(asked: m.HomeLock) -> Range:
+    return Range(cast(Kind, asked.kind), asked.type, asked.first, asked.last)

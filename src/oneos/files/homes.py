@@ -23,6 +23,7 @@ from oneos.failpoints import reach
 from oneos.files.copies import Copies
 from oneos.files.handles import wants_to_write
 from oneos.files.home import Home, HomeHandle, Stored, as_shown, unknown
+from oneos.files.home_locks import HomeLocks
 from oneos.files.late_closes import LateCloses
 from oneos.files.unused import Unused
 from oneos.ids import HostName, Ino
@@ -62,6 +63,7 @@ class Homes:
         self._coming = 0
         self._unused = Unused(self.give_up, self._give_up_quietly)
         self._late = LateCloses[HomeHandle](self.close)
+        self.locks = HomeLocks(backing.path)
         self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
         self.take_back: Callable[[], None] | None = None
         """Ends what programs were told by `lend`; none is told anything where it is None."""
@@ -171,6 +173,7 @@ class Homes:
 
     async def close_later(self, handle: HomeHandle) -> None:
         """Close an opening whose content `sync` has committed, soon, and with others."""
+        await self.locks.closed(handle)
         await self._late.add(handle.home.inode.ino, handle)
 
     def lend(self, handle: HomeHandle) -> bool:
@@ -198,6 +201,7 @@ class Homes:
     async def close(self, handle: HomeHandle) -> None:
         """Close it; a writer's content is committed first. Raises what kept it from that."""
         home = handle.home
+        await self.locks.closed(handle)
         if handle.fd >= 0:
             os.close(handle.fd)
             handle.fd = -1

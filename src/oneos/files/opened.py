@@ -13,11 +13,12 @@ from oneos.errors import FileError, NetworkError, Unknown
 from oneos.files.handles import Attributes, Plain
 from oneos.files.home import HomeHandle
 from oneos.files.homes import Homes
-from oneos.ids import HostName
+from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
 from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S, READ_BYTES_MAX
 from oneos.net.links import Links
 from oneos.state.names_types import Attr, Inode, Opened
+from oneos.storage.file_locks import Range
 
 DIRECTORY_BYTES = 4096
 """What a directory is shown to take, as most file systems do: programs that copy with sendfile(2),
@@ -61,10 +62,39 @@ class LocalFile(Plain):
             await self._homes.close_later(handle)
 
     async def stat(self) -> Attributes:
+        inode = self._open.home.inode
+        return attributes(inode, self._homes.live(inode))
+
+    @property
+    def _open(self) -> HomeHandle:
         if self._handle is None:
             raise FileError(errno.EBADF)
-        inode = self._handle.home.inode
-        return attributes(inode, self._homes.live(inode))
+        return self._handle
+
+    # --- locks: see `home_locks` ----------------------------------------------------------------
+    async def lock(self, owner: str, pid: int, what: Range, number: int) -> None:
+        await self._homes.locks.lock(self._open, owner, pid, what, number)
+
+    def hand(self, owner: str) -> int:
+        """See `HomeLocks.hand`; the descriptor is the caller's."""
+        return self._homes.locks.hand(self._open, owner)
+
+    async def locked(self, owner: str, what: Range) -> m.HomeLocked | None:
+        found = self._homes.locks.test(self._open, owner, what)
+        return m.HomeLocked(found.type, found.first, found.last, found.pid) if found else None
+
+    def holder(self, type_: int, first: int, last: int) -> int:
+        """Whose a lock is that the kernel shows; see `HomeLocks.holder`."""
+        return self._homes.locks.holder(self._open.home.inode.ino, type_, first, last)
+
+    async def unlock(self, owner: str) -> None:
+        await self._homes.locks.release(self._open, owner)
+
+    async def closing(self, owner: str) -> None:
+        self._homes.locks.closing(self._open, owner)
+
+    async def call_back(self, number: int) -> None:
+        await self._homes.locks.call_back(self._homes.host, number)
 
 
 class RemoteFile(Plain):
@@ -81,6 +111,7 @@ class RemoteFile(Plain):
         self._handle = m.HomeHandle(opened.handle)
         self._inode = inode
         self._closed = False
+        self._called_back: set[int] = set()
         self.size = opened.size
         self.append = bool(flags & os.O_APPEND)
 
@@ -111,6 +142,73 @@ class RemoteFile(Plain):
 
     async def stat(self) -> Attributes:
         return attributes(self._inode, await self._call("home.fstat", self._handle, m.HomeStat))
+
+    # --- locks: see `home_locks` ----------------------------------------------------------------
+    @property
+    def opening(self) -> int:
+        """The number of this opening, which no other of this host has or had."""
+        return self._handle.handle
+
+    @property
+    def ino(self) -> Ino:
+        """Which file it is."""
+        return self._inode.ino
+
+    async def lock(self, owner: str, pid: int, what: Range, number: int) -> None:
+        """Lock at the home. A wait outlasts a connection that breaks off, but not the home.
+
+        Raises:
+            OSError: as `HomeLocks.lock`; EIO where the home has gone, or has given this host up.
+        """
+        request = self._lock(owner, pid, what, number)
+        limit_s = None if number else CALL_TIMEOUT_S
+        clock = asyncio.get_running_loop().time
+        failing_since = -1.0
+        try:
+            while True:
+                begun = clock()
+                try:
+                    await self._ask("home.lock", request, None, limit_s)
+                    return
+                except (NetworkError, Unknown) as error:
+                    if failing_since < 0 or clock() - begun > CALL_TIMEOUT_S:
+                        failing_since = clock()
+                    if not number or clock() - failing_since > CALL_TIMEOUT_S:
+                        raise FileError(errno.EIO, hint=f"{self._host} broke off") from error
+                await asyncio.sleep(OPEN_RETRY_S)
+                if number in self._called_back:
+                    raise FileError(errno.EINTR)
+        finally:
+            self._called_back.discard(number)
+
+    async def locked(self, owner: str, what: Range) -> m.HomeLocked | None:
+        request = self._lock(owner, 0, what, 0)
+        found: m.HomeLocked | None
+        found = await self._ask("home.locked", request, m.HomeLocked | None, CALL_TIMEOUT_S)
+        return found
+
+    async def unlock(self, owner: str) -> None:
+        await self._call("home.unlock", m.HomeUnlock(self._handle.handle, owner), None)
+
+    async def closing(self, owner: str) -> None:
+        await self._call("home.closing", m.HomeUnlock(self._handle.handle, owner), None)
+
+    async def call_back(self, number: int) -> None:
+        self._called_back.add(number)
+        await self._call("home.call_back", m.HomeCallBack(number), None)
+
+    def _lock(self, owner: str, pid: int, what: Range, number: int) -> m.HomeLock:
+        place = what.kind, what.type, what.first, what.last
+        return m.HomeLock(self._handle.handle, owner, pid, *place, number)
+
+    async def _ask(self, method: str, message: object, reply: Any, limit_s: float | None) -> Any:
+        try:
+            return await self._links.call(self._host, method, message, reply, timeout_s=limit_s)
+        except FileError as error:
+            if error.errno != errno.EBADF:
+                raise
+            # It has closed what a host had open that was declared dead.
+            raise FileError(errno.EIO, hint=f"{self._host} has given this host up") from error
 
     async def _call(
         self,

@@ -13,6 +13,7 @@ from oneos.fuse.cache import Cache, Kept
 from oneos.fuse.changes import Changes
 from oneos.fuse.idle import IdleFiles
 from oneos.fuse.journal import Journal
+from oneos.fuse.locks import Locks
 from oneos.fuse.lookups import Lookups
 from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.opened import Backings, HomeFile, StreamFile, opened_file
@@ -37,6 +38,7 @@ class Files:
         idle: what is open and nobody uses.
         owner: as for Changes.
         journal: for what may not be done twice.
+        locks: hears of openings that end, and of who closes them.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Files:
         idle: IdleFiles,
         owner: Callable[[], Sequence[int]],
         journal: Journal,
+        locks: Locks,
     ) -> None:
         self._client = client
         self._view = view
@@ -66,6 +69,7 @@ class Files:
         self._idle = idle
         self._owner = owner
         self._journal = journal
+        self._locks = locks
 
     # --- opening --------------------------------------------------------------------------------
     def open_idle(self, node_id: int, body: memoryview) -> bytes | None:
@@ -108,11 +112,24 @@ class Files:
         if file.writing:
             # From now on its size is asked for, also by its other names.
             self._cache.changed(node.ino)
+        self._locks.flushes(node.ino, file)
         return self._openings.enter(node, file)
 
     # --- closing --------------------------------------------------------------------------------
+    def flush_nothing(self, node_id: int, body: memoryview) -> bytes | None:
+        """`flush` where there is nothing to do; None: there may be."""
+        number, owner = struct.unpack_from("<Q8xQ", body)
+        if self._openings.file(number).writing or self._locks.concerned(number, owner):
+            return None
+        return b""
+
     def flush(self, node_id: int, body: memoryview) -> bytes:
-        self._openings.file(struct.unpack_from("<Q", body)[0]).flush()
+        number, owner = struct.unpack_from("<Q8xQ", body)
+        try:
+            self._openings.file(number).flush()
+        finally:
+            # After it: whoever locks next sees what was written.
+            self._locks.flushed(number, owner)
         return b""
 
     def fsync(self, node_id: int, body: memoryview) -> bytes:
@@ -123,6 +140,8 @@ class Files:
         """`release` of a file that is kept for whoever opens it next; None: it is to be closed."""
         (number,) = _NUMBER.unpack_from(body)
         node, file = self._openings.get(number)
+        if self._locks.leaving(number):
+            return None
         if not isinstance(file, HomeFile) or file.slot < 0 or node.detached:
             return None
         if not self._idle.has_room(node):
@@ -133,7 +152,9 @@ class Files:
         return b""
 
     def release(self, node_id: int, body: memoryview) -> bytes:
-        node, file = self._openings.leave(_NUMBER.unpack_from(body)[0])
+        (number,) = _NUMBER.unpack_from(body)
+        node, file = self._openings.leave(number)
+        self._locks.left(node.ino, number, file.handle or 0)
         if isinstance(file, StreamFile):
             self._streams.closed(file)
         self._idle.close(node, file)

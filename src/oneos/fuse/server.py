@@ -29,6 +29,7 @@ from oneos.fuse.directories import Directories
 from oneos.fuse.files import Files
 from oneos.fuse.idle import IdleFiles
 from oneos.fuse.journal import Journal
+from oneos.fuse.locks import Locks
 from oneos.fuse.lookups import Lookups
 from oneos.fuse.nodes import Nodes
 from oneos.fuse.opened import Backings, inherited_file
@@ -46,7 +47,7 @@ _REQUEST = wire.RESENT - 1
 """The bits of a request's number that are the same when it comes again."""
 
 Handler = Callable[[int, memoryview], bytes | None]
-"""Gets the node's number, or the request's for READ and WRITE; None: it is not answered here."""
+"""Gets the node's number, or the request's for those that wait; None: it is not answered here."""
 
 
 class FuseServer:
@@ -93,6 +94,7 @@ class FuseServer:
         ahead = Ahead(cache)
         lookups = Lookups(client, view, nodes, cache, openings, ahead, self._asker)
         changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
+        self._locks = locks = Locks(connect, client, self._reply, openings, journal)
         self.files = files = Files(
             client,
             view,
@@ -106,6 +108,7 @@ class FuseServer:
             idle,
             owner,
             journal,
+            locks,
         )
         self._listing = listing = Directories(
             client, view, nodes, cache, openings, ahead, store, note
@@ -115,8 +118,11 @@ class FuseServer:
             wire.LOOKUP: lookups.lookup_known,
             wire.GETATTR: lookups.getattr_kept,
             wire.OPEN: files.open_idle,
+            wire.FLUSH: files.flush_nothing,
             wire.RELEASE: files.release_idle,
             wire.GETXATTR: xattrs.getxattr_never,
+            wire.SETLK: locks.set_direct,
+            wire.SETLKW: locks.set_direct,
             wire.OPENDIR: listing.opendir,
             wire.RELEASEDIR: listing.releasedir,
             wire.FSYNCDIR: listing.fsyncdir,
@@ -140,6 +146,8 @@ class FuseServer:
             wire.FLUSH: files.flush,
             wire.FSYNC: files.fsync,
             wire.RELEASE: files.release,
+            wire.GETLK: locks.getlk,
+            wire.SETLK: locks.setlk,
             wire.POLL: files.poll,
             wire.FALLOCATE: files.fallocate,
             wire.LSEEK: files.lseek,
@@ -150,7 +158,11 @@ class FuseServer:
             wire.SETXATTR: xattrs.setxattr,
             wire.REMOVEXATTR: xattrs.removexattr,
         }
-        self._moves: dict[int, Handler] = {wire.READ: files.read, wire.WRITE: files.write}
+        self._moves: dict[int, Handler] = {
+            wire.READ: files.read,
+            wire.WRITE: files.write,
+            wire.SETLKW: locks.setlkw,
+        }
 
     def _client(self) -> Client:
         client: Client | None = getattr(self._local, "client", None)
@@ -199,6 +211,7 @@ class FuseServer:
                 path = partial(self._nodes.path, node)
                 found.append((number, node, inherited_file(self._client, left, path)))
         self._openings.restore(state.generation, found)
+        self._locks.restore(state.locks)
         self._listing.restore(state)
         self._journal.commit()
 
@@ -262,13 +275,14 @@ class FuseServer:
             elif code in (wire.FORGET, wire.BATCH_FORGET):
                 self._forget(code, node_id, view[size:count])
             elif code == wire.INTERRUPT:
-                self._streams.interrupt(struct.unpack_from("<Q", view, size)[0])
+                (interrupted,) = struct.unpack_from("<Q", view, size)
+                self._streams.interrupt(interrupted)
+                self._locks.interrupt(interrupted)
             elif code in self._table or code in self._moves:
                 return count
             elif code != wire.DESTROY:
-                # The kernel remembers ENOSYS of most and does not ask again: locks between hosts
-                # (it keeps those of this host by itself then). Not of ioctl, by which Python asks
-                # of each file whether it is a terminal.
+                # The kernel remembers ENOSYS of most and does not ask again. Not of ioctl, by which
+                # Python asks of each file whether it is a terminal.
                 self._reply(unique, errno.ENOSYS, b"")
 
     def _answered(self, unique: int, code: int) -> bool:
@@ -347,7 +361,7 @@ class FuseServer:
             raise OSError(errno.EPROTO, "")
         wanted = wire.ASYNC_READ | wire.ATOMIC_O_TRUNC | wire.BIG_WRITES | wire.PARALLEL_DIROPS
         wanted |= wire.AUTO_INVAL_DATA | wire.MAX_PAGES | wire.HANDLE_KILLPRIV_V2 | wire.INIT_EXT
-        wanted |= wire.CACHE_SYMLINKS
+        wanted |= wire.CACHE_SYMLINKS | wire.POSIX_LOCKS | wire.FLOCK_LOCKS
         wanted2 = 0
         if flags & wire.INIT_EXT:
             able = wire.DIRECT_IO_ALLOW_MMAP | wire.PASSTHROUGH | wire.HAS_RESEND

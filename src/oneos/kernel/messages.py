@@ -235,6 +235,44 @@ class HomeTruncate(Struct, frozen=True, array_like=True):
     size: int
 
 
+class HomeLock(Struct, frozen=True, array_like=True):
+    """home.lock, home.locked; kind, type, first and last as `storage.file_locks.Range`.
+
+    `number`, which the asker uses once, is that of a wait, to be called back by; 0: not to wait.
+    """
+
+    handle: int
+    owner: str
+    pid: int
+    kind: str
+    type: int
+    first: int
+    last: int
+    number: int = 0
+
+
+class HomeUnlock(Struct, frozen=True, array_like=True):
+    """home.unlock, home.closing: an owner gives up all its locks of a file, or may do so soon"""
+
+    handle: int
+    owner: str
+
+
+class HomeCallBack(Struct, frozen=True, array_like=True):
+    """home.call_back: a wait is to end"""
+
+    number: int
+
+
+class HomeLocked(Struct, frozen=True, array_like=True):
+    """The answer of home.locked: what stands in the way; its process's PID, 0 if unknown."""
+
+    type: int
+    first: int
+    last: int
+    pid: int
+
+
 class HomeStat(Struct, frozen=True, array_like=True):
     """The answer of home.stat and home.fstat."""
 

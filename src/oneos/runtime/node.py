@@ -230,6 +230,7 @@ class Node:
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
         self.homes.drop_idle = self.namespace.drop_idle
         self.homes.take_back = self.recalls.generation.advance
+        self.homes.locks.named = self.agents.named
         self.launcher = Launcher(
             self.host,
             self.tree,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,11 +32,14 @@ from oneos.runtime.agents import Agents
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
+from oneos.runtime.locking import Lockable, Locking, range_of
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.once import Once
 from oneos.runtime.pipeline_spec import SpawnSpec
 from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.system import System
+
+_CLIENTS = itertools.count(1)
 
 
 @dataclass(slots=True)
@@ -44,7 +48,8 @@ class Client:
 
     Several `connections` that name the same secret are one client, which ends with the last. Its
     files outlive the process that opened them, if another takes over: `kept` are descriptors for
-    that, of what cannot be opened again; `generation` counts such processes.
+    that, of what cannot be opened again; `generation` counts such processes. The owners of its
+    locks have names that begin with `name`.
     """
 
     caller: Caller
@@ -55,6 +60,7 @@ class Client:
     once: Once = field(default_factory=Once)
     kept: dict[int, int] = field(default_factory=dict)
     generation: int = 0
+    name: str = field(default_factory=lambda: f"n{next(_CLIENTS)}")
     _last_handle: int = 0
 
     def keep(self, handle: Handle) -> int:
@@ -145,15 +151,18 @@ class Operations:
         self._launcher = launcher
         self._system = system
         self._clients: dict[str, Client] = {}
+        self.locking = Locking(host)
+        agents.ending = self.locking.ended
         self._closing: set[asyncio.Task[None]] = set()
         both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " mknod meeting bind statvfs truncate realpath open opened close ended sync fstat"
+        both += " lock locked unlock call_back holder"
         both += " getxattr listxattr setxattr removexattr fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
-        client += " collect fsck fsck_look fsck_end"
+        client += " collect fsck fsck_look fsck_end closing"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -235,6 +244,7 @@ class Operations:
         if who.owner.connections:
             return
         self._clients.pop(who.owner.shared, None)
+        await self.locking.client_ended(who.owner.name)
         for number in list(who.owner.handles):
             await self._close_orphan(who.owner, number)
         for sid in who.owner.sessions:
@@ -273,6 +283,7 @@ class Operations:
             task = asyncio.ensure_future(self._close_orphan(client, number))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+        await self.locking.call_back_all(client.name)
 
     async def _op_adopt(self, who: Who, number: int) -> Any:
         handle = self._handle(who, number)
@@ -474,6 +485,8 @@ class Operations:
         del who.owner.handles[number]
         if isinstance(who.owner, Client):
             who.owner.let_go(number)
+        else:
+            await self.locking.closing(who.owner, handle)
         await handle.close()
 
     async def _op_ended(self, who: Who, number: int) -> None:
@@ -513,6 +526,94 @@ class Operations:
 
     async def _op_ftruncate(self, who: Who, number: int, size: int) -> None:
         await self._remote(who, number).truncate(size)
+
+    # --- locks ----------------------------------------------------------------------------------
+    def _lock_owner(
+        self, who: Who, number: int, kind: str, owner: int, ino: int
+    ) -> tuple[Lockable, str]:
+        """What is locked, and whose lock it is. A program has what is at home here by itself."""
+        if isinstance(who.owner, Client):
+            self._shared(who)
+            handle = self._handle(who, number) if number else None
+            return self.locking.file(handle, ino), f"{who.owner.name}.{owner:x}"
+        file = self._remote(who, number)
+        return file, self.locking.owner(who.owner, file, kind)
+
+    async def _op_lock(
+        self,
+        who: Who,
+        number: int,
+        kind: str,
+        type_: int,
+        first: int,
+        last: int,
+        wait: int = 0,
+        owner: int = 0,
+        pid: int = 0,
+        ino: int = 0,
+        hand: bool = False,
+    ) -> Any:
+        file, name = self._lock_owner(who, number, kind, owner, ino)
+        if isinstance(who.owner, Agent) and isinstance(file, RemoteFile):
+            pid = who.owner.start.pid
+            self.locking.noted(who.owner, file, kind)
+        waiting = (self._waits(who), wait) if wait else None
+        await self.locking.lock(file, name, pid, range_of(kind, type_, first, last), waiting)
+        fd = file.hand(name) if hand and isinstance(file, LocalFile) else -1
+        return Answer(None, [fd]) if fd >= 0 else None
+
+    async def _op_locked(
+        self,
+        who: Who,
+        number: int,
+        kind: str,
+        type_: int,
+        first: int,
+        last: int,
+        owner: int = 0,
+        ino: int = 0,
+    ) -> list[int] | None:
+        file, name = self._lock_owner(who, number, kind, owner, ino)
+        found = await file.locked(name, range_of(kind, type_, first, last))
+        return [found.type, found.first, found.last, found.pid] if found else None
+
+    async def _op_unlock(self, who: Who, number: int, owner: int = 0, ino: int = 0) -> None:
+        file, name = self._lock_owner(who, number, "posix", owner, ino)
+        await file.unlock(name)
+
+    async def _op_closing(self, who: Who, number: int, owner: int, ino: int) -> None:
+        file, name = self._lock_owner(who, number, "open", owner, ino)
+        await file.closing(name)
+
+    async def _op_holder(
+        self, who: Who, number: int, type_: int, first: int, last: int, os_pid: int
+    ) -> int:
+        """The PID in the network of who has a lock that the kernel showed."""
+        handle = self._handle(who, number)
+        file = handle.file if isinstance(handle, Shared) else handle
+        if os_pid > 0 or not isinstance(file, LocalFile):
+            return self._agents.named(os_pid)
+        return file.holder(type_, first, last)
+
+    async def _op_call_back(self, who: Who, wait: int) -> None:
+        calling = self.locking.call_back((self._waits(who), wait))
+        if isinstance(who.owner, Agent):
+            await calling
+            return
+        # The wait answers; and one at a home that is away holds up no other.
+        task = asyncio.ensure_future(calling)
+        self._closing.add(task)
+        task.add_done_callback(self._called_back)
+
+    def _called_back(self, task: asyncio.Task[None]) -> None:
+        self._closing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._system.note(f"a wait for a lock was not called back: {error}")
+
+    @staticmethod
+    def _waits(who: Who) -> str:
+        owner = who.owner
+        return owner.name if isinstance(owner, Client) else f"p{owner.start.pid}"
 
     # --- processes ------------------------------------------------------------------------------
     async def _op_kill(self, who: Who, pid: int, number: int) -> None:

@@ -59,7 +59,7 @@ def sync_file(path: str, cached: bool = True) -> None:
     try:
         os.fsync(fd)
         if not cached:
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            forget(fd)
     finally:
         os.close(fd)
 

@@ -70,6 +70,8 @@ class Remote:
     def __init__(self, channel: "Channel") -> None:
         self.channel = channel
         self._template = -1
+        self.locking = False
+        """Whether this process, or one that it was forked of, has ever locked a remote file."""
 
     def placeholder(self) -> int:
         """A descriptor that stands for a remote file.
