@@ -66,16 +66,13 @@ def _open(path: str, shown: str, settings: SerialSettings) -> int:
 
 
 def _why(error: OSError, path: str, shown: str) -> FileError:
-    code = error.errno or _errno_in(str(error))
+    # pyserial keeps the number of some errors only in what it was raised from.
+    cause = error.__context__
+    code = error.errno
+    if code is None and isinstance(cause, termios.error | OSError):
+        code = cause.args[0]
     if code in (errno.EAGAIN, errno.EBUSY):
         return FileError(errno.EBUSY, shown, hint=f"another program of its host uses {path}")
     if code in (errno.ENOTTY, errno.EINVAL):
         return FileError(errno.ENXIO, shown, hint=f"{path} is no serial port: correct the path")
     return unusable(OSError(code or errno.EIO, str(error)), path, shown)
-
-
-def _errno_in(text: str) -> int:
-    """pyserial tells some errors of the system in words only: `[Errno 11] ...`."""
-    _, found, rest = text.partition("[Errno ")
-    number = rest.partition("]")[0]
-    return int(number) if found and number.isdigit() else 0

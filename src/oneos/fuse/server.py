@@ -105,6 +105,7 @@ class FuseServer:
             openings,
             idle,
             owner,
+            self._asker,
             journal,
         )
         self._listing = listing = Directories(
