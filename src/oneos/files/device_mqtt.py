@@ -38,6 +38,17 @@ log = logging.getLogger(__name__)
 _REFUSED = ("not authorized", "bad user name or password", "not authorised")
 
 
+class _Socket(ssl.SSLSocket):
+    """Closes itself when its handshake fails: paho leaves that to the collector of garbage."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 class MqttSource:
     """See the module. Make it with `open`."""
 
@@ -112,10 +123,12 @@ class MqttSource:
         if settings.tls:
             ca = settings.ca_file and os.path.join(directory, settings.ca_file)
             try:
-                client.tls_set_context(ssl.create_default_context(cafile=ca))
+                context = ssl.create_default_context(cafile=ca)
             except OSError as error:
                 hint = f"certificates of {ca}: {error.strerror or error}"
                 raise FileError(errno.ENXIO, self._shown, hint=hint) from None
+            context.sslsocket_class = _Socket
+            client.tls_set_context(context)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -218,11 +231,17 @@ class MqttSource:
     async def run(self, publish: Publish, wanted: asyncio.Event) -> None:
         while True:
             await self._some.wait()
+            unread = not wanted.is_set()
+            # Without readers the newest wait for the first, as in the driver of a port; so does
+            # what the broker had retained, which is here before the reader.
+            await wanted.wait()
             self._some.clear()
             with self._lock:
                 arrived = list(self._arrived)
                 self._arrived.clear()
                 self._arrived_bytes = 0
+            if unread and arrived:
+                arrived[0] = (0, arrived[0][1])
             await publish(arrived)
 
     async def write(self, pieces: Sequence[bytes]) -> None:

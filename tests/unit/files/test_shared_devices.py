@@ -194,8 +194,10 @@ async def test_what_another_host_loses_stands_in_its_frames(make: Make, tmp_path
     line = b"x" * 99 + b"\n"
     os.write(sink, line)
     feed = await opening
-    for _ in range(1, count):
-        await asyncio.to_thread(os.write, sink, line)
+    sent = 1
+    while sent < count:
+        await asyncio.to_thread(os.write, sink, line * (part := min(600, count - sent)))
+        sent += part
     os.close(sink)
     frames, left = cut_frames(await rest(feed))
     assert not left and all(reading == line for _, reading in frames)
