@@ -643,6 +643,43 @@ DEVICE_LAST_WORDS_S = 0.1
 DEVICE_TICK_S = 0.01
 """Lines that a timer's coarseness held up are caught up over this time, and over no longer one."""
 
+DEVICE_BACKLOG_READINGS = 4096
+"""Readings that wait for one reader of a device, or for one host's readers; then the oldest are
+lost: four seconds of a 1 kHz sensor, beside what its pipe holds."""
+
+DEVICE_BACKLOG_BYTES = 512 * 1024
+"""Their bytes: 128 openings that nobody reads take 64 MiB. One is kept, whatever its size."""
+
+DEVICE_BLOCK_BYTES = 4096
+"""One reading of a raw device at most: what a terminal's driver keeps, and a pipe takes whole."""
+
+DEVICE_PATIENCE_S = 0.05
+"""How long the source of a device waits when every reader has a full backlog, before readings are
+lost: a program that runs empties its pipe in this time; a serial port's driver keeps as much."""
+
+DEVICE_DRAIN_S = 30.0
+"""What a writer left behind is written for so long, as Linux does for a serial port (closing_wait);
+then its close fails."""
+
+DEVICE_MESSAGE_BYTES_MAX = 1024 * 1024
+"""A message of a broker: nats-server's own bound, and far above any sensor's. Larger are lost."""
+
+DEVICE_STATE_TIMEOUT_S = 2.0
+"""For one host to say who reads a device there; one that does not is named in the answer."""
+
+MQTT_CONNECT_S = 10.0
+"""Until a broker has taken a subscription, or has confirmed what a writer published."""
+
+MQTT_BACKOFF_MIN_S = 1
+MQTT_BACKOFF_MAX_S = 30
+"""Between attempts to reach a broker again: doubled from the one to the other, in whole seconds."""
+
+MQTT_KEEPALIVE_S = 30
+"""A broker that fell silent is given up after one and a half of it."""
+
+GPIO_EVENTS_MAX = 1024
+"""Edges the kernel keeps for one line until we read them; its own limit for 64 lines is 1024."""
+
 FIFO_POLL_S = 0.05
 """How often a writer looks whether the FIFO has a reader now: the kernel tells of none."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 
+from oneos.files.device_facts import DeviceFacts
 from oneos.files.handles import Caller
 from oneos.files.virtual import Dir, File, Node, Parts
 from oneos.kernel.control_log import ControlLog
@@ -21,21 +22,26 @@ class Runtimes:
         control: ControlLog,
         load: Callable[[str], float | None],
         damaged: Callable[[str], tuple[int, int] | None],
+        devices: DeviceFacts,
     ) -> None:
         self._control = control
         self._load = load
         self._damaged = damaged
+        self._devices = devices
 
     async def find(self, place: Parts, caller: Caller) -> Dir | File | Node | None:
         state = self._control.state
         if not place:
             return Dir({name.encode(): stat.S_IFDIR for name in state.members})
         member = state.members.get(place[0].decode("ascii", "replace"))
+        if member is not None and place[1:2] == (b"devices",):
+            return self._devices.find(member, place[2:])
         if member is None or len(place) > 2:
             return None
         texts = self._texts(state, member)
         if len(place) == 1:
-            return Dir({name.encode(): stat.S_IFREG for name in texts})
+            names = {name.encode(): stat.S_IFREG for name in texts}
+            return Dir({**names, b"devices": stat.S_IFDIR})
         text = texts.get(place[1].decode("ascii", "replace"))
         return None if text is None else File(lambda: text.encode() + b"\n")
 
@@ -55,7 +61,6 @@ class Runtimes:
             "agents": "\n".join(map(str, sorted(agents))),
             "cores": str(facts.cores),
             "damaged": damaged,
-            "devices": "\n".join(d.name for d in facts.devices),
             "load": "" if load is None else f"{load:.2f}",
             "memory": str(facts.memory_bytes),
             "repaired": repaired,

@@ -19,7 +19,7 @@ from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.opened import Backings, HomeFile, StreamFile, opened_file
 from oneos.fuse.openings import Openings
 from oneos.fuse.streams import READABLE, WRITABLE, Streams
-from oneos.fuse.view import View
+from oneos.fuse.view import View, number_of
 from oneos.local.client import Client, Opened, OpenFd
 
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
@@ -37,6 +37,7 @@ class Files:
         openings: what programs have open.
         idle: what is open and nobody uses.
         owner: as for Changes.
+        asker: as for Lookups.
         journal: for what may not be done twice.
         locks: hears of openings that end, and of who closes them.
     """
@@ -54,10 +55,12 @@ class Files:
         openings: Openings,
         idle: IdleFiles,
         owner: Callable[[], Sequence[int]],
+        asker: Callable[[], int],
         journal: Journal,
         locks: Locks,
     ) -> None:
         self._client = client
+        self._asker = asker
         self._view = view
         self._streams = streams
         self._backings = backings
@@ -88,7 +91,9 @@ class Files:
         if self._view.kind(path):
             raise OSError(errno.EACCES, "")
         ino = node.ino if node.ino < wire.FACTS_SINCE else 0
-        opened = self._client().open(path, flags & ~_ONCE, 0, (), ino)
+        # Who reads a device is told what it loses, and an exclusive one is one program's.
+        pid = number_of(self._asker()) if path.startswith(b"/dev/") else 0
+        opened = self._client().open(path, flags & ~_ONCE, 0, (), ino, pid)
         if flags & os.O_TRUNC and more & wire.OPEN_KILL_PRIVILEGES:
             self._changes.kill_privileges(node)
         return self._opened(node, opened, flags)

@@ -107,6 +107,7 @@ class FuseServer:
             openings,
             idle,
             owner,
+            self._asker,
             journal,
             locks,
         )

@@ -138,13 +138,7 @@ class View:
         """
         if not self._proc or not path.startswith(b"/proc/") or not path[6:].isdigit():
             return False
-        try:
-            with open(f"/proc/{os_pid}/status", "rb") as file:
-                lines = file.read().splitlines()
-        except OSError:
-            return False
-        # Its numbers from the outermost name space to its own.
-        return any(line.startswith(b"NStgid:") and line.split()[-1] == path[6:] for line in lines)
+        return (number := number_of(os_pid)) > 0 and b"%d" % number == path[6:]
 
     def lay(self, path: bytes, target: bytes) -> None:
         """Show a symbolic link in a directory of the tree, with the directories above it."""
@@ -218,3 +212,18 @@ def view_of(interpreters: Sequence[str], tree: Collection[str], packages: str = 
         view.binds.append(Bind("/bin", f"{HOST_ROOT}/bin"))
         view.missing[b"/bin"].append(Missing("/bin", root + b"/bin"))
     return view
+
+
+def number_of(os_pid: int) -> int:
+    """The number of a process in its own name space; 0: it has ended.
+
+    Args:
+        os_pid: the host's number of one of its threads.
+    """
+    try:
+        with open(f"/proc/{os_pid}/status", "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return 0
+    # Its numbers from the outermost name space to its own.
+    return next((int(line.split()[-1]) for line in lines if line.startswith(b"NStgid:")), 0)

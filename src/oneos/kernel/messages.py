@@ -358,11 +358,52 @@ class CollectEnd(Struct, frozen=True, array_like=True):
 
 # --- between Runtimes: streams --------------------------------------------------------------
 class DeviceOpen(Struct, frozen=True, array_like=True):
-    """device.open: connect a device of the receiver with a stream of the sender."""
+    """device.open: connect a device of the receiver with a stream of the sender.
+
+    `pid`: the process that opens it. `feed`: the sender reads for all its programs, and takes
+    frames (`files.fanout`).
+    """
 
     name: str
     flags: int
     stream: bytes
+    pid: int = 0
+    feed: bool = False
+
+
+class DeviceAsk(Struct, frozen=True, array_like=True):
+    """device.state: what the device's `host`, the receiver or another, has for its readers."""
+
+    host: str
+    name: str
+
+
+class ReaderState(Struct, frozen=True, array_like=True):
+    """What a reader of a device has had: `got` and `lost` readings; so many are `waiting`."""
+
+    pid: int
+    got: int
+    lost: int
+    waiting: int
+
+
+class DeviceState(Struct, frozen=True, array_like=True):
+    """Who has a device open at the receiver, and what came there.
+
+    `ended`: how often the hardware went away while it was open. `hosts` have had readers.
+    """
+
+    kind: str
+    mode: str
+    exclusive: bool
+    shared: bool
+    openings: int
+    readings: int
+    bytes: int
+    lost: int
+    ended: int
+    hosts: list[str]
+    readers: list[ReaderState]
 
 
 class DescriptorOpen(Struct, frozen=True, array_like=True):

@@ -175,6 +175,7 @@ class Client:
         mode: int = 0o666,
         owner: Sequence[int] = (),
         ino: int = 0,
+        pid: int = 0,
     ) -> Opened:
         """Open a path of the tree.
 
@@ -184,12 +185,16 @@ class Client:
             mode: of a file that is created, with the umask already taken off.
             owner: user and group of a file that is created, where not the Runtime's.
             ino: for a file that is not created: the inode that a kernel knows to stand there.
+            pid: the process that it is opened for, where that is not this one.
 
         Raises:
             FileError: as `call`; also EISDIR for a directory that is not opened as one.
         """
         with self._lock:
-            more = (owner, ino) if ino else (owner,) if owner else ()
+            if pid:
+                more: tuple[Any, ...] = (owner, ino, pid)
+            else:
+                more = (owner, ino) if ino else (owner,) if owner else ()
             changing = flags & (os.O_CREAT | os.O_TRUNC)
             op, *before = self._once("open") if changing else ("open",)
             result = self._request(op, (*before, path, flags, mode, *more), ())

@@ -24,6 +24,7 @@ from oneos.errors import InternalError, OneOSError
 from oneos.files.collected import Collected
 from oneos.files.copies import Copies
 from oneos.files.devfs import DeviceFiles
+from oneos.files.device_facts import DeviceFacts
 from oneos.files.devices import Devices
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
@@ -203,7 +204,15 @@ class Node:
                 b"proc": Proc(
                     self.control, self.descendants, lambda *a: self.remote.open_descriptor(*a)
                 ),
-                b"runtime": Runtimes(self.control, self.beats.load, self.beats.damaged),
+                b"runtime": Runtimes(
+                    self.control,
+                    self.beats.load,
+                    self.beats.damaged,
+                    DeviceFacts(
+                        lambda *a: self.remote.device_state(*a),
+                        lambda *a: self.remote.readers_at(*a),
+                    ),
+                ),
                 b"topic": TopicFiles(lambda: self.attached.topics, self._topic_names),
             },
         )
@@ -464,6 +473,7 @@ class Node:
                 # The others must still be closed: one of them ends the engine's server.
                 log.warning("while stopping: %s", error, exc_info=error)
         await self.plumbing.close()
+        await self.remote.feeds.close()
         await self.devices.close()
         await self.links.close()
         self.streams.close()

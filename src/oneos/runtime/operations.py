@@ -426,10 +426,13 @@ class Operations:
         mode: int,
         owner: Sequence[int] = (),
         ino: int = 0,
+        pid: int = 0,
     ) -> Any:
-        if ino and not isinstance(who.owner, Client):
-            raise UserError("a program opens files by name", errno=errno.EPERM)
-        handle = await self._tree.open(path, flags, mode, _maker(who, owner), ino)
+        if (ino or pid) and not isinstance(who.owner, Client):
+            raise UserError("a program opens files by name, for itself", errno=errno.EPERM)
+        caller = _maker(who, owner)
+        caller = replace(caller, pid=pid) if pid else caller
+        handle = await self._tree.open(path, flags, mode, caller, ino)
         if isinstance(handle, Directory):
             return {"k": "dir", "path": handle.name}
         if handle.kind == "host":

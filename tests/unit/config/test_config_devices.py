@@ -42,7 +42,13 @@ def test_every_key_arrives() -> None:
             directory="/base",
         ),
         DeviceConfig(
-            name="ttyUSB0", kind="char", path="/dev/ttyUSB0", mode="rw", directory="/base"
+            name="ttyUSB0",
+            kind="char",
+            path="/dev/ttyUSB0",
+            mode="rw",
+            directory="/base",
+            shared=True,
+            framing="raw",
         ),
     ]
 

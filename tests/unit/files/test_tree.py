@@ -10,12 +10,14 @@ import pytest
 
 from oneos.errors import FileError
 from oneos.files.devfs import DeviceFiles
+from oneos.files.device_facts import DeviceFacts
 from oneos.files.handles import Caller, Handle, Plain
 from oneos.files.hosts import Runtimes
 from oneos.files.places import split
 from oneos.files.proc import Proc
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Pid, SessionId
+from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.state import control_types as t
 from tests.unit.files.support import Network
@@ -39,7 +41,12 @@ class Bench:
             {
                 b"dev": DeviceFiles(control, self._device),
                 b"proc": Proc(control, self, self._descriptor),
-                b"runtime": Runtimes(control, {"hub": 0.5}.get, {"hub": (3, 2)}.get),
+                b"runtime": Runtimes(
+                    control,
+                    {"hub": 0.5}.get,
+                    {"hub": (3, 2)}.get,
+                    DeviceFacts(self._state, self._readers),
+                ),
             },
         )
 
@@ -49,9 +56,19 @@ class Bench:
     async def find(self, pid: int) -> t.Process | None:
         return next((process for process in self.others if process.pid == pid), None)
 
-    async def _device(self, member: t.Member, name: str, flags: int) -> Handle:
-        self.asked.append((member.name, name, flags))
-        return await opened(member.name, name)
+    async def _device(self, member: t.Member, device: t.Device, flags: int, pid: int) -> Handle:
+        self.asked.append((member.name, device.name, flags))
+        return await opened(member.name, device.name)
+
+    async def _state(self, host: HostName, name: str) -> m.DeviceState:
+        here = [m.ReaderState(7, 5, 0, 0)]
+        return m.DeviceState("fifo", "r", False, True, 3, 9, 90, 1, 2, ["lab", "far"], here)
+
+    async def _readers(self, host: HostName, of: HostName, name: str) -> m.DeviceState | None:
+        if host == "far":
+            return None
+        there = [m.ReaderState(8, 5, 2, 1)]
+        return m.DeviceState("", "", False, True, 1, 0, 0, 3, 0, [], there)
 
     async def _descriptor(self, process: t.Process, number: int, flags: int) -> Handle:
         self.asked.append((process.pid, number, flags))
@@ -412,3 +429,30 @@ async def test_fifos_and_sockets_stand_for_things_of_the_host(bench: Bench) -> N
     assert os.path.dirname(await tree.meeting(b"/socket", ROOT)) == os.path.dirname(handle.path)
     assert await failure(tree.meeting(b"/dev/null", ROOT)) == "ECONNREFUSED"
     assert await failure(tree.meeting(b"/fifo", ROOT)) == "ENOENT"
+
+
+async def test_a_device_says_who_reads_it_on_every_host(bench: Bench, network: Network) -> None:
+    await arrive_with(bench, network, HUB, t.Device("sensor/1", "fifo", "r", True))
+    assert await bench.names(b"/runtime/hub/devices") == [b"sensor"]
+    assert await bench.names(b"/runtime/hub/devices/sensor") == [b"1"]
+    shown = await bench.text(b"/runtime/hub/devices/sensor/1")
+    assert shown.splitlines() == [
+        "kind fifo",
+        "mode r",
+        "shared yes",
+        "exclusive no",
+        "openings 3",
+        "readings 9",
+        "bytes 90",
+        "ended 2",
+        "lost 4",
+        "reader hub 7 got 5 lost 0 waiting 0",
+        "reader lab 8 got 5 lost 2 waiting 1",
+        "no-answer far",
+    ]
+    with pytest.raises(FileError) as raised:
+        await bench.tree.open(b"/runtime/hub/devices/sensor/1", os.O_WRONLY, 0, ROOT)
+    assert raised.value.errno == errno.EACCES
+    with pytest.raises(FileError) as raised:
+        await bench.tree.stat(b"/runtime/hub/devices/sensor/2", ROOT)
+    assert raised.value.errno == errno.ENOENT
