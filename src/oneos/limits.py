@@ -104,6 +104,27 @@ FILE_NAMES_MAX = 65_000
 """Names that one file may have, as ext4: beyond it link is EMLINK. It bounds nothing of ours; a
 program that makes more has lost its way."""
 
+ASYNC_COMMIT_S = 0.3
+"""From a close in an `async` directory until its commit begins: a third of the second within which
+all is committed, so that many files share a record and what is removed soon is never committed."""
+
+ASYNC_CLOSED_MAX = 4_096
+"""Files of a host that were closed and are not committed yet; the next close waits for its own
+commit. Each is at most some hundred bytes of notes here, and some ms of work within the second."""
+
+ASYNC_RETRY_S = 1.0
+"""Until a commit of a closed file that failed is tried again: a disk that is full, hosts that are
+away."""
+
+STORAGE_RULES_LOOK_S = 2.0
+"""Between two looks at /etc/oneos/storage.toml: one request of 0.3 ms each."""
+
+STORAGE_RULES_BYTES_MAX = 64 * 1024
+"""Of /etc/oneos/storage.toml: within the one chunk that is read of it."""
+
+STORAGE_RULES_MAX = 256
+"""Directories with rules of their own: more than a person keeps in mind."""
+
 # --- log and membership ---------------------------------------------------------------------
 BATCH_COMMANDS_MAX = 256
 """Commands in one log record: keeps a record well below the engine's 1 MiB message."""
@@ -610,8 +631,8 @@ LOG_DUPLICATE_WINDOW_S = 120.0
 """How long a log knows the ids of its records; a voter needs about 100 bytes for each."""
 
 LOG_APPEND_ATTEMPT_S = 3.0
-"""One attempt at a barrier, or at a record of a topic: an append takes milliseconds, so after this the
-leader is gone."""
+"""One attempt at a barrier, or at a record of a topic: an append takes milliseconds, so after this
+the leader is gone."""
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
 """One line for `read`: it is held in memory as a variable."""

@@ -41,6 +41,8 @@ def command(socket_path: str, as_json: bool) -> None:
         # None: the Storage service, which counts them, did not answer.
         count = "unknown" if missing is None else missing
         click.echo(f"files with fewer copies than wanted: {count}")
+    for problem in status.get("problems", ()):
+        click.echo(visible(problem))
 
 
 def _print_members(members: list[dict[str, Any]]) -> None:

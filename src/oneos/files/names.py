@@ -85,12 +85,7 @@ class Names:
             FileError: the index refused it.
             Leaves: a path of it leads to a part of the tree that is not the File System's.
         """
-        result = await self.ask(make)
-        if isinstance(result.value, Elsewhere):
-            raise Leaves(result.value.asked, result.value.path, result.value.links)
-        if result.errno:
-            raise FileError(result.errno, path)
-        return result.value
+        return value_of(await self.ask(make), path)
 
     # --- looking ------------------------------------------------------------------------------
     async def find(self, path: bytes, walk: Walk = WALK) -> tuple[bytes, Inode]:
@@ -228,6 +223,15 @@ class Names:
         if found.inode is None:
             raise Leaves(path, found.path, found.links)
         return found.entries or []
+
+
+def value_of(result: Result, path: bytes) -> Value:
+    """The value of an answer. Raises as `Names.change`."""
+    if isinstance(result.value, Elsewhere):
+        raise Leaves(result.value.asked, result.value.path, result.value.links)
+    if result.errno:
+        raise FileError(result.errno, path)
+    return result.value
 
 
 def _shows(command: n.AnyCommand) -> bool:

@@ -213,10 +213,18 @@ class FileSystem(Actor):
 
     def receive(self, message: FileSystemMessage, sender: HostName) -> object:
         if isinstance(message, Change):
+            if isinstance(message.command, n.Rename) and (no := self._not_yet(message.command)):
+                return no
             return self._enqueue(message.command, sender if message.seen_to else None)
         if self._index.proof_age_s() < LEADER_PROOF_S:
             return self._read(message, sender)
         return self._read_later(message, sender)
+
+    def _not_yet(self, rename: n.Rename) -> Result | None:
+        """The answer to a rename that has to wait for a commit: without a record, mostly."""
+        if rename.settled is not False or self._index.proof_age_s() >= LEADER_PROOF_S:
+            return None
+        return self._index.names.names.not_yet(rename)
 
     def _read(self, message: Reading, sender: HostName) -> object:
         names = self._index.names.names
@@ -440,4 +448,5 @@ _FIRST_DIRECTORIES = (
     *((b"/" + name, 0o755) for name in (b"bin", b"dev", b"etc", b"home", b"host", b"proc")),
     *((b"/" + name, 0o755) for name in (b"runtime", b"srv", b"topic", b"var")),
     (b"/tmp", 0o1777),
+    (b"/etc/oneos", 0o755),
 )

@@ -113,7 +113,7 @@ StorageMessage = Targets | Health | CollectNow
 
 # --- between Runtimes: home.* ---------------------------------------------------------------
 class HomeFile(Struct, frozen=True, array_like=True):
-    """home.stat, home.yield: a file at its home, fenced by the home's epoch."""
+    """home.stat, home.yield, home.commit: a file at its home, fenced by the home's epoch."""
 
     ino: int
     home_epoch: int
@@ -126,16 +126,18 @@ class Orphan(Struct, frozen=True, array_like=True):
 
 
 class HomeOpen(Struct, frozen=True, array_like=True):
-    """home.open; `handle` is the number of the opening, which the opener never uses again."""
+    """home.open; `handle` is the number of the opening, which the opener never uses again, and
+    `path` where it found the file."""
 
     ino: int
     home_epoch: int
     flags: int
     handle: int
+    path: bytes = b""
 
 
 class HomeHandle(Struct, frozen=True, array_like=True):
-    """home.close, home.sync, home.fstat"""
+    """home.close, home.sync, home.flush, home.fstat"""
 
     handle: int
 

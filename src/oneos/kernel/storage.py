@@ -23,6 +23,7 @@ from oneos.kernel.index import Index
 from oneos.limits import (
     CHUNK_TIMEOUT_S,
     COLLECT_INTERVAL_S,
+    COPIES_MAX,
     REPAIR_CHUNKS_PER_CALL,
     REPAIR_INTERVAL_S,
 )
@@ -45,7 +46,7 @@ class Storage(Actor):
         index: this host's copy of the index.
         links: the connections to other Runtimes.
         change: sends a command to the File System.
-        wanted: copies each chunk should have.
+        wanted: copies each chunk should have, where the file does not say so.
     """
 
     def __init__(
@@ -97,23 +98,28 @@ class Storage(Actor):
             self._look.set()
 
     async def _health(self) -> int:
-        return len(await self._under_replicated())
+        """How many files have too few copies on live hosts, also for want of hosts."""
+        return len(await self._under_replicated(COPIES_MAX))
 
-    async def _under_replicated(self) -> list[Inode]:
+    async def _under_replicated(self, hosts: int) -> list[Inode]:
+        """Files with fewer copies on live hosts than they should have, and `hosts` can hold."""
         alive = {member.name for member in self._control.machine.alive()}
-        goal = min(self._wanted, len(alive))
         found = []
         after = 0
         while batch := self._index.names.names.scan(after):
             found += [
                 inode
                 for inode in batch
-                if inode.chunks and len(alive.intersection(inode.copies)) < goal
+                if inode.chunks
+                and len(alive.intersection(inode.copies)) < min(self._wanted_of(inode), hosts)
             ]
             after = batch[-1].ino
             # A large index is a long look: everybody else gets a turn in between.
             await asyncio.sleep(0)
         return found
+
+    def _wanted_of(self, inode: Inode) -> int:
+        return inode.wanted or self._wanted
 
     async def _repair_all(self) -> None:
         while True:
@@ -123,7 +129,7 @@ class Storage(Actor):
             except TimeoutError:
                 pass
             self._look.clear()
-            for inode in await self._under_replicated():
+            for inode in await self._under_replicated(len(self._control.machine.alive())):
                 try:
                     await self._repair(inode)
                 except OneOSError as error:
@@ -138,7 +144,7 @@ class Storage(Actor):
         spare = [name for name in alive if name not in inode.copies]
         # Those that were struck off hold nothing any more; the list must not grow for ever.
         copies = [name for name in inode.copies if name in self._control.state.members]
-        missing = min(self._wanted, len(alive)) - len(sources)
+        missing = min(self._wanted_of(inode), len(alive)) - len(sources)
         for name in spare[:missing]:
             for start in range(0, len(inode.chunks), REPAIR_CHUNKS_PER_CALL):
                 part = list(inode.chunks[start : start + REPAIR_CHUNKS_PER_CALL])
