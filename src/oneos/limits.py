@@ -116,6 +116,18 @@ ASYNC_RETRY_S = 1.0
 """Until a commit of a closed file that failed is tried again: a disk that is full, hosts that are
 away."""
 
+EARLY_HOLD_S = 0.02
+"""From a change that the File System answers before the log has it until it appends it by itself:
+any other change takes it along at once. With the File System's host so much may be lost of what an
+`async` directory was told, and no more."""
+
+EARLY_LAST_S = 2.0
+"""That a File System which stops waits for the log to take them: one append, with a busy disk."""
+
+EARLY_MAX = 128
+"""Changes answered early that one record carries: with as many others it is a full one. So many
+numbers of files are left out when another host takes over."""
+
 STORAGE_RULES_LOOK_S = 2.0
 """Between two looks at /etc/oneos/storage.toml: one request of 0.3 ms each."""
 

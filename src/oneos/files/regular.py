@@ -154,7 +154,9 @@ class RegularFiles:
         """Remove a name, and the file with its last one."""
         await self._tell_home(
             await self.names.change(
-                path, lambda rid, ns: n.Unlink(rid=rid, now_ns=ns, path=path, walk=walk)
+                path,
+                lambda rid, ns: n.Unlink(rid=rid, now_ns=ns, path=path, walk=walk),
+                early=True,
             )
         )
 
@@ -390,6 +392,7 @@ class RegularFiles:
                 writing=wants_to_write(flags),
                 walk=walk,
             ),
+            early=True,
         )
         assert isinstance(value, Opened)
         return inode_of(value), value.path

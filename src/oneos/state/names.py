@@ -38,7 +38,7 @@ from oneos.state.names_types import (
     encode_result,
     opened,
 )
-from oneos.state.names_walk import Leaves, resolve
+from oneos.state.names_walk import Leaves, place, resolve
 
 
 def _barrier(store: NameStore, command: c.Barrier) -> None:
@@ -63,6 +63,7 @@ _RULES: dict[type[c.Command], Callable[[NameStore, Any], Any]] = {
     c.HostLost: names_files.host_lost,
     c.Copies: names_files.copies,
     c.Collect: names_chunks.collect,
+    c.Skip: names_tree.skip,
     c.Barrier: _barrier,
 }
 
@@ -166,6 +167,14 @@ class Names:
         """What a name in a directory stands for, of a link itself; None: nothing."""
         entry = self._store.entry(directory, name)
         return None if entry is None else names_files.inode_of(self._store, entry.ino)
+
+    def place_of(self, path: bytes, walk: Walk = WALK) -> bytes | None:
+        """The path of a name without the links on its way, whether or not it is there; None: there
+        is no such place here."""
+        try:
+            return place(self._store, path, walk).path
+        except FileError:
+            return None
 
     def not_yet(self, rename: c.Rename) -> Result | None:
         """The answer to a rename of a file that is not settled; None: its rule has to judge it."""

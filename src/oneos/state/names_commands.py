@@ -229,6 +229,13 @@ class Collect(Command, frozen=True, tag="collect"):
     number: int
 
 
+class Skip(Command, frozen=True, tag="skip"):
+    """Leave out so many numbers of inodes: an earlier File System may have told of them, and its
+    records of that were never agreed on."""
+
+    count: int
+
+
 class Barrier(Command, frozen=True, tag="barrier"):
     """Changes nothing: once it is applied, so is all that was appended before it."""
 
@@ -251,6 +258,7 @@ AnyCommand = (
     | HostLost
     | Copies
     | Collect
+    | Skip
     | Barrier
 )
 

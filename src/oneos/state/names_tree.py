@@ -22,6 +22,7 @@ from oneos.state.names_types import ROOT, Attr, Entry, Inode, Opened, Removed, o
 from oneos.state.names_walk import Place, Walker, entry, place
 
 NEXT_INO = "next-ino"
+INOS_SKIPPED_MAX = 1 << 16
 
 
 def new_ino(store: NameStore) -> Ino:
@@ -29,6 +30,13 @@ def new_ino(store: NameStore) -> Ino:
     ino = store.counter(NEXT_INO) or ROOT + 1
     store.set_counter(NEXT_INO, ino + 1)
     return Ino(ino)
+
+
+def skip(store: NameStore, command: c.Skip) -> None:
+    """See `Skip`; EINVAL for more than anybody leaves out, since a number is never had again."""
+    if not 0 <= command.count <= INOS_SKIPPED_MAX:
+        raise FileError(errno.EINVAL)
+    store.set_counter(NEXT_INO, (store.counter(NEXT_INO) or ROOT + 1) + command.count)
 
 
 def touch(store: NameStore, ino: Ino, now_ns: int, names: int = 0, subdirs: int = 0) -> None:
