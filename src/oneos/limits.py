@@ -104,6 +104,39 @@ FILE_NAMES_MAX = 65_000
 """Names that one file may have, as ext4: beyond it link is EMLINK. It bounds nothing of ours; a
 program that makes more has lost its way."""
 
+ASYNC_COMMIT_S = 0.3
+"""From a close in an `async` directory until its commit begins: a third of the second within which
+all is committed, so that many files share a record and what is removed soon is never committed."""
+
+ASYNC_CLOSED_MAX = 4_096
+"""Files of a host that were closed and are not committed yet; the next close waits for its own
+commit. Each is at most some hundred bytes of notes here, and some ms of work within the second."""
+
+ASYNC_RETRY_S = 1.0
+"""Until a commit of a closed file that failed is tried again: a disk that is full, hosts that are
+away."""
+
+EARLY_HOLD_S = 0.02
+"""From a change that the File System answers before the log has it until it appends it by itself:
+any other change takes it along at once. With the File System's host so much may be lost of what an
+`async` directory was told, and no more."""
+
+EARLY_LAST_S = 2.0
+"""That a File System which stops waits for the log to take them: one append, with a busy disk."""
+
+EARLY_MAX = 128
+"""Changes answered early that one record carries: with as many others it is a full one. So many
+numbers of files are left out when another host takes over."""
+
+STORAGE_RULES_LOOK_S = 2.0
+"""Between two looks at /etc/oneos/storage.toml: one request of 0.3 ms each."""
+
+STORAGE_RULES_BYTES_MAX = 64 * 1024
+"""Of /etc/oneos/storage.toml: within the one chunk that is read of it."""
+
+STORAGE_RULES_MAX = 256
+"""Directories with rules of their own: more than a person keeps in mind."""
+
 # --- log and membership ---------------------------------------------------------------------
 BATCH_COMMANDS_MAX = 256
 """Commands in one log record: keeps a record well below the engine's 1 MiB message."""

@@ -47,6 +47,8 @@ def command(socket_path: str, as_json: bool) -> None:
         if m.get("damaged"):
             name = visible(m["name"])
             click.echo(f"damaged chunks found on {name}: {m['damaged']}, repaired {m['repaired']}")
+    for problem in status.get("problems", ()):
+        click.echo(visible(problem))
 
 
 def _print_members(members: list[dict[str, Any]]) -> None:

@@ -37,7 +37,7 @@ class Copies:
         chunks: the chunks on this host's disk.
         control: says which hosts are alive.
         links: the connections to them.
-        wanted: how many hosts should hold each chunk.
+        wanted: how many hosts should hold each chunk, where no rule of its directory says so.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class Copies:
         before = set(old)
         return sorted(self.targets(ino), key=lambda name: name not in before)
 
-    def ahead(self, ino: int, old: Iterable[str]) -> Ahead:
+    def ahead(self, ino: int, old: Iterable[str], wanted: int = 0) -> Ahead:
         """The hosts that `spread` will ask first, for sending them chunks before it is called."""
-        return Ahead(self._candidates(ino, old)[: self.wanted - 1], self._put)
+        return Ahead(self._candidates(ino, old)[: (wanted or self.wanted) - 1], self._put)
 
-    def suffice(self, holders: Sequence[HostName]) -> bool:
+    def suffice(self, holders: Sequence[HostName], wanted: int = 0) -> bool:
         """Whether these are as many as should hold a file, and all alive."""
         members = self._control.state.members
         alive = [h for h in holders if (member := members.get(h)) and member.state == "alive"]
-        return len(holders) >= self.wanted and len(alive) == len(holders)
+        return len(holders) >= (wanted or self.wanted) and len(alive) == len(holders)
 
     @property
     def promise(self) -> int:
@@ -77,7 +77,13 @@ class Copies:
         return self._chunks.promises.number
 
     async def spread(
-        self, ino: int, digests: list[bytes], old: Iterable[str], ahead: Ahead, promise: int
+        self,
+        ino: int,
+        digests: list[bytes],
+        old: Iterable[str],
+        ahead: Ahead,
+        promise: int,
+        wanted: int = 0,
     ) -> dict[HostName, int]:
         """Have enough hosts hold these chunks.
 
@@ -87,13 +93,14 @@ class Copies:
             old: who held the version before; they lack the least, so they are asked first.
             ahead: what was sent already.
             promise: of this host, read before they were put.
+            wanted: how many hosts are enough; 0: as many as usual.
 
         Returns:
             Who holds them all, this host first, and under which promise each keeps them.
         """
         holders = {self.host: promise}
         for name in self._candidates(ino, old):
-            if len(holders) >= self.wanted:
+            if len(holders) >= (wanted or self.wanted):
                 break
             there, promises = await ahead.arrived(name)
             try:

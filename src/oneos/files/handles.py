@@ -122,6 +122,7 @@ class Handle(Protocol):
 
     async def close(self) -> None: ...
     async def sync(self) -> None: ...
+    async def flush(self) -> None: ...
     async def stat(self) -> Attributes: ...
 
 
@@ -147,6 +148,10 @@ class Plain:
 
     async def sync(self) -> None:
         return None
+
+    async def flush(self) -> None:
+        """What `close` promises, of a handle that stays open: by default what `sync` does."""
+        await self.sync()
 
     async def stat(self) -> Attributes:
         if self.shown is not None:

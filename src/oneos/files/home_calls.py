@@ -56,6 +56,8 @@ class HomeCalls:
         routes.add("home.open", self._on_open, m.HomeOpen)
         routes.add("home.close", self._on_close, m.HomeHandle)
         routes.add("home.sync", self._on_sync, m.HomeHandle, finish=True)
+        routes.add("home.flush", self._on_flush, m.HomeHandle, finish=True)
+        routes.add("home.commit", self._on_commit, m.HomeFile, finish=True)
         routes.add("home.fstat", self._on_fstat, m.HomeHandle)
         routes.add("home.read", self._on_read, m.HomeRead)
         routes.add("home.write", self._on_write, m.HomeWrite)
@@ -117,7 +119,7 @@ class HomeCalls:
         self._opening += 1
         try:
             inode = self._homes.current(request.ino, request.home_epoch)
-            handle = await self._homes.open(inode, request.flags, key[0])
+            handle = await self._homes.open(inode, request.flags, key[0], request.path)
         finally:
             self._opening -= 1
         self._open[key] = handle
@@ -156,6 +158,12 @@ class HomeCalls:
 
     async def _on_sync(self, peer: Peer, request: m.HomeHandle) -> None:
         await self._homes.sync(self._handle(peer, request.handle))
+
+    async def _on_flush(self, peer: Peer, request: m.HomeHandle) -> None:
+        await self._homes.flush(self._handle(peer, request.handle))
+
+    async def _on_commit(self, peer: Peer, file: m.HomeFile) -> None:
+        await self._homes.commit_closed(file.ino, file.home_epoch)
 
     async def _on_fstat(self, peer: Peer, request: m.HomeHandle) -> m.HomeStat:
         status = os.fstat(self._handle(peer, request.handle).fd)

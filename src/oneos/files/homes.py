@@ -21,10 +21,12 @@ from msgspec.structs import replace
 from oneos.errors import Fenced, FileError, OneOSError
 from oneos.failpoints import reach
 from oneos.files.copies import Copies
+from oneos.files.durability import Durability
 from oneos.files.handles import wants_to_write
 from oneos.files.home import Home, HomeHandle, Stored, as_shown, unknown
 from oneos.files.home_locks import HomeLocks
 from oneos.files.late_closes import LateCloses
+from oneos.files.settling import Settling
 from oneos.files.unused import Unused
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
@@ -50,10 +52,16 @@ class Homes:
         backing: the backing files.
         copies: where committed chunks are copied to.
         change: sends a command to the File System.
+        durability: what holds for a file with a path.
     """
 
     def __init__(
-        self, host: HostName, backing: BackingStore, copies: Copies, change: ChangeNames
+        self,
+        host: HostName,
+        backing: BackingStore,
+        copies: Copies,
+        change: ChangeNames,
+        durability: Callable[[bytes], Durability],
     ) -> None:
         self.host = host
         self._backing = backing
@@ -62,6 +70,8 @@ class Homes:
         self._homes: dict[int, Home] = {}
         self._coming = 0
         self._unused = Unused(self.give_up, self._give_up_quietly)
+        self._durability = durability
+        self._settling = Settling(self._settle)
         self._late = LateCloses[HomeHandle](self.close)
         self.locks = HomeLocks(backing.path)
         self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
@@ -83,8 +93,11 @@ class Homes:
             self._coming -= 1
 
     # --- opening and closing ------------------------------------------------------------------
-    async def open(self, inode: Inode, flags: int, owner: HostName) -> HomeHandle:
-        """Open a file that is at home here; `inode` as the File System just gave it.
+    async def open(
+        self, inode: Inode, flags: int, owner: HostName, path: bytes = b""
+    ) -> HomeHandle:
+        """Open a file that is at home here; `inode` as the File System just gave it, and `path`
+        where it stands, without links.
 
         Raises:
             Fenced: the home has moved meanwhile; look the file up again.
@@ -107,6 +120,7 @@ class Homes:
                 handle = HomeHandle(home, flags, fd, owner)
                 home.opens += 1
                 home.writers += handle.writing
+                home.path = path or home.path
                 return handle
             finally:
                 self._rest_or_work(home)
@@ -130,6 +144,7 @@ class Homes:
         if self._homes.get(home.inode.ino) is home:
             del self._homes[home.inode.ino]
             self._unused.in_use(home.inode.ino)
+            self._settling.forget(home.inode.ino)
 
     async def _claim_writing(self, home: Home) -> None:
         """Say in the log that it is written, so that a stat elsewhere asks here from now on."""
@@ -208,12 +223,67 @@ class Homes:
         async with home.lock:
             try:
                 # Content that no name leads to and nobody else has open is nobody's.
-                if handle.writing and (home.inode.nlink or home.opens > 1):
-                    await self._commit(home, final=home.writers == 1)
+                if handle.writing and (home.inode.nlink or home.opens > 1 + home.held):
+                    await self._closed(home, final=home.writers == 1)
             finally:
                 home.writers -= handle.writing
                 home.opens -= 1
                 self._rest_or_work(home)
+        await self._drop_nameless(home)
+
+    async def flush(self, handle: HomeHandle) -> None:
+        """What `close` promises, of an opening that goes on."""
+        if handle.writing:
+            async with handle.home.lock:
+                await self._closed(handle.home, final=False)
+
+    async def _closed(self, home: Home, final: bool) -> None:
+        """Commit what a program has closed, now or soon, as the rule of its directory says."""
+        if not self._durability(home.path).later or self._settling.full or home.gone:
+            await self._commit(home, final)
+        elif not home.held and home.inode.nlink:
+            home.held = True
+            home.opens += 1
+            home.writers += 1
+            self._settling.add(home.inode.ino)
+
+    async def _settle(self, ino: int) -> None:
+        """Commit what was closed of a file, and use it no longer for that."""
+        home = self._homes.get(ino)
+        if home is None:
+            return
+        async with home.lock:
+            if not home.held or home.gone:
+                return
+            if home.inode.nlink:
+                await self._commit(home, final=home.writers == 1)
+            self._let_go(home)
+        await self._drop_nameless(home)
+
+    def _shows(self, home: Home) -> bool:
+        """Whether it is in use because what a program has closed is not committed yet."""
+        return home.held and home.inode.nlink > 0
+
+    def _let_go(self, home: Home) -> None:
+        home.held = False
+        home.opens -= 1
+        home.writers -= 1
+        self._settling.forget(home.inode.ino)
+        self._rest_or_work(home)
+
+    async def commit_closed(self, ino: int, home_epoch: int) -> None:
+        """Commit what programs have closed of a file, since its content shall count under another
+        name; from here on until it is opened by a path again `close` waits for the commit.
+
+        Raises what keeps it from that.
+        """
+        await self._late.now(ino)
+        home = self._homes.get(ino)
+        if home is not None and home.inode.home_epoch == home_epoch:
+            home.path = b""
+            await self._settle(ino)
+
+    async def _drop_nameless(self, home: Home) -> None:
         if home.opens == 0 and home.inode.nlink == 0 and not home.gone:
             await self._give_up_quietly(home.inode.ino)
 
@@ -237,7 +307,8 @@ class Homes:
         # The backing file may be another home's by now, so nothing of it is read then.
         if not home.gone:
             reach("commit.begun")
-            stored = await self._store(inode)
+            wanted = self._durability(home.path).copies
+            stored = await self._store(inode, wanted)
             reach("commit.copied")
             result = await self._change(
                 lambda rid, ns: n.Commit(
@@ -254,6 +325,7 @@ class Homes:
                     # A write's time; utime(2) may have set one that is yet to come.
                     ctime_ns=min(stored.mtime_ns, ns),
                     promises=stored.promises,
+                    wanted=wanted,
                 )
             )
             reach("commit.agreed")
@@ -275,17 +347,17 @@ class Homes:
             )
         return result
 
-    async def _store(self, inode: Inode) -> Stored:
+    async def _store(self, inode: Inode, wanted: int) -> Stored:
         """Cut the content as it is now, and have enough hosts hold it."""
         ino, old = inode.ino, inode.copies
         promise = self._copies.promise
-        with self._copies.ahead(ino, old) as ahead:
+        with self._copies.ahead(ino, old, wanted) as ahead:
             size, mtime_ns, digests, _ = await self._backing.cut(ino, offer=ahead.offer)
             reach("commit.cut")
             chunks = tuple(digests)
-            if chunks == inode.chunks and self._copies.suffice(old):
+            if chunks == inode.chunks and self._copies.suffice(old, wanted):
                 return Stored(size, mtime_ns, chunks, old, ())
-            held = await self._copies.spread(ino, digests, old, ahead, promise)
+            held = await self._copies.spread(ino, digests, old, ahead, promise, wanted)
         return Stored(size, mtime_ns, chunks, tuple(held), tuple(held.values()))
 
     async def cut_again(self, ino: int, home_epoch: int) -> None:
@@ -302,6 +374,9 @@ class Homes:
             OneOSError: it is not known whether the File System has taken the home back.
         """
         home = self._homes.get(ino)
+        if home is not None and home.inode.home_epoch == home_epoch and self._shows(home):
+            # Whoever wants it gets it at once here, and need not wait for the commit.
+            return False
         if home is not None and home.opens:
             # It may be open for the next program only, or about to be closed.
             await self._late.now(ino)
@@ -362,11 +437,15 @@ class Homes:
         home = self._homes.get(ino)
         if home is not None:
             home.inode = replace(home.inode, nlink=0)
+            if home.held and not home.lock.locked():
+                # Nobody will see what was to be committed. Else the lock's holder lets it go.
+                self._let_go(home)
             self._unused.orphaned(ino, home.inode.home_epoch)
 
     async def settle(self) -> None:
         """Close what was to be closed later, while the File System can still be asked."""
         await self._late.stop()
+        await self._settling.stop()
 
     async def stop(self) -> None:
         """Stop dropping orphans; what is left goes at the next start, when its home is voided."""
@@ -389,6 +468,11 @@ class Homes:
         if home is None or home.gone or home.inode.home != self.host or not home.inode.nlink:
             return None
         return home.inode
+
+    def by_path(self, ino: Ino) -> bool:
+        """Whether a writer has to say by which path it opens it: there may be another rule."""
+        home = self._homes.get(ino)
+        return home is not None and self._durability(home.path).later
 
     def live(self, inode: Inode) -> m.HomeStat | None:
         """Size and time of a file at home here, as its backing file has them now."""

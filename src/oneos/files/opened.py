@@ -48,6 +48,10 @@ class LocalFile(Plain):
         if self._handle is not None:
             await self._homes.sync(self._handle)
 
+    async def flush(self) -> None:
+        if self._handle is not None:
+            await self._homes.flush(self._handle)
+
     async def close(self) -> None:
         self.close_fd()
         handle, self._handle = self._handle, None
@@ -134,6 +138,9 @@ class RemoteFile(Plain):
     async def sync(self) -> None:
         # A large commit takes as long as it takes, while the host lives.
         await self._call("home.sync", self._handle, None, timeout_s=None)
+
+    async def flush(self) -> None:
+        await self._call("home.flush", self._handle, None, timeout_s=None)
 
     async def close(self) -> None:
         if not self._closed:

@@ -34,6 +34,7 @@ from oneos.files.handles import (
 from oneos.files.home_calls import INCARNATION_SHIFT
 from oneos.files.homes import Homes
 from oneos.files.meetings import Meetings
+from oneos.files.moving import settled_rename
 from oneos.files.names import Names
 from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of, row
 from oneos.ids import HostName, Incarnation, Ino
@@ -154,7 +155,9 @@ class RegularFiles:
         """Remove a name, and the file with its last one."""
         await self._tell_home(
             await self.names.change(
-                path, lambda rid, ns: n.Unlink(rid=rid, now_ns=ns, path=path, walk=walk)
+                path,
+                lambda rid, ns: n.Unlink(rid=rid, now_ns=ns, path=path, walk=walk),
+                early=True,
             )
         )
 
@@ -163,14 +166,17 @@ class RegularFiles:
     ) -> None:
         """Rename, and remove what the new name was one of; EEXIST if not `replacing`."""
         reach("rename.begun")
-        replaced = await self.names.change(
-            old,
-            lambda rid, ns: n.Rename(
-                rid=rid, now_ns=ns, old=old, new=new, walk=walk, replace=replacing
-            ),
+        replaced = await settled_rename(
+            self.names, self._commit_at_home, (old, new), walk, replacing
         )
         reach("rename.agreed")
         await self._tell_home(replaced)
+
+    async def _commit_at_home(self, home: HostName, file: m.HomeFile) -> None:
+        if home == self.host:
+            await self.homes.commit_closed(file.ino, file.home_epoch)
+        else:
+            await self._links.call(home, "home.commit", file, None, timeout_s=None)
 
     async def _tell_home(self, victim: object) -> None:
         """Let the home of a file that lost its last name drop it, unless it is open there."""
@@ -271,7 +277,9 @@ class RegularFiles:
                 with self.homes.coming():
                     if flags & os.O_CREAT:
                         try:
-                            inode = await self._create(path, flags, mode, caller, walk, created)
+                            inode, where = await self._create(
+                                path, flags, mode, caller, walk, created
+                            )
                         except FileError as error:
                             if error.errno != errno.ENXIO:
                                 raise
@@ -295,8 +303,8 @@ class RegularFiles:
                     if inode.is_meeting:
                         return await self._fifo(where, inode)
                     if inode.home in ("", self.host):
-                        return await self._open_here(inode, flags, granted)
-                return await self._open_elsewhere(inode, flags)
+                        return await self._open_here(inode, flags, granted, where)
+                return await self._open_elsewhere(inode, flags, where)
             except Fenced as error:
                 if clock() > deadline:
                     raise FileError(errno.EHOSTUNREACH, path, hint=error.message) from error
@@ -311,8 +319,10 @@ class RegularFiles:
         before this host can be declared dead.
         """
         inode = self.homes.known(ino)
+        if inode is None or (wants_to_write(flags) and self.homes.by_path(ino)):
+            return None
         try:
-            return await self._open_here(inode, flags, False) if inode is not None else None
+            return await self._open_here(inode, flags, False)
         except Fenced:
             return None
 
@@ -381,7 +391,7 @@ class RegularFiles:
 
     async def _create(
         self, path: bytes, flags: int, mode: int, caller: Caller, walk: Walk, created: bool
-    ) -> Inode:
+    ) -> tuple[Inode, bytes]:
         exclusive = bool(flags & os.O_EXCL) and not created
         if flags & os.O_EXCL:
             # What was made by the first try is no link, and nothing else is to be opened.
@@ -401,28 +411,31 @@ class RegularFiles:
                 writing=wants_to_write(flags),
                 walk=walk,
             ),
+            early=True,
         )
         assert isinstance(value, Opened)
-        return inode_of(value)
+        return inode_of(value), value.path
 
-    async def _open_here(self, inode: Inode, flags: int, granted: bool) -> Handle:
+    async def _open_here(
+        self, inode: Inode, flags: int, granted: bool, path: bytes = b""
+    ) -> Handle:
         if inode.home and inode.home_incarnation != self._incarnation():
             raise Fenced("its home is an earlier run of this host")
         if not inode.home:
             inode = await self._claim(inode, wants_to_write(flags))
-        handle = await self.homes.open(inode, flags, self.host)
+        handle = await self.homes.open(inode, flags, self.host, path)
         at_rest = granted and not inode.writing and not wants_to_write(flags)
         again = attributes(inode, None) if at_rest and self.homes.lend(handle) else None
         return LocalFile(self.homes, handle, again)
 
-    async def _open_elsewhere(self, inode: Inode, flags: int) -> Handle:
+    async def _open_elsewhere(self, inode: Inode, flags: int, path: bytes) -> Handle:
         member = self._control.state.members.get(inode.home)
         if member is None or member.state != "alive":
             # The File System takes the home from a host that is gone; that record is on its way.
             raise Fenced(f"its home {inode.home} is gone; the File System has yet to note it")
         if await self._yielded(inode):
             raise Fenced("its home has just been given up")
-        return await self._open_remote(inode, flags)
+        return await self._open_remote(inode, flags, path)
 
     async def _claim(self, inode: Inode, writing: bool) -> Inode:
         result = await self.names.ask(
@@ -452,11 +465,11 @@ class RegularFiles:
             # Away, but not yet declared dead: until then nobody may take the file from it.
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
 
-    async def _open_remote(self, inode: Inode, flags: int) -> Handle:
+    async def _open_remote(self, inode: Inode, flags: int, path: bytes) -> Handle:
         host = HostName(inode.home)
         number = (self._incarnation() << INCARNATION_SHIFT) + next(self._openings)
         once = os.O_CREAT | os.O_EXCL
-        request = m.HomeOpen(inode.ino, inode.home_epoch, flags & ~once, number)
+        request = m.HomeOpen(inode.ino, inode.home_epoch, flags & ~once, number, path)
         try:
             opened = await self._links.call(host, "home.open", request, m.HomeOpened)
         except Unknown as error:

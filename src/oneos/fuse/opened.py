@@ -66,6 +66,11 @@ class OpenFile:
         if self.writing and self.handle is not None:
             self._client().call("sync", self.handle)
 
+    def _flush(self) -> None:
+        """What close(2) promises for the file."""
+        if self.writing and self.handle is not None:
+            self._client().call("flush", self.handle)
+
     def close(self) -> None:
         """Nobody has it open any more."""
         if self.handle is not None:
@@ -133,7 +138,7 @@ class HomeFile(OpenFile):
         if state == self._synced and time.time_ns() - state[0] > CUT_SETTLED_NS:
             # Another program's close, or this one's second: nothing has been written since.
             return
-        self.sync()
+        self._flush()
         self._synced = state
 
     def close(self) -> None:
@@ -177,7 +182,7 @@ class AwayFile(OpenFile):
 
     def flush(self) -> None:
         if self.changed:
-            self.sync()
+            self._flush()
             self.changed = False
 
 

@@ -142,6 +142,7 @@ class Index:
         sequence that is no longer the last.
         """
         await self.pause()
+        self.names.forget_ahead()
         # From here on; what an earlier leader granted is called back before anything is answered.
         self.names.noting = True
         await self._catch_up()
@@ -162,6 +163,7 @@ class Index:
     async def follow(self) -> None:
         """Give up the lead and be a standby again."""
         self.leading = self.names.noting = False
+        self.names.forget_ahead()
         self.names.take_touched()
         if self._follower is None:
             self._follower = asyncio.create_task(self._follow(), name="files log")

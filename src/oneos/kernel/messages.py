@@ -185,7 +185,8 @@ StorageMessage = Targets | Health | CollectNow | Audit | Lost | CheckBegin | Che
 
 # --- between Runtimes: home.* ---------------------------------------------------------------
 class HomeFile(Struct, frozen=True, array_like=True):
-    """home.stat, home.yield, home.cut: a file at its home, fenced by the home's epoch."""
+    """home.stat, home.yield, home.cut, home.commit: a file at its home, fenced by the home's
+    epoch."""
 
     ino: int
     home_epoch: int
@@ -198,16 +199,18 @@ class Orphan(Struct, frozen=True, array_like=True):
 
 
 class HomeOpen(Struct, frozen=True, array_like=True):
-    """home.open; `handle` is the number of the opening, which the opener never uses again."""
+    """home.open; `handle` is the number of the opening, which the opener never uses again, and
+    `path` where it found the file."""
 
     ino: int
     home_epoch: int
     flags: int
     handle: int
+    path: bytes = b""
 
 
 class HomeHandle(Struct, frozen=True, array_like=True):
-    """home.close, home.sync, home.fstat"""
+    """home.close, home.sync, home.flush, home.fstat"""
 
     handle: int
 

@@ -23,7 +23,12 @@ from oneos.kernel.checks import Checks
 from oneos.kernel.collector import Collector
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.index import Index
-from oneos.limits import AUDIT_INTERVAL_S, COLLECT_INTERVAL_S, REPAIR_INTERVAL_S
+from oneos.limits import (
+    AUDIT_INTERVAL_S,
+    COLLECT_INTERVAL_S,
+    COPIES_MAX,
+    REPAIR_INTERVAL_S,
+)
 from oneos.net.links import Links
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
@@ -42,7 +47,7 @@ class Storage(Actor):
         links: the connections to other Runtimes.
         change: sends a command to the File System.
         current: asks it for an inode.
-        wanted: copies each chunk should have.
+        wanted: copies each chunk should have, where the file does not say so.
     """
 
     def __init__(
@@ -122,23 +127,28 @@ class Storage(Actor):
             self._audit.set()
 
     async def _health(self) -> int:
-        return len(await self._under_replicated())
+        """How many files have too few copies on live hosts, also for want of hosts."""
+        return len(await self._under_replicated(COPIES_MAX))
 
-    async def _under_replicated(self) -> list[Inode]:
+    async def _under_replicated(self, hosts: int) -> list[Inode]:
+        """Files with fewer copies on live hosts than they should have, and `hosts` can hold."""
         alive = {member.name for member in self._control.machine.alive()}
-        goal = min(self._wanted, len(alive))
         found = []
         after = 0
         while batch := self._index.names.names.scan(after):
             found += [
                 inode
                 for inode in batch
-                if inode.chunks and len(alive.intersection(inode.copies)) < goal
+                if inode.chunks
+                and len(alive.intersection(inode.copies)) < min(self._wanted_of(inode), hosts)
             ]
             after = batch[-1].ino
             # A large index is a long look: everybody else gets a turn in between.
             await asyncio.sleep(0)
         return found
+
+    def _wanted_of(self, inode: Inode) -> int:
+        return inode.wanted or self._wanted
 
     async def _repair_all(self) -> None:
         while True:
@@ -148,7 +158,7 @@ class Storage(Actor):
             except TimeoutError:
                 pass
             self._look.clear()
-            for inode in await self._under_replicated():
+            for inode in await self._under_replicated(len(self._control.machine.alive())):
                 try:
                     await self.repair(inode)
                 except OneOSError as error:
@@ -172,7 +182,7 @@ class Storage(Actor):
         spare = [name for name in alive if name not in inode.copies]
         # Those that were struck off hold nothing any more; the list must not grow for ever.
         copies = [name for name in inode.copies if name in self._control.state.members]
-        missing = min(self._wanted, len(alive)) - len(sources)
+        missing = min(self._wanted_of(inode), len(alive)) - len(sources)
         for name in spare:
             if missing <= 0:
                 break

@@ -35,6 +35,7 @@ from oneos.files.names import Names
 from oneos.files.proc import Proc
 from oneos.files.regular import RegularFiles
 from oneos.files.scrubber import Scrubber
+from oneos.files.storage_rules import StorageRules
 from oneos.files.topics import TopicFiles
 from oneos.files.tree import Tree
 from oneos.ids import Incarnation
@@ -149,7 +150,8 @@ class Node:
         )
         self.recalls = Recalls(Generation(), self.namespace)
         self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
+        self.rules = StorageRules(os.fspath(directory / "storage-rules.toml"))
+        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask, self.rules.of)
         self.home_calls = HomeCalls(self.homes)
         self.native_kind = NameSpace.kind(config.context)
         self.meetings = Meetings(os.fspath(directory / "run" / "meet"), self._tree_inside)
@@ -279,6 +281,7 @@ class Node:
             self._grow,
             lambda: self.incarnation > 0,
             self.stop,
+            lambda: [self.rules.problem] if self.rules.problem else [],
         )
         self.operations = Operations(
             self.host,
@@ -364,6 +367,8 @@ class Node:
         await self.placed.place()
         self.scrubber.start()
         self._closers.append(self.scrubber.close)
+        self.rules.start(self.regular)
+        self._closers.append(self.rules.stop)
         log.info("%s is up as incarnation %d", self.host, self.incarnation)
 
     # --- following the control log --------------------------------------------------------------

@@ -156,7 +156,7 @@ class Operations:
         self._closing: set[asyncio.Task[None]] = set()
         both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " mknod meeting bind statvfs truncate realpath open opened close ended sync fstat"
-        both += " lock locked unlock call_back holder"
+        both += " flush lock locked unlock call_back holder"
         both += " getxattr listxattr setxattr removexattr fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
@@ -511,6 +511,9 @@ class Operations:
 
     async def _op_sync(self, who: Who, number: int) -> None:
         await self._handle(who, number).sync()
+
+    async def _op_flush(self, who: Who, number: int) -> None:
+        await self._handle(who, number).flush()
 
     async def _op_fstat(self, who: Who, number: int) -> list[int]:
         return (await self._handle(who, number).stat()).wire()

@@ -98,7 +98,9 @@ class Placed:
         if index is None:
             raise UserError(f"{node.host} is an edge host: {placed.service} cannot run on it")
         if placed.service == "filesystem":
-            return lambda: FileSystem(address, index, control, self._recall)
+            return lambda: FileSystem(
+                address, index, control, self._recall, lambda path: node.rules.of(path).later
+            )
         return lambda: Storage(
             address,
             control,

@@ -39,6 +39,7 @@ class System:
         grow_voters: changes the number of voters.
         ready: whether this Runtime has arrived in the network.
         stop: ends this Runtime.
+        problems: what a person should know of this host, a line each.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class System:
         grow_voters: Callable[[int], Awaitable[dict[str, Any]]],
         ready: Callable[[], bool],
         stop: Callable[[], None],
+        problems: Callable[[], list[str]] = list,
     ) -> None:
         self.host = host
         self._version = version
@@ -70,6 +72,7 @@ class System:
         self._grow = grow_voters
         self._ready = ready
         self._stop = stop
+        self._problems = problems
 
     @property
     def network(self) -> str:
@@ -132,6 +135,7 @@ class System:
             "voters": voters,
             "under_replicated": await self._count(m.Health()),
             "lost": await self._count(m.Lost()),
+            "problems": self._problems(),
         }
 
     def _placements(self) -> list[t.Placement]:

@@ -118,6 +118,11 @@ class BackingStore:
                 `fetch` raises. Nothing of it stays then.
         """
         with self._making(ino, home_epoch) as path:
+            if not chunks and not size:
+                # A name and nothing to wait for: a thread would take longer than the work.
+                make_empty(path, mtime_ns)
+                await self._begin(ino, home_epoch, path)
+                return path
             part = path + PART
             try:
                 missing = await self._named(

@@ -7,6 +7,7 @@ from pathlib import Path
 from oneos.actor.actor import Actor, Address
 from oneos.files.collected import Collected
 from oneos.files.copies import Copies
+from oneos.files.durability import Rules
 from oneos.files.handles import Caller
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
@@ -71,7 +72,7 @@ class Host:
         self.backing = BackingStore(str(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, control, self.links, 2)
         self.names = Names(self.host, lambda: self.incarnation, self.services, Nobody())
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
+        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask, Rules().of)
         self.calls = HomeCalls(self.homes)
         self.files = RegularFiles(
             self.host,
