@@ -15,7 +15,6 @@ from oneos.guest.launch_python import command
 from tests.support.interpreter import bare_python
 from tests.support.treeserver import TreeServer
 
-PROGRAMS = Path(__file__).parent / "programs"
 TIMEOUT_S = 60
 
 
