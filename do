@@ -115,7 +115,7 @@ demo) exec "$PYTHON" examples/demo.py "$@" ;;
 bench) exec "$PYTHON" -m bench "$@" ;;
 shell) exec oneos cluster 3 --shell "$@" ;;
 test) exec pytest -m 'not nightly' "$@" ;;
-nightly) exec pytest "$@" ;;
+nightly) exec pytest --hypothesis-profile=nightly "$@" ;;
 check)
     ruff format --check .
     ruff check .

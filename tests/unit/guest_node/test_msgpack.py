@@ -6,9 +6,10 @@ import subprocess
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.unit.guest_node.support import nodes
 
 CODEC = os.path.join(os.path.dirname(__file__), "../../../src/oneos/guest/node/msgpack.js")
@@ -64,7 +65,7 @@ def test_every_length_and_sign_survives(node: str) -> None:
     assert _through_node(node, EDGES) == EDGES
 
 
-@settings(max_examples=8, deadline=None)
+@examples(4)
 @given(st.lists(VALUES, min_size=1, max_size=20))
 def test_any_value_survives(values: list[Any]) -> None:
     for node in nodes()[:1]:

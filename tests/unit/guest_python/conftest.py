@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from oneos.guest.launch_python import command
+from tests.support.interpreter import bare_python
 from tests.support.treeserver import TreeServer
 
-PROGRAMS = Path(__file__).parent / "programs"
 TIMEOUT_S = 60
 
 
 def interpreters() -> list[str]:
     """One Python of each minor version that this machine has, from 3.11 on; this one first."""
-    found = {sys.version_info[:2]: os.path.realpath(sys.executable)}
+    found = {sys.version_info[:2]: bare_python()}
     for minor in range(11, 16):
         installed = sorted((Path.home() / ".pyenv/versions").glob(f"3.{minor}.*/bin/python3"))
         path = str(installed[-1]) if installed else shutil.which(f"python3.{minor}")
@@ -57,7 +57,7 @@ class World:
         self.root = base / "tree"
         self.inside = Path(f"{self.root}{self.home}")
         self.inside.mkdir(parents=True)
-        self.python = os.path.realpath(sys.executable)
+        self.python = bare_python()
         self.remote: list[str] = []
         self.variables: dict[str, str] = {}
         self.server: TreeServer | None = None

@@ -2,10 +2,11 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oneos.guest.python import codec
+from tests.support.examples import examples
 
 scalars = (
     st.none()
@@ -21,7 +22,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(50)
 @given(values)
 def test_each_side_reads_the_other(value: object) -> None:
     assert msgspec.msgpack.decode(codec.encode(value)) == value
@@ -35,7 +36,7 @@ def test_sizes_at_the_borders(size: int) -> None:
         assert codec.encode(value) == msgspec.msgpack.encode(value)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(50)
 @given(values, st.data())
 def test_what_is_cut_short_is_refused(value: object, data: st.DataObject) -> None:
     whole = codec.encode(value)

@@ -4,7 +4,7 @@ import errno
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oneos.errors import (
@@ -30,9 +30,6 @@ from oneos.net.frames import (
     failure_of,
 )
 
-# No deadline: how long an example takes says how busy the machine is.
-QUICK = settings(max_examples=50, deadline=None)
-
 
 def feed(assembler: FrameAssembler, data: bytes, cuts: list[int]) -> None:
     """Give the bytes in pieces of the given sizes, again and again, as a transport would."""
@@ -55,7 +52,6 @@ SIZES = st.one_of(
 CUTS = st.lists(st.one_of(st.integers(1, 9), st.integers(1, 70_000)), min_size=1, max_size=8)
 
 
-@QUICK
 @given(sizes=st.lists(SIZES, max_size=6), cuts=CUTS)
 def test_frames_arrive_whole_and_in_order_however_they_are_cut(
     sizes: list[int], cuts: list[int]
@@ -84,7 +80,6 @@ def test_a_message_too_long_is_refused_at_its_sender() -> None:
     assert caught.value.errno == errno.EMSGSIZE
 
 
-@QUICK
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_frame_or_a_network_error(raw: bytes) -> None:
     try:

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oneos.errors import AuthError, UserError
@@ -20,9 +20,6 @@ from oneos.net.pki import create_network, fingerprint, make_request, sign_reques
 from oneos.net.token import Token, read_token_file
 
 from .conftest import Identities
-
-# No deadline: how long an example takes says how busy the machine is.
-QUICK = settings(max_examples=50, deadline=None)
 
 
 @pytest.mark.parametrize("name", ["a", "Pi-3", "0", "a" * 63, "xn--abc", "10"])
@@ -161,7 +158,6 @@ def test_a_token_survives_its_text_form(identities: Identities) -> None:
     assert len(token.secret_hash()) == 64
 
 
-@QUICK
 @given(secret=st.binary(min_size=16, max_size=16), cut=st.integers(1, 83), at=st.integers(0, 83))
 def test_a_cut_token_is_told_from_a_wrong_one(secret: bytes, cut: int, at: int) -> None:
     text = str(Token("ab" * 32, secret))
@@ -173,7 +169,6 @@ def test_a_cut_token_is_told_from_a_wrong_one(secret: bytes, cut: int, at: int) 
         Token.parse(text[:position] + wrong + text[position + 1 :])
 
 
-@QUICK
 @given(st.text())
 def test_any_text_is_a_token_or_a_user_error(text: str) -> None:
     with pytest.raises(UserError):
@@ -222,7 +217,6 @@ def test_a_boot_record_of_another_network_is_refused(identities: Identities) -> 
         verify(sign(record_of(identities.foreign_pi1), identities.hub), identities.hub.ca_pem)
 
 
-@QUICK
 @given(position=st.integers(0, 10_000), flip=st.integers(1, 255))
 def test_a_boot_record_altered_anywhere_is_refused(
     identities: Identities, position: int, flip: int
@@ -233,7 +227,6 @@ def test_a_boot_record_altered_anywhere_is_refused(
         verify(bytes(raw), identities.hub.ca_pem)
 
 
-@QUICK
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_boot_record_or_an_auth_error(identities: Identities, raw: bytes) -> None:
     with pytest.raises(AuthError):

@@ -16,10 +16,11 @@ from oneos.errors import UserError
 from oneos.guest.launch_python import command
 from oneos.limits import ZYGOTE_REQUEST_BYTES_MAX, ZYGOTE_STARTS_MAX
 from oneos.runtime.warmth import Warmth
+from tests.support.interpreter import bare_python
 from tests.support.treeserver import TreeServer
 from tests.support.waiting import WAIT_S
 
-PYTHON = os.path.realpath(sys.executable)
+PYTHON = bare_python()
 OWN = {b"HOME": b"/root", b"LANG": b"C.UTF-8", b"GREETING": b"hello"}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -12,6 +11,7 @@ from oneos.ids import Epoch, HostName, Incarnation, Pid, ServiceName, SessionId
 from oneos.limits import CONTROL_RECORD_IDS_MAX, EXITED_KEPT_MAX, TOKENS_MAX
 from oneos.state import control_types as t
 from oneos.state.control import Control
+from tests.support.examples import examples
 from tests.unit.state.control_support import VIEW, facts
 
 HOSTS = st.sampled_from([HostName(name) for name in ("hub", "lab", "pi", "edge")])
@@ -207,4 +207,4 @@ class ControlSimulation(RuleBasedStateMachine):
 
 
 TestControlSimulation = ControlSimulation.TestCase
-TestControlSimulation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestControlSimulation.settings = examples(20, stateful_step_count=40)

@@ -2,13 +2,13 @@
 
 import errno
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from oneos.ids import HostName
 from oneos.state import names_commands as c
 from oneos.storage.promises import Promises
+from tests.support.examples import examples
 from tests.unit.state.names_support import A, B, Client
 
 CHUNKS = [bytes([n]) * 32 for n in range(4)]
@@ -112,7 +112,7 @@ class Collecting(RuleBasedStateMachine):
 
 
 TestCollecting = Collecting.TestCase
-TestCollecting.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestCollecting.settings = examples(40, stateful_step_count=40)
 
 
 def test_commit_that_counts_on_a_void_promise_is_refused_and_changes_nothing() -> None:

@@ -163,19 +163,22 @@ def test_each_call_on_each_path(tmp_path: Path, call: str) -> None:
         _compare(tmp_path, (path,), real, command(path))
 
 
+SHARES = 12
+
+
 def parts(count: int) -> list[object]:
     """Shares of all paths to begin with; one shows a broken rule, all of them are for the night."""
     return [0, *(pytest.param(n, marks=pytest.mark.nightly) for n in range(1, count))]
 
 
-@pytest.mark.parametrize("part", parts(4))
+@pytest.mark.parametrize("part", parts(SHARES))
 def test_rename_of_each_path_to_each_path(tmp_path: Path, part: int) -> None:
-    for old in PATHS[part::4]:
+    for old in PATHS[part::SHARES]:
         for new in PATHS:
             _compare(tmp_path, (old, new), os.rename, c.Rename(("z", 1), 1, old, new))
 
 
-@pytest.mark.parametrize("part", parts(4))
+@pytest.mark.parametrize("part", parts(SHARES))
 @pytest.mark.parametrize("follow", [False, True])
 def test_link_of_each_path_to_each_path(tmp_path: Path, part: int, follow: bool) -> None:
     def real(old: bytes, new: bytes) -> None:
@@ -187,7 +190,7 @@ def test_link_of_each_path_to_each_path(tmp_path: Path, part: int, follow: bool)
         finally:
             os.close(root)
 
-    for old in PATHS[part::4]:
+    for old in PATHS[part::SHARES]:
         for new in [b"/new", b"/new/", b"/f", b"/dangling", b"/to-d/new", b"/f/new", b"/d/.."]:
             _compare(tmp_path, (old, new), real, c.Link(("z", 1), 1, old, new, Walk(follow)))
 

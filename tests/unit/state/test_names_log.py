@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oneos.ids import HostName, Incarnation, Ino
@@ -24,6 +24,7 @@ from oneos.state.names_types import (
     encode_result,
 )
 from oneos.storage.index import SqliteNames
+from tests.support.examples import examples
 from tests.unit.state.names_support import A, B, Client
 
 
@@ -188,7 +189,7 @@ def _commands(kind: type[c.Command]) -> st.SearchStrategy[c.Command]:
 logs = st.lists(st.lists(st.one_of([_commands(k) for k in KINDS]), max_size=6), max_size=12)
 
 
-@settings(max_examples=120, deadline=None, database=None)
+@examples(30)
 @given(log=logs, stop=st.integers(0, 12))
 def test_any_log_makes_the_same_index_everywhere_and_never_stops_it(
     log: list[list[c.Command]], stop: int, tmp_path_factory: pytest.TempPathFactory

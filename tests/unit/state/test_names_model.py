@@ -6,7 +6,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 
-from hypothesis import HealthCheck, assume, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -16,6 +16,7 @@ from oneos.state.names import Names
 from oneos.state.names_store import DictStore
 from oneos.state.names_types import WALK, Opened, Result, Walk
 from oneos.storage.index import SqliteNames
+from tests.support.examples import examples
 from tests.support.xattrs import HAS_XATTRS
 
 HOST, LIFE, NONE = HostName("h"), Incarnation(1), Ino(0)
@@ -333,10 +334,4 @@ def _errno(call: Callable[[], object]) -> int:
 
 
 TestTree = TreeMachine.TestCase
-TestTree.settings = settings(
-    max_examples=40,
-    stateful_step_count=25,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+TestTree.settings = examples(12, stateful_step_count=25)

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.unit.guest_records.conftest import RUN_TIMEOUT_S, Programs
+from tests.programs.records.conftest import RUN_TIMEOUT_S, Programs
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

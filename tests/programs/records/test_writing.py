@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.unit.guest_records.conftest import RUN_TIMEOUT_S, Programs
+from tests.programs.records.conftest import RUN_TIMEOUT_S, Programs
 
 BOTH = pytest.mark.parametrize("language", ["python", "node"])
 

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from tests.unit.guest_records.conftest import RUN_TIMEOUT_S, Programs
+from tests.programs.records.conftest import RUN_TIMEOUT_S, Programs
 
 VALUES = [None, True, 0, -1.5, "", "zażółć 🜁\n", [], {}, {"a": [1, {"b": None}]}]
 SEGMENTS = [b"", b"\n", b"\0" * 5, bytes(range(256)), "zażółć".encode()]

@@ -1,14 +1,16 @@
 """Unmodified programs cannot tell the context from plain Python: same output, errors and files."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.guest_python.conftest import (
-    PROGRAMS,
     World,
     interpreters,
     version,
 )
 
+PROGRAMS = Path(__file__).parent / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 
 

@@ -1,0 +1,3 @@
+"""A world in which a program runs natively, and then in the context."""
+
+from tests.unit.guest_python.conftest import world  # noqa: F401  A fixture.
