@@ -76,7 +76,7 @@ class Chooser:
 
     def data(self) -> bytes:
         rng = self.random
-        count = rng.choice([1, 10, 10, 500, 4096, rng.randrange(1, 16 * 1024)])
+        count = rng.choice([1, 10, 10, 500, 4096, rng.randrange(1, 48 * 1024)])
         # Short to print, and different at each place.
         word = b"%x." % rng.randrange(1 << 40)
         return (word * (count // len(word) + 1))[:count]
