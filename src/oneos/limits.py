@@ -346,6 +346,9 @@ FUSE_CARRIED_MAX = 1024
 """Answers and doubts of earlier file processes, 66 of each at most, for requests sent again; those
 of killed programs are never asked for."""
 
+MOUNTS_MAX = 64
+"""Mounts of the tree on one host (`oneos mount`): each change waits for all of them."""
+
 FUSE_MOVE_BYTES_MAX = 1 << 20
 """One READ or WRITE of a name space's kernel: the most it moves at a time (256 pages)."""
 
@@ -443,6 +446,18 @@ ENVIRONMENTS_MAX = 64
 ENVIRONMENTS_BYTES_MAX = 4 * 1024 * 1024 * 1024
 """Environments that a host keeps: some large ones (half a gigabyte with a numerical library each),
 or many small ones, and still room on an SD card of 16 GB."""
+
+CONTROL_BYTES_MAX = 4096
+"""Signals written to one /proc/PID/ctl at a time: a page."""
+
+ENVIRON_BYTES_MAX = 2 * 1024 * 1024
+"""Of a native program's environment, as /proc shows it: the kernel's own bound by default."""
+
+COPY_BYTES_MAX = 16 * 1024 * 1024
+"""`oneos cp` has the kernel move so much at a time: some milliseconds, so that Ctrl-C is heard."""
+
+COPY_WORKERS = 8
+"""Files that `oneos cp` copies at a time: a commit waits for two disks, and eight share one."""
 
 # --- links between Runtimes -----------------------------------------------------------------
 LINK_HEARTBEAT_S = 1.0
@@ -650,6 +665,23 @@ ENGINE_STRIKES_MAX = 2
 
 ENGINE_SUBSCRIPTION_MESSAGES_MAX = 8192
 """Messages between the socket and a handler; handlers do not wait, so there are few."""
+
+# --- exports --------------------------------------------------------------------------------
+EXPORTS_MAX = 256
+"""Directories one host exports; all are named in one answer."""
+
+EXPORT_THREADS = 8
+"""Looks at exported directories at a time: a disk that hangs (a network's, mostly) holds up these
+threads and nothing else of its Runtime."""
+
+EXPORT_WAITING_MAX = 1024
+"""Looks that wait for such a thread; beyond it the answer is EBUSY."""
+
+EXPORT_TRIES_MAX = 16
+"""Names looked at again that somebody replaced between a look and the use."""
+
+EXPORT_NAMES_BYTES_MAX = 6 * 1024 * 1024
+"""One listing, which has to fit a frame: some 150,000 names. A longer one is EOVERFLOW."""
 
 # --- devices --------------------------------------------------------------------------------
 DEVICES_MAX = 1024

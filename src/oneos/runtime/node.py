@@ -26,8 +26,10 @@ from oneos.files.copies import Copies
 from oneos.files.devfs import DeviceFiles
 from oneos.files.device_facts import DeviceFacts
 from oneos.files.devices import Devices
+from oneos.files.exports import Exports
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
+from oneos.files.host_files import HostFiles
 from oneos.files.hosts import Runtimes
 from oneos.files.kept import Generation
 from oneos.files.meetings import Meetings
@@ -51,7 +53,7 @@ from oneos.net.links import Links
 from oneos.net.routes import Routes
 from oneos.net.server import Server
 from oneos.net.streams import Streams
-from oneos.runtime import growth, utilities
+from oneos.runtime import growth, mounts, utilities
 from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
@@ -59,11 +61,13 @@ from oneos.runtime.commands import nowhere
 from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends
 from oneos.runtime.environments import Environments
+from oneos.runtime.export_calls import ExportCalls
 from oneos.runtime.facts import facts_of
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import LocalServer
+from oneos.runtime.mounts import Mounts
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.operations import Operations
@@ -71,6 +75,7 @@ from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
 from oneos.runtime.placed import Placed
 from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.process_facts import ProcessFacts
 from oneos.runtime.recalls import Recalls
 from oneos.runtime.remote_files import RemoteFiles
 from oneos.runtime.system import System
@@ -148,7 +153,8 @@ class Node:
             self._block,
             lambda pid, number: self.system.kill(pid, number, zombies=False),
         )
-        self.recalls = Recalls(Generation(), self.namespace)
+        self.mounts = Mounts()
+        self.recalls = Recalls(Generation(), self.namespace, self.mounts)
         self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
         self.rules = StorageRules(os.fspath(directory / "storage-rules.toml"))
         self.homes = Homes(self.host, self.backing, self.copies, self.names.ask, self.rules.of)
@@ -165,6 +171,12 @@ class Node:
             self.meetings,
         )
         self.devices = Devices(config.devices, directory)
+        self.exports = ExportCalls(
+            self.host,
+            lambda: self.incarnation,
+            Exports(self.host, config.exports),
+            self.links,
+        )
         self.index = (
             Index(os.fspath(directory / "index.sqlite"), self.host) if config.core else None
         )
@@ -181,8 +193,10 @@ class Node:
             self.copies,
             Collected(self.chunks),
             self.descendants,
+            self.exports,
             self.home_calls,
             self.name_server,
+            self.process_facts,
             self.recalls,
             self.remote,
             self.scrubber,
@@ -203,8 +217,13 @@ class Node:
             self.regular,
             {
                 b"dev": DeviceFiles(self.control, lambda *a: self.remote.open_device(*a)),
+                b"host": HostFiles(self.control, self.exports),
                 b"proc": Proc(
-                    self.control, self.descendants, lambda *a: self.remote.open_descriptor(*a)
+                    self.control,
+                    self.descendants,
+                    lambda *a: self.remote.open_descriptor(*a),
+                    lambda process: self.process_facts.ask(process),
+                    lambda pid, number: self.system.kill(pid, number, zombies=False),
                 ),
                 b"runtime": Runtimes(
                     self.control,
@@ -238,8 +257,9 @@ class Node:
             os.fspath(socket_path),
         )
         self.descendants.hidden = self.agents.spawning.inners.numbers
+        self.process_facts = ProcessFacts(self.host, self.links, self.agents)
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
-        self.homes.drop_idle = self.namespace.drop_idle
+        self.homes.drop_idle = self.recalls.drop_idle
         self.homes.take_back = self.recalls.generation.advance
         self.homes.locks.named = self.agents.named
         self.launcher = Launcher(
@@ -292,6 +312,7 @@ class Node:
             self.launcher,
             self.system,
             self.namespace.listen,
+            self.mounts,
         )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended
@@ -309,6 +330,7 @@ class Node:
         self.records.end_orphans()
         utilities.clear(self.directory / "stage")
         self.meetings.clear()
+        mounts.clear(self.local.path)
         self.environments.clear()
         finding = asyncio.create_task(self.interpreters.find(self.config.python, self.config.node))
         try:
@@ -386,10 +408,12 @@ class Node:
             self.streams.drop(command.host)
             self.server.drop(command.host)
             self.start_task(self.home_calls.drop(command.host))
+            self.exports.drop(command.host)
         if isinstance(command, t.Arrive) and command.host != self.host:
             # It may have restarted so quickly that nobody noted the end of its earlier run.
             now = self.control.state.members[command.host].incarnation
             self.start_task(self.home_calls.drop(command.host, before=now))
+            self.exports.drop(command.host, before=now)
         if isinstance(command, t.Spawn):
             self._expect_launch(result.value if isinstance(result.value, list) else [])
 
@@ -460,6 +484,7 @@ class Node:
         await self.agents.close()
         await self.terminals.close()
         await self.namespace.close()
+        await self.mounts.close()
         await self.local.drop()
         if depart and self.incarnation:
             self.control.unwatch(self._changed)

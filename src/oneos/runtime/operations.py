@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
+from oneos.files.export_files import ExportedFile
 from oneos.files.handles import Caller, Change, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
 from oneos.files.opened import LocalFile, RemoteFile
@@ -33,6 +34,7 @@ from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
 from oneos.runtime.locking import Lockable, Locking, range_of
+from oneos.runtime.mounts import Mounts
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.once import Once
 from oneos.runtime.pipeline_spec import SpawnSpec
@@ -128,6 +130,7 @@ class Operations:
         host: this host.
         store: a directory of the disk whose sizes `statvfs` shows as the tree's.
         tree, agents, offspring, launcher, system: what the requests act on.
+        mounts: of the tree, on this host.
         listen: takes the listening descriptor of a native program's filter; it stays the caller's.
     """
 
@@ -141,8 +144,10 @@ class Operations:
         launcher: Launcher,
         system: System,
         listen: Callable[[int], None],
+        mounts: Mounts,
     ) -> None:
         self.host = host
+        self._mounts = mounts
         self._listen = listen
         self._store = store
         self._tree = tree
@@ -162,7 +167,7 @@ class Operations:
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
-        client += " collect fsck fsck_look fsck_end closing"
+        client += " collect fsck fsck_look fsck_end closing next_drop"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -185,6 +190,8 @@ class Operations:
             raise UserError(f"only a program may ask for {name!r}", errno=errno.EPERM)
         if isinstance(who.owner, Client) and who.owner.shared:
             BY_KERNEL.set(True)
+        if name == "next_drop":
+            return await self._op_next_drop(connection, *arguments)
         if name == "spawn":
             return await self._op_spawn(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
@@ -240,6 +247,7 @@ class Operations:
         who = connection.caller
         if not isinstance(who.owner, Client):
             return
+        self._mounts.connection_ended(connection)
         who.owner.connections -= 1
         if who.owner.connections:
             return
@@ -292,6 +300,8 @@ class Operations:
         answer: dict[str, Any] = {"k": "fd", "h": number, "path": handle.path}
         if isinstance(handle, Text):
             answer["text"] = True
+        if isinstance(handle, ExportedFile):
+            answer["export"] = True
         fd = self._shared(who).kept.get(number)
         return answer if fd is None else Answer(answer, [os.dup(fd)])
 
@@ -332,7 +342,8 @@ class Operations:
         return await self._tree.meeting(path, who.caller)
 
     async def _op_statvfs(self, who: Who, path: bytes) -> list[int]:
-        await self._tree.stat(path, who.caller)
+        if (served := await self._tree.statvfs(path, who.caller)) is not None:
+            return served
         s = os.statvfs(self._store)
         sizes = [s.f_bsize, s.f_frsize, s.f_blocks, s.f_bfree, s.f_bavail]
         return [*sizes, s.f_files, s.f_ffree, s.f_favail, 0, NAME_BYTES_MAX, 0]
@@ -454,6 +465,8 @@ class Operations:
             answer["text"] = True
         if isinstance(handle, StreamFile):
             answer["stream"] = True
+        if isinstance(handle, ExportedFile):
+            answer["export"] = True
         if flags & os.O_CREAT and isinstance(who.owner, Client) and isinstance(handle, LocalFile):
             answer["attr"] = (await handle.stat()).wire()
         if isinstance(handle, LocalFile) and handle.again is not None:
@@ -715,6 +728,9 @@ class Operations:
         fd = self._offspring.pipe(_agent(who), pid, number, offset, reading)
         answer = {"path": f"/proc/{os.getpid()}/fd/{fd}"}
         return Answer(answer, [os.dup(fd)]) if who.fds else answer
+
+    async def _op_next_drop(self, connection: Connection, done: int) -> list[object]:
+        return await self._mounts.next(connection, done)
 
     # --- the network ----------------------------------------------------------------------------
     async def _op_status(self, who: Who) -> dict[str, Any]:
