@@ -8,10 +8,7 @@ from oneos.files.export_threads import ExportThreads
 from oneos.files.exports import Exports
 from oneos.files.handles import Attributes, Plain
 from oneos.files.host_files import shown
-from oneos.files.opened import RemoteFile
-from oneos.ids import HostName
-from oneos.kernel import messages as m
-from oneos.net.links import Links
+from oneos.files.remote import Remote
 
 
 class ExportedFile(Plain):
@@ -45,13 +42,10 @@ class ExportedFile(Plain):
             await self._threads.run(lambda: os.close(own))
 
 
-class AwayExport(RemoteFile):
+class AwayExport(Remote):
     """A file of an export of another host."""
 
     calls = "export"
-
-    def __init__(self, links: Links, host: HostName, opened: m.HomeOpened, flags: int) -> None:
-        super().__init__(links, host, opened, None, flags)
 
     async def stat(self) -> Attributes:
         return shown(await self._call("fstat", self._handle, list[int]))

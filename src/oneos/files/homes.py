@@ -114,9 +114,9 @@ class Homes:
                 if wants_to_write(flags) and not home.inode.writing:
                     await self._claim_writing(home)
                 reach("open.claimed")
-                path = await self._path_of(home.inode)
+                backing = await self._path_of(home.inode)
                 reach("open.made")
-                fd = os.open(path, (flags & ~_ONCE) | os.O_CLOEXEC)
+                fd = os.open(backing, (flags & ~_ONCE) | os.O_CLOEXEC)
                 handle = HomeHandle(home, flags, fd, owner)
                 home.opens += 1
                 home.writers += handle.writing

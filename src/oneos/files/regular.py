@@ -36,7 +36,8 @@ from oneos.files.homes import Homes
 from oneos.files.meetings import Meetings
 from oneos.files.moving import settled_rename
 from oneos.files.names import Names
-from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of, row
+from oneos.files.opened import LocalFile, attributes, inode_of, row
+from oneos.files.remote import RemoteFile, close_at
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog

@@ -24,7 +24,7 @@ from oneos.files.export_threads import ExportThreads
 from oneos.files.exports import Exports
 from oneos.files.handles import Handle
 from oneos.files.home_calls import INCARNATION_SHIFT
-from oneos.files.opened import close_at
+from oneos.files.remote import close_at
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import HOME_HANDLES_MAX, READ_BYTES_MAX

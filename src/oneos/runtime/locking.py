@@ -20,7 +20,8 @@ from typing import Any, Protocol, cast
 from oneos.errors import FileError, OneOSError
 from oneos.files.home import Home, HomeHandle, unknown
 from oneos.files.home_locks import HomeLocks
-from oneos.files.opened import LocalFile, RemoteFile
+from oneos.files.opened import LocalFile
+from oneos.files.remote import RemoteFile
 from oneos.files.shared import Shared
 from oneos.ids import HostName
 from oneos.kernel import messages as m

@@ -21,7 +21,8 @@ from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.export_files import ExportedFile
 from oneos.files.handles import Caller, Change, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
-from oneos.files.opened import LocalFile, RemoteFile
+from oneos.files.opened import LocalFile
+from oneos.files.remote import Remote, RemoteFile
 from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.files.virtual import FACTS_SINCE
@@ -295,7 +296,7 @@ class Operations:
 
     async def _op_adopt(self, who: Who, number: int) -> Any:
         handle = self._handle(who, number)
-        if isinstance(handle, RemoteFile):
+        if isinstance(handle, Remote):
             return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
         answer: dict[str, Any] = {"k": "fd", "h": number, "path": handle.path}
         if isinstance(handle, Text):
@@ -457,7 +458,7 @@ class Operations:
         except (FileError, OSError):
             await handle.close()
             raise
-        if isinstance(handle, RemoteFile):
+        if isinstance(handle, Remote):
             return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
         path_here = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
         answer: dict[str, Any] = {"k": "fd", "h": number, "path": path_here}
@@ -483,10 +484,10 @@ class Operations:
             raise FileError(errno.EBADF)
         return handle
 
-    def _remote(self, who: Who, number: int) -> RemoteFile:
+    def _remote(self, who: Who, number: int) -> Remote:
         handle = self._handle(who, number)
         file = handle.file if isinstance(handle, Shared) else handle
-        if not isinstance(file, RemoteFile):
+        if not isinstance(file, Remote):
             raise FileError(errno.EBADF)
         return file
 
@@ -556,6 +557,9 @@ class Operations:
             handle = self._handle(who, number) if number else None
             return self.locking.file(handle, ino), f"{who.owner.name}.{owner:x}"
         file = self._remote(who, number)
+        if not isinstance(file, RemoteFile):
+            # Another host's own file: what locks it there is none of the network's.
+            raise FileError(errno.ENOLCK)
         return file, self.locking.owner(who.owner, file, kind)
 
     async def _op_lock(

@@ -10,8 +10,10 @@ import pytest
 
 from oneos.files import home_locks
 from oneos.files.handles import Handle
-from oneos.files.opened import LocalFile, RemoteFile
+from oneos.files.opened import LocalFile
+from oneos.files.remote import RemoteFile
 from oneos.storage.file_locks import LAST, READ, UNLOCK, WRITE, Range
+from tests.support.waiting import eventually
 from tests.unit.files.support import ROOT, Host, Network
 from tests.unit.kernel.support import HUB, LAB
 
@@ -37,8 +39,7 @@ async def waiting(host: Host, file: Any, owner: str, what: Range, number: int) -
     """A task that waits for a lock, as seen at the home."""
     before = host.homes.locks._waiting
     task = asyncio.create_task(file.lock(owner, 7, what, number))
-    while host.homes.locks._waiting == before and not task.done():
-        await asyncio.sleep(0.01)
+    await eventually(lambda: host.homes.locks._waiting != before or task.done())
     return task
 
 

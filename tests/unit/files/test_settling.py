@@ -10,7 +10,8 @@ import pytest
 
 from oneos.errors import FileError, OneOSError
 from oneos.files import settling
-from oneos.files.opened import LocalFile, RemoteFile
+from oneos.files.opened import LocalFile
+from oneos.files.remote import RemoteFile
 from oneos.files.storage_rules import StorageRules
 from oneos.ids import HostName
 from oneos.state import control_types as t
