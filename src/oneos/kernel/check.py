@@ -3,15 +3,14 @@
 In this order: all live hosts read their chunks and compare them with their names (not if `quick`);
 what they hold is compared with what the index says; and all names are gone through, for those that
 stand for nothing and for the paths of what was found. With `repair`, what can be done is done as it
-is found, by the means of the audit, the repair and the collection (`audit.py`, `storage.py`,
-`collector.py`). Damaged chunks are put aside by whoever reads them, so the network may repair what
-is found here at once and by itself: that counts as repaired, too.
+is found, by the means of the audit, the repair and the collection (`check_files.py`, `audit.py`,
+`storage.py`, `collector.py`). Damaged chunks are put aside by whoever reads them, so the network
+may repair what is found here at once and by itself: that counts as repaired, too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import stat
 from array import array
 from bisect import bisect_left
@@ -21,7 +20,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
-from oneos.kernel.audit import Auditor, Lacked
+from oneos.kernel.audit import Auditor
+from oneos.kernel.check_files import FileCheck
 from oneos.kernel.collector import Collector
 from oneos.kernel.digests import Digests
 from oneos.kernel.index import Index
@@ -36,8 +36,6 @@ from oneos.limits import (
 )
 from oneos.net.links import Links
 from oneos.state.names_types import ORPHANS, ROOT, Inode
-
-log = logging.getLogger(__name__)
 
 
 class Check:
@@ -211,77 +209,18 @@ class Check:
     # --- the files ----------------------------------------------------------------------------
     async def _compare(self, below: array[int] | None, count: int) -> None:
         self._begin("comparing files", count)
+        repair = self._repair if self._asked.repair else None
+        files = FileCheck(self._auditor, self._held, repair, self._wanted, self._found)
         async for inode in self._auditor.inodes():
             self._done += 1
             if below is not None and not _among(inode.ino, below):
                 continue
             self._files += stat.S_ISREG(inode.mode)
             if inode.chunks and inode.nlink:
-                await self._compare_file(inode)
-
-    async def _compare_file(self, inode: Inode) -> None:
-        names = set(inode.chunks)
-        for host, digest in self._damaged:
-            if digest in names and host in inode.copies:
-                self._damaged[host, digest] = inode.ino
-        alive = self._auditor.alive()
-        whole, lacked = [], {}
-        for host in inode.copies:
-            if host not in alive or host not in self._held:
-                continue
-            suspected = [digest for digest in names if digest not in self._held[host]]
-            found = await self._restore(inode, host, suspected) if suspected else Lacked()
-            if found.before:
-                lacked[host] = found
-            if not found.still:
-                whole.append(host)
-        if any(host in alive and host not in self._held for host in inode.copies):
-            # That a host could not be asked is told already; what it has is not known.
-            return
-        for host, found in lacked.items():
-            state = "left" if found.still else "repaired"
-            text = f"lacks {found.before} of {len(names)} chunks"
-            self._found(inode.ino, "lacking", state, text, host)
-        if not whole:
-            await self._no_whole_copy(inode, lacked)
-        elif len(whole) < min(self._wanted, len(alive)):
-            await self._too_few(inode, len(whole))
-
-    async def _restore(self, inode: Inode, host: HostName, suspected: list[bytes]) -> Lacked:
-        try:
-            return await self._auditor.restore(inode, host, suspected, self._asked.repair)
-        except OneOSError as error:
-            self._found(inode.ino, "unchecked", "left", str(error), host)
-            return Lacked()
-
-    async def _no_whole_copy(self, inode: Inode, lacked: dict[HostName, Lacked]) -> None:
-        lacking = {digest for found in lacked.values() for digest in found.still}
-        try:
-            gone = await self._auditor.nowhere(lacking)
-        except OneOSError as error:
-            self._found(inode.ino, "unchecked", "left", str(error))
-            return
-        away = ", ".join(name for name in inode.copies if name not in self._auditor.alive())
-        if lacked and not gone:
-            # Each chunk is somewhere: it reads right, and can be made whole.
-            self._found(inode.ino, "few", "left", "no host has all of it, but together they do")
-        elif away:
-            self._found(inode.ino, "away", "left", f"its content is on {away}, which is away")
-        else:
-            text = f"{len(gone)} of {len(set(inode.chunks))} chunks are on no host any more"
-            self._found(inode.ino, "lost", "left", f"no whole copy: {text}")
-
-    async def _too_few(self, inode: Inode, whole: int) -> None:
-        state, goal = "left", min(self._wanted, len(self._auditor.alive()))
-        if self._asked.repair:
-            try:
-                await self._repair(inode)
-                alive = self._auditor.alive()
-                if len(await self._auditor.holders(inode.ino, alive)) >= goal:
-                    state = "repaired"
-            except OneOSError as error:
-                log.warning("file %d keeps too few copies for now: %s", inode.ino, error)
-        self._found(inode.ino, "few", state, f"{whole} of {goal} copies")
+                for host, digest in self._damaged:
+                    if digest in inode.chunks and host in inode.copies:
+                        self._damaged[host, digest] = inode.ino
+                await files.check(inode)
 
     async def _settle_damage(self) -> None:
         """Say of each damaged chunk what became of it."""
