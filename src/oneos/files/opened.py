@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Callable
 from typing import Any
 
 from oneos.errors import FileError, NetworkError, Unknown
@@ -98,14 +99,30 @@ class LocalFile(Plain):
 
 
 class RemoteFile(Plain):
-    """A file in use at another host: every read and write is a call to it."""
+    """A file in use at another host: every read and write is a call to it.
+
+    Args:
+        links: the connections.
+        host: where it is.
+        opened: what that has answered.
+        inode: the file.
+        flags: those of open(2).
+        is_over: says whether the run of the host that has it open is known to have ended.
+    """
 
     kind = "remote"
 
     def __init__(
-        self, links: Links, host: HostName, opened: m.HomeOpened, inode: Inode, flags: int
+        self,
+        links: Links,
+        host: HostName,
+        opened: m.HomeOpened,
+        inode: Inode,
+        flags: int,
+        is_over: Callable[[], bool],
     ) -> None:
         super().__init__()
+        self._is_over = is_over
         self._links = links
         self._host = host
         self._handle = m.HomeHandle(opened.handle)
@@ -162,18 +179,13 @@ class RemoteFile(Plain):
         """
         request = self._lock(owner, pid, what, number)
         limit_s = None if number else CALL_TIMEOUT_S
-        clock = asyncio.get_running_loop().time
-        failing_since = -1.0
         try:
             while True:
-                begun = clock()
                 try:
                     await self._ask("home.lock", request, None, limit_s)
                     return
                 except (NetworkError, Unknown) as error:
-                    if failing_since < 0 or clock() - begun > CALL_TIMEOUT_S:
-                        failing_since = clock()
-                    if not number or clock() - failing_since > CALL_TIMEOUT_S:
+                    if not number or self._is_over():
                         raise FileError(errno.EIO, hint=f"{self._host} broke off") from error
                 await asyncio.sleep(OPEN_RETRY_S)
                 if number in self._called_back:
