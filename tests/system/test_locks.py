@@ -20,7 +20,7 @@ from tests.system.test_file_process_dies import kill_file_process
 
 pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}")
 
-LONG_S = 60.0
+LONG_S = 120.0
 
 LOCKER = """\
 import errno, fcntl, os, signal, struct, sys

@@ -479,7 +479,14 @@ class RegularFiles:
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
         except NetworkError as error:
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
-        return RemoteFile(self._links, host, opened, inode, flags)
+
+        def is_over() -> bool:
+            member = self._control.state.members.get(host)
+            if member is None or member.state != "alive":
+                return True
+            return member.incarnation != inode.home_incarnation
+
+        return RemoteFile(self._links, host, opened, inode, flags, is_over)
 
     async def _close_unused(self, host: HostName, number: int) -> None:
         try:

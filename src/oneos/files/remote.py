@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from collections.abc import Callable
 from typing import Any
 
 from oneos.errors import FileError, NetworkError, Unknown
@@ -77,12 +78,28 @@ class Remote(Plain):
 
 
 class RemoteFile(Remote):
-    """A file in use at its home, another host."""
+    """A file in use at its home, another host.
+
+    Args:
+        links: the connections.
+        host: where it is.
+        opened: what that has answered.
+        inode: the file.
+        flags: those of open(2).
+        is_over: says whether the run of the host that has it open is known to have ended.
+    """
 
     def __init__(
-        self, links: Links, host: HostName, opened: m.HomeOpened, inode: Inode, flags: int
+        self,
+        links: Links,
+        host: HostName,
+        opened: m.HomeOpened,
+        inode: Inode,
+        flags: int,
+        is_over: Callable[[], bool],
     ) -> None:
         super().__init__(links, host, opened, flags)
+        self._is_over = is_over
         self._inode = inode
         self._called_back: set[int] = set()
 
@@ -111,18 +128,13 @@ class RemoteFile(Remote):
         """
         request = self._lock(owner, pid, what, number)
         limit_s = None if number else CALL_TIMEOUT_S
-        clock = asyncio.get_running_loop().time
-        failing_since = -1.0
         try:
             while True:
-                begun = clock()
                 try:
                     await self._ask("home.lock", request, None, limit_s)
                     return
                 except (NetworkError, Unknown) as error:
-                    if failing_since < 0 or clock() - begun > CALL_TIMEOUT_S:
-                        failing_since = clock()
-                    if not number or clock() - failing_since > CALL_TIMEOUT_S:
+                    if not number or self._is_over():
                         raise FileError(errno.EIO, hint=f"{self._host} broke off") from error
                 await asyncio.sleep(OPEN_RETRY_S)
                 if number in self._called_back:
