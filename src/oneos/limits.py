@@ -108,9 +108,12 @@ ASYNC_COMMIT_S = 0.3
 """From a close in an `async` directory until its commit begins: a third of the second within which
 all is committed, so that many files share a record and what is removed soon is never committed."""
 
-ASYNC_CLOSED_MAX = 4_096
+ASYNC_CLOSED_MAX = 1_024
 """Files of a host that were closed and are not committed yet; the next close waits for its own
-commit. Each is at most some hundred bytes of notes here, and some ms of work within the second."""
+commit. So many small ones are committed within the second, at 0.5 ms each."""
+
+SMALL_FILE_BYTES_MAX = 64 * 1024
+"""Of a file that is committed with others: longer ones gain nothing by it."""
 
 ASYNC_RETRY_S = 1.0
 """Until a commit of a closed file that failed is tried again: a disk that is full, hosts that are

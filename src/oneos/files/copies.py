@@ -63,7 +63,11 @@ class Copies:
 
     def ahead(self, ino: int, old: Iterable[str], wanted: int = 0) -> Ahead:
         """The hosts that `spread` will ask first, for sending them chunks before it is called."""
-        return Ahead(self._candidates(ino, old)[: (wanted or self.wanted) - 1], self._put)
+        return Ahead(self.first_targets(ino, old, wanted), self._put)
+
+    def first_targets(self, ino: int, old: Iterable[str], wanted: int = 0) -> list[HostName]:
+        """Which other hosts those are."""
+        return self._candidates(ino, old)[: (wanted or self.wanted) - 1]
 
     def suffice(self, holders: Sequence[HostName], wanted: int = 0) -> bool:
         """Whether these are as many as should hold a file, and all alive."""

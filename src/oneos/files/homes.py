@@ -13,8 +13,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 
 from msgspec.structs import replace
 
@@ -27,6 +27,7 @@ from oneos.files.home import Home, HomeHandle, Stored, as_shown, unknown
 from oneos.files.home_locks import HomeLocks
 from oneos.files.late_closes import LateCloses
 from oneos.files.settling import Settling
+from oneos.files.together import store_together
 from oneos.files.unused import Unused
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
@@ -44,6 +45,12 @@ ChangeNames = Callable[[Callable[[tuple[str, int], int], n.AnyCommand]], Awaitab
 """Sends a command, made from a request id and a time, to the File System."""
 
 
+ChangeMany = Callable[
+    [Sequence[Callable[[tuple[str, int], int], n.AnyCommand]]], Awaitable[list[Result]]
+]
+"""Sends several likewise."""
+
+
 class Homes:
     """The files at home here.
 
@@ -52,6 +59,7 @@ class Homes:
         backing: the backing files.
         copies: where committed chunks are copied to.
         change: sends a command to the File System.
+        change_many: sends several at once.
         durability: what holds for a file with a path.
     """
 
@@ -61,6 +69,7 @@ class Homes:
         backing: BackingStore,
         copies: Copies,
         change: ChangeNames,
+        change_many: ChangeMany,
         durability: Callable[[bytes], Durability],
     ) -> None:
         self.host = host
@@ -71,7 +80,8 @@ class Homes:
         self._coming = 0
         self._unused = Unused(self.give_up, self._give_up_quietly)
         self._durability = durability
-        self._settling = Settling(self._settle)
+        self._change_many = change_many
+        self._settling = Settling(self._settle, self._settle_together)
         self._late = LateCloses[HomeHandle](self.close)
         self.locks = HomeLocks(backing.path)
         self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
@@ -260,6 +270,30 @@ class Homes:
             self._let_go(home)
         await self._drop_nameless(home)
 
+    async def _settle_together(self, inos: Sequence[int]) -> None:
+        """Commit those of what was closed that are small and nobody uses now, with one record."""
+        async with AsyncExitStack() as locks:
+            homes = []
+            for ino in inos:
+                home = self._homes.get(ino)
+                if home and home.held and home.inode.nlink and not home.lock.locked():
+                    await locks.enter_async_context(home.lock)
+                    homes.append((home, self._durability(home.path).copies))
+            stored = await store_together(self._backing, self._copies, homes)
+            done = [(home, what, home.writers == 1) for home, _, what in stored if not home.gone]
+            makes = [
+                self._record(home.inode, what, home.writers == 1, wanted)
+                for home, wanted, what in stored
+                if not home.gone
+            ]
+            results = await self._change_many(makes) if makes else []
+            for (home, what, final), result in zip(done, results, strict=True):
+                if not result.errno and not home.gone:
+                    self._committed(home, what, final, result)
+                    self._let_go(home)
+        for home, _ in homes:
+            await self._drop_nameless(home)
+
     def _shows(self, home: Home) -> bool:
         """Whether it is in use because what a program has closed is not committed yet."""
         return home.held and home.inode.nlink > 0
@@ -310,30 +344,37 @@ class Homes:
             wanted = self._durability(home.path).copies
             stored = await self._store(inode, wanted)
             reach("commit.copied")
-            result = await self._change(
-                lambda rid, ns: n.Commit(
-                    rid=rid,
-                    now_ns=ns,
-                    ino=inode.ino,
-                    home=self.host,
-                    home_epoch=inode.home_epoch,
-                    size=stored.size,
-                    mtime_ns=stored.mtime_ns,
-                    chunks=stored.chunks,
-                    copies=stored.copies,
-                    final=final,
-                    # A write's time; utime(2) may have set one that is yet to come.
-                    ctime_ns=min(stored.mtime_ns, ns),
-                    promises=stored.promises,
-                    wanted=wanted,
-                )
-            )
+            result = await self._change(self._record(inode, stored, final, wanted))
             reach("commit.agreed")
             if result.errno == errno.ESTALE:
                 self._lose(home)
         if home.gone:
             # The network gave this host up meanwhile and another is home now.
             raise FileError(errno.EIO, hint="this host was declared dead while the file was open")
+        self._committed(home, stored, final, result)
+        return result
+
+    def _record(
+        self, inode: Inode, stored: Stored, final: bool, wanted: int
+    ) -> Callable[[tuple[str, int], int], n.AnyCommand]:
+        return lambda rid, ns: n.Commit(
+            rid=rid,
+            now_ns=ns,
+            ino=inode.ino,
+            home=self.host,
+            home_epoch=inode.home_epoch,
+            size=stored.size,
+            mtime_ns=stored.mtime_ns,
+            chunks=stored.chunks,
+            copies=stored.copies,
+            final=final,
+            # A write's time; utime(2) may have set one that is yet to come.
+            ctime_ns=min(stored.mtime_ns, ns),
+            promises=stored.promises,
+            wanted=wanted,
+        )
+
+    def _committed(self, home: Home, stored: Stored, final: bool, result: Result) -> None:
         if not result.errno:
             assert isinstance(result.value, Attr)
             home.inode = replace(
@@ -343,9 +384,8 @@ class Homes:
                 version=result.value.version,
                 chunks=stored.chunks,
                 copies=stored.copies,
-                writing=inode.writing and not final,
+                writing=home.inode.writing and not final,
             )
-        return result
 
     async def _store(self, inode: Inode, wanted: int) -> Stored:
         """Cut the content as it is now, and have enough hosts hold it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -84,6 +84,18 @@ class Names:
         finally:
             if seen_to:
                 await self._keepers.changed(by_kernel)
+
+    async def ask_many(self, makes: Sequence[Make]) -> list[Result]:
+        """Send several commands that show, as `ask`; they share a record as far as they fit."""
+        first = self._incarnation() << 32
+        commands = [make((self._host, first + next(self._count)), now_ns()) for make in makes]
+        seen_to = self._keepers.sees_to(False)
+        try:
+            ask = fs.ChangeMany(commands, seen_to)
+            return await self._services.ask("filesystem", ask, list[Result])
+        finally:
+            if seen_to:
+                await self._keepers.changed(False)
 
     async def change(self, path: bytes, make: Make, early: bool = False) -> Value:
         """Send a command about `path`, as `ask`; the value of its answer.

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from oneos.errors import OneOSError
-from oneos.limits import ASYNC_CLOSED_MAX, ASYNC_COMMIT_S, ASYNC_RETRY_S, BATCH_COMMANDS_MAX
+from oneos.files.together import TOGETHER_MAX
+from oneos.limits import ASYNC_CLOSED_MAX, ASYNC_COMMIT_S, ASYNC_RETRY_S
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,16 @@ class Settling:
     Args:
         commit: commits the content of a file that was added, and ends its use; nothing when it is
             committed already, or has no home here any more.
+        together: does so with those of many files for which that is cheap, and forgets them.
     """
 
-    def __init__(self, commit: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        commit: Callable[[int], Awaitable[None]],
+        together: Callable[[Sequence[int]], Awaitable[None]],
+    ) -> None:
         self._commit = commit
+        self._together = together
         self._due: dict[int, float] = {}
         self._runner: asyncio.Task[None] | None = None
         self._stopped = False
@@ -56,12 +63,22 @@ class Settling:
         clock = asyncio.get_running_loop().time
         while self._due:
             # They were added in the order of their times, but for those that failed.
-            due = [ino for ino, at in self._due.items() if at <= clock()][:BATCH_COMMANDS_MAX]
+            due = [ino for ino, at in self._due.items() if at <= clock()]
             if due:
-                await asyncio.gather(*map(self._try, due))
+                await self._commit_all(due)
             else:
                 await asyncio.sleep(max(0.0, min(self._due.values()) - clock()))
         self._runner = None
+
+    async def _commit_all(self, inos: Sequence[int]) -> None:
+        for start in range(0, len(inos), TOGETHER_MAX):
+            part = inos[start : start + TOGETHER_MAX]
+            if len(part) > 1:
+                try:
+                    await self._together(part)
+                except (OneOSError, OSError) as error:
+                    log.info("%d files are committed one by one: %s", len(part), error)
+            await asyncio.gather(*(self._try(ino) for ino in part if ino in self._due))
 
     async def _try(self, ino: int) -> None:
         try:
@@ -80,6 +97,4 @@ class Settling:
         if runner is not None:
             runner.cancel()
             await asyncio.wait((runner,))
-        waiting = list(self._due)
-        for start in range(0, len(waiting), BATCH_COMMANDS_MAX):
-            await asyncio.gather(*map(self._try, waiting[start : start + BATCH_COMMANDS_MAX]))
+        await self._commit_all(list(self._due))

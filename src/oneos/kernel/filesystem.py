@@ -150,8 +150,15 @@ class Change(Struct, frozen=True, tag="change", array_like=True):
     early: bool = False
 
 
+class ChangeMany(Struct, frozen=True, tag="changes", array_like=True):
+    """Answers the results of several changes, in one record as far as they fit; none is early."""
+
+    commands: list[n.AnyCommand]
+    seen_to: bool = False
+
+
 Reading = StatPath | ListPath | Look | LookMany | Scan | ReadXattrs | GetInode
-FileSystemMessage = Reading | Change
+FileSystemMessage = Reading | Change | ChangeMany
 
 
 @dataclass(slots=True)
@@ -245,6 +252,9 @@ class FileSystem(Actor):
             if message.early and self._may_be_early(message.command):
                 return self._answer_early(message.command, by)
             return self._enqueue(message.command, by)
+        if isinstance(message, ChangeMany):
+            by = sender if message.seen_to else None
+            return asyncio.gather(*(self._enqueue(each, by) for each in message.commands))
         if self._index.proof_age_s() < LEADER_PROOF_S:
             return self._read(message, sender)
         return self._read_later(message, sender)

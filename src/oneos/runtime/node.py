@@ -157,7 +157,9 @@ class Node:
         self.recalls = Recalls(Generation(), self.namespace, self.mounts)
         self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
         self.rules = StorageRules(os.fspath(directory / "storage-rules.toml"))
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask, self.rules.of)
+        self.homes = Homes(
+            self.host, self.backing, self.copies, self.names.ask, self.names.ask_many, self.rules.of
+        )
         self.home_calls = HomeCalls(self.homes)
         self.native_kind = NameSpace.kind(config.context)
         self.meetings = Meetings(os.fspath(directory / "run" / "meet"), self._tree_inside)

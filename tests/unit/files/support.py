@@ -72,7 +72,9 @@ class Host:
         self.backing = BackingStore(str(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, control, self.links, 2)
         self.names = Names(self.host, lambda: self.incarnation, self.services, Nobody())
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask, Rules().of)
+        self.homes = Homes(
+            self.host, self.backing, self.copies, self.names.ask, self.names.ask_many, Rules().of
+        )
         self.calls = HomeCalls(self.homes)
         self.files = RegularFiles(
             self.host,

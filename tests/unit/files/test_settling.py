@@ -14,6 +14,7 @@ from oneos.files.opened import LocalFile
 from oneos.files.remote import RemoteFile
 from oneos.files.storage_rules import StorageRules
 from oneos.ids import HostName
+from oneos.limits import SMALL_FILE_BYTES_MAX
 from oneos.state import control_types as t
 from tests.unit.engine.servers import eventually
 from tests.unit.files.support import ROOT, Host, Network
@@ -103,6 +104,35 @@ async def test_fsync_is_a_commit_there_too(network: Network, never: None) -> Non
     await lose(network, lab)
     await gone(hub)
     assert await read(hub, TMP) == b"safe"
+
+
+async def test_small_files_share_a_record_and_what_is_no_such_file_is_left_out(
+    network: Network, never: None
+) -> None:
+    hub, lab = await network.start(HUB, LAB)
+    contents = {b"/tmp/%d" % number: b"x" * number for number in range(30)}
+    others = {b"/tmp/long": b"y" * (SMALL_FILE_BYTES_MAX + 1), b"/tmp/zeros": bytes(5000)}
+    for path, data in {**contents, **others}.items():
+        await write(lab, data, path=path)
+    busy = await put(lab, b"busy", path=b"/tmp/busy")
+    inos = [(await inode(hub, path)).ino for path in [*contents, *others, b"/tmp/busy"]]
+    # What was answered early is in the log.
+    await hub.names.mkdir(b"/d/e", 0o755, ROOT)
+    before = network.index.names.applied_seq
+    await lab.homes._settle_together(inos)
+    assert network.index.names.applied_seq == before + 1
+    assert len(lab.homes._settling) == len(others)
+    for path, data in contents.items():
+        now = await inode(hub, path)
+        assert (now.version, now.size, now.writing) == (1, len(data), False)
+        assert set(now.copies) == {HUB, LAB}
+        assert hub.chunks.missing(now.chunks) == lab.chunks.missing(now.chunks) == []
+        assert await read(hub, path) == data
+    await busy.close()
+    await lab.homes._settling._commit_all(inos)
+    for path, data in {**others, b"/tmp/busy": b"busy"}.items():
+        now = await inode(hub, path)
+        assert (now.version, now.size, now.writing) == (1, len(data), False)
 
 
 @pytest.mark.parametrize("committed", [False, True])
