@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from oneos.config_devices import DeviceConfig, parse_devices
+from oneos.config_exports import ExportConfig, parse_exports
 from oneos.errors import ConfigError
 from oneos.ids import HostName
 from oneos.limits import COPIES_DEFAULT, COPIES_MAX, PORT_DEFAULT
@@ -52,6 +53,7 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
         context: how programs here are made to see the tree: "auto", "namespace" or "instrumented".
         copies: hosts that hold each chunk of a file, where there are that many.
         devices: what this host shows under /dev.
+        exports: what it shows of its own files under /host.
     """
 
     name: HostName
@@ -68,6 +70,7 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
     context: str = CONTEXTS[0]
     copies: int = COPIES_DEFAULT
     devices: list[DeviceConfig] = field(default_factory=list)
+    exports: list[ExportConfig] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # A frozen record fills in what depends on another field only here.
@@ -140,6 +143,7 @@ def parse_config(
         context=table.string("context", CONTEXTS[0]),
         copies=table.integer("copies", COPIES_DEFAULT, 1, COPIES_MAX),
         devices=parse_devices(table, base),
+        exports=parse_exports(table, base),
     )
     table.close()
     if config.context not in CONTEXTS:

@@ -562,6 +562,23 @@ ENGINE_STRIKES_MAX = 2
 ENGINE_SUBSCRIPTION_MESSAGES_MAX = 8192
 """Messages between the socket and a handler; handlers do not wait, so there are few."""
 
+# --- exports --------------------------------------------------------------------------------
+EXPORTS_MAX = 256
+"""Directories one host exports; all are named in one answer."""
+
+EXPORT_THREADS = 8
+"""Looks at exported directories at a time: a disk that hangs (a network's, mostly) holds up these
+threads and nothing else of its Runtime."""
+
+EXPORT_WAITING_MAX = 1024
+"""Looks that wait for such a thread; beyond it the answer is EBUSY."""
+
+EXPORT_TRIES_MAX = 16
+"""Names looked at again that somebody replaced between a look and the use."""
+
+EXPORT_NAMES_BYTES_MAX = 6 * 1024 * 1024
+"""One listing, which has to fit a frame: some 150,000 names. A longer one is EOVERFLOW."""
+
 # --- devices --------------------------------------------------------------------------------
 DEVICES_MAX = 1024
 """Devices one host declares: each is a row of what the host announces in the log."""

@@ -71,9 +71,11 @@ class RemoteFile(Plain):
     """A file in use at another host: every read and write is a call to it."""
 
     kind = "remote"
+    calls = "home"
+    """Whose calls they are."""
 
     def __init__(
-        self, links: Links, host: HostName, opened: m.HomeOpened, inode: Inode, flags: int
+        self, links: Links, host: HostName, opened: m.HomeOpened, inode: Inode | None, flags: int
     ) -> None:
         super().__init__()
         self._links = links
@@ -87,30 +89,31 @@ class RemoteFile(Plain):
     async def pread(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`; fewer only at the end of the file."""
         request = m.HomeRead(self._handle.handle, offset, min(count, READ_BYTES_MAX))
-        data: bytes = await self._call("home.read", request, bytes)
+        data: bytes = await self._call("read", request, bytes)
         return data
 
     async def pwrite(self, offset: int, data: bytes) -> list[int]:
         """Write; offset -1 appends. Returns the count and the offset behind it."""
         request = m.HomeWrite(self._handle.handle, -1 if self.append else offset, data)
-        answer: list[int] = await self._call("home.write", request, list[int])
+        answer: list[int] = await self._call("write", request, list[int])
         return answer
 
     async def truncate(self, size: int) -> None:
         """Cut or extend the file."""
-        await self._call("home.truncate", m.HomeTruncate(self._handle.handle, size), None)
+        await self._call("truncate", m.HomeTruncate(self._handle.handle, size), None)
 
     async def sync(self) -> None:
         # A large commit takes as long as it takes, while the host lives.
-        await self._call("home.sync", self._handle, None, timeout_s=None)
+        await self._call("sync", self._handle, None, timeout_s=None)
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            await close_at(self._links, self._host, self._handle)
+            await close_at(self._links, self._host, self._handle, self.calls)
 
     async def stat(self) -> Attributes:
-        return attributes(self._inode, await self._call("home.fstat", self._handle, m.HomeStat))
+        assert self._inode is not None
+        return attributes(self._inode, await self._call("fstat", self._handle, m.HomeStat))
 
     async def _call(
         self,
@@ -121,13 +124,14 @@ class RemoteFile(Plain):
         timeout_s: float | None = CALL_TIMEOUT_S,
     ) -> Any:
         try:
-            return await self._links.call(self._host, method, message, reply, timeout_s=timeout_s)
+            whole = f"{self.calls}.{method}"
+            return await self._links.call(self._host, whole, message, reply, timeout_s=timeout_s)
         except (NetworkError, Unknown) as error:
             # Whether a write reached the disk there is unknown, and the program must know.
             raise FileError(errno.EIO, hint=f"{self._host} broke off: {error.message}") from error
 
 
-async def close_at(links: Links, host: HostName, handle: m.HomeHandle) -> None:
+async def close_at(links: Links, host: HostName, handle: m.HomeHandle, calls: str = "home") -> None:
     """Close a file at its home. A connection that breaks off is no reason not to: the home still
     has it open, and tells how the close ended when it is asked again.
 
@@ -138,7 +142,7 @@ async def close_at(links: Links, host: HostName, handle: m.HomeHandle) -> None:
     deadline = clock() + CALL_TIMEOUT_S
     while True:
         try:
-            await links.call(host, "home.close", handle, None, timeout_s=None)
+            await links.call(host, f"{calls}.close", handle, None, timeout_s=None)
             return
         except (NetworkError, Unknown) as error:
             if clock() > deadline:

@@ -1,8 +1,8 @@
-"""Directories of the tree that are made up of facts: /proc, /runtime, /dev, /topic.
+"""Directories of the tree that are made up of facts: /proc, /runtime, /dev, /topic, /host.
 
 Each of them is a `Facts`: it says what stands at a place, and the rest (stat, list, open, the
 errno of what cannot be) is the same for all and is here. Nothing in them can be made or removed by
-a program.
+a program, but in what one serves that is `Served` as well.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ from oneos.files.handles import (
     not_for_writing,
     wants_to_write,
 )
+from oneos.files.served import Parts as Parts
+from oneos.files.served import Served
 from oneos.ids import Ino
 from oneos.state.names_types import Entry
-
-Parts = tuple[bytes, ...]
-"""A place below the directory, without empty names, `.` and `..`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,12 @@ FACTS_SINCE = 1 << 56
 """Inode numbers from here on are of what is made up; those of the File System are below."""
 
 
-async def stat_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Attributes:
+async def stat_virtual(
+    facts: Facts, path: bytes, place: Parts, caller: Caller, follow: bool = True
+) -> Attributes:
     """Attributes of a place. Raises FileError(ENOENT)."""
+    if isinstance(facts, Served) and (found := await facts.stat(path, place, follow)) is not None:
+        return found
     return _attributes(await _find(facts, path, place, caller), path)
 
 
@@ -87,7 +90,7 @@ def _attributes(found: Dir | File | Node, path: bytes) -> Attributes:
         mode, nlink, size, rdev = found.mode, 1, 0, found.rdev
     return Attributes(
         mode=mode,
-        ino=_ino(path),
+        ino=ino_of(path),
         size=size,
         nlink=nlink,
         atime_ns=_STARTED_NS,
@@ -99,25 +102,31 @@ def _attributes(found: Dir | File | Node, path: bytes) -> Attributes:
 
 async def check_directory(facts: Facts, path: bytes, place: Parts, caller: Caller) -> None:
     """Raises FileError(ENOENT, ENOTDIR) when no directory is there."""
-    if not isinstance(await _find(facts, path, place, caller), Dir):
+    if not stat.S_ISDIR((await stat_virtual(facts, path, place, caller)).mode):
         raise FileError(errno.ENOTDIR, path)
 
 
 async def list_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) -> list[Entry]:
     """The names at a place. Raises FileError(ENOENT, ENOTDIR)."""
+    if isinstance(facts, Served) and (names := await facts.names(path, place)) is not None:
+        return names
     found = await _find(facts, path, place, caller)
     if not isinstance(found, Dir):
         raise FileError(errno.ENOTDIR, path)
     return [
-        Entry(name, Ino(_ino(path + b"/" + name)), stat.S_IFMT(mode))
+        Entry(name, Ino(ino_of(path + b"/" + name)), stat.S_IFMT(mode))
         for name, mode in sorted(found.names.items())
     ]
 
 
 async def open_virtual(
-    facts: Facts, path: bytes, place: Parts, flags: int, caller: Caller
+    facts: Facts, path: bytes, place: Parts, flags: int, caller: Caller, mode: int = 0
 ) -> Handle:
     """Open a place. Raises FileError."""
+    if isinstance(facts, Served):
+        opened = await facts.open(path, place, flags, mode)
+        if opened is not None:
+            return opened
     found = await _find(facts, path, place, caller)
     if isinstance(found, Dir):
         if wants_to_write(flags):
@@ -146,7 +155,8 @@ async def _find(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Dir 
     return found
 
 
-def _ino(path: bytes) -> int:
+def ino_of(path: bytes) -> int:
+    """The inode number of what is made up at a path."""
     # High numbers, out of the way of the index's; the same on every host for the same path.
     digest = hashlib.blake2b(path, digest_size=7).digest()
     return FACTS_SINCE | int.from_bytes(digest, "big")

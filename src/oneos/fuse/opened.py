@@ -75,6 +75,9 @@ class OpenFile:
 class HomeFile(OpenFile):
     """A file whose home is this host."""
 
+    idle = True
+    """Whether it may stay open a moment when nobody uses it."""
+
     def __init__(
         self, client: Callable[[], Client], opened: OpenFd, flags: int, backing: int
     ) -> None:
@@ -143,6 +146,31 @@ class HomeFile(OpenFile):
             self._client().call("release", self.handle)
         else:
             super().close()
+
+
+class HostFile(HomeFile):
+    """A file that this host exports: its own, which its other programs use too.
+
+    Nothing is committed, and it is not kept open when nobody uses it.
+    """
+
+    idle = False
+
+    def __init__(
+        self, client: Callable[[], Client], opened: OpenFd, flags: int, backing: int
+    ) -> None:
+        super().__init__(client, opened, flags, backing)
+        self.flags |= wire.FOPEN_NOFLUSH
+
+    def flush(self) -> None:
+        """As on any disk: close(2) says nothing of what is safe."""
+
+    def sync(self) -> None:
+        os.fsync(self.fd)
+
+    def close(self) -> None:
+        os.close(self.fd)
+        OpenFile.close(self)
 
 
 class AwayFile(OpenFile):
@@ -317,7 +345,11 @@ class Backings:
                 # A write would have to clear these bits, and it does not pass by us.
                 return 0
             # One file serves openings for reading and for writing; the rights were checked.
-            both = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                both = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
+            except OSError:
+                # A host's own file: of a disk that is mounted read-only, or a program that runs.
+                return 0
             try:
                 backing = kernel.open_backing(self._fuse, both)
             except OSError:
@@ -356,7 +388,8 @@ def opened_file(
             return StreamFile(client, opened, flags)
         if opened.generated:
             return TextFile(client, opened)
-        return HomeFile(client, opened, flags, backings.take(node, opened.fd))
+        kind = HostFile if opened.exported else HomeFile
+        return kind(client, opened, flags, backings.take(node, opened.fd))
     except BaseException:
         give_up(client(), opened)
         raise
@@ -387,6 +420,8 @@ def inherited_file(
             file = StreamFile(client, opened, flags)
         elif opening.kind == TextFile.__name__:
             file = TextFile(client, opened)
+        elif opening.kind == HostFile.__name__:
+            file = HostFile(client, opened, flags, opening.backing)
         else:
             file = HomeFile(client, opened, flags | os.O_TRUNC, opening.backing)
     except (OneOSError, OSError) as error:

@@ -6,6 +6,8 @@ others are the arguments of a method between two Runtimes, which the comment abo
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct, field
 
 from oneos.state.control_types import EngineView, Facts
@@ -175,6 +177,46 @@ class HomeOpened(Struct, frozen=True, array_like=True):
 
     handle: int
     size: int
+
+
+# --- between Runtimes: export.* -------------------------------------------------------------
+class ExportAsk(Struct, frozen=True, array_like=True):
+    """export.ask: look at a place in an export of the asked host, or change it.
+
+    `what` and what it takes in `numbers`, `text` and `other` (a second place): `files.exports`.
+    `follow`: a symbolic link in last place is not what is meant.
+    """
+
+    what: str
+    export: str
+    place: list[bytes]
+    follow: bool = True
+    numbers: list[int] = field(default_factory=list)
+    text: bytes = b""
+    other: list[bytes] = field(default_factory=list)
+
+
+class ExportOpen(Struct, frozen=True, array_like=True):
+    """export.open; `handle` is the number of the opening, which the opener never uses again."""
+
+    export: str
+    place: list[bytes]
+    flags: int
+    mode: int
+    handle: int
+
+
+class ExportAnswer(Struct, frozen=True, array_like=True):
+    """The answer of export.ask and export.open.
+
+    `link`: a symbolic link stands at that position of the place (of the second with `second`), and
+    nothing was done: whoever asked follows it, by what it says (`target`).
+    """
+
+    value: Any = None
+    link: int = -1
+    target: bytes = b""
+    second: bool = False
 
 
 # --- between Runtimes: chunk.* --------------------------------------------------------------

@@ -36,14 +36,16 @@ class OpenFd:
 
     `handle` is None where the Runtime keeps no account of it (`/dev/null` and its kind);
     else `Client.close(handle)` after closing the descriptor commits what was written. `generated`:
-    it is a text made for this opening, whose name shows no size. `attributes`: of what was to be
-    created, if need be, at its home here.
+    it is a text made for this opening, whose name shows no size. `exported`: it is a host's own,
+    and closing it commits nothing. `attributes`: of what was to be created, if need be, at its home
+    here.
     """
 
     fd: int
     handle: int | None
     generated: bool = False
     attributes: Sequence[int] = ()
+    exported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,8 @@ class Client:
         kind = result.get("k")
         if kind == "fd" and fds:
             attributes = result.get("attr", ())
-            return OpenFd(fds[0], result["h"], bool(result.get("text")), attributes)
+            generated, exported = bool(result.get("text")), bool(result.get("export"))
+            return OpenFd(fds[0], result["h"], generated, attributes, exported)
         if kind == "fd":
             fd = _open_native(result["path"], flags_native, path)
             self.call("opened", result["h"])

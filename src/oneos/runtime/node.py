@@ -25,8 +25,10 @@ from oneos.files.collected import Collected
 from oneos.files.copies import Copies
 from oneos.files.devfs import DeviceFiles
 from oneos.files.devices import Devices
+from oneos.files.exports import Exports
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
+from oneos.files.host_files import HostFiles
 from oneos.files.hosts import Runtimes
 from oneos.files.kept import Generation
 from oneos.files.meetings import Meetings
@@ -56,6 +58,7 @@ from oneos.runtime.commands import nowhere
 from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends
 from oneos.runtime.environments import Environments
+from oneos.runtime.export_calls import ExportCalls
 from oneos.runtime.facts import facts_of
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
@@ -154,6 +157,12 @@ class Node:
             self.meetings,
         )
         self.devices = Devices(config.devices, directory)
+        self.exports = ExportCalls(
+            self.host,
+            lambda: self.incarnation,
+            Exports(self.host, config.exports),
+            self.links,
+        )
         self.index = (
             Index(os.fspath(directory / "index.sqlite"), self.host) if config.core else None
         )
@@ -170,6 +179,7 @@ class Node:
             self.copies,
             Collected(self.chunks),
             self.descendants,
+            self.exports,
             self.home_calls,
             self.name_server,
             self.recalls,
@@ -191,6 +201,7 @@ class Node:
             self.regular,
             {
                 b"dev": DeviceFiles(self.control, lambda *a: self.remote.open_device(*a)),
+                b"host": HostFiles(self.control, self.exports),
                 b"proc": Proc(
                     self.control, self.descendants, lambda *a: self.remote.open_descriptor(*a)
                 ),
@@ -360,10 +371,12 @@ class Node:
             self.streams.drop(command.host)
             self.server.drop(command.host)
             self.start_task(self.home_calls.drop(command.host))
+            self.exports.drop(command.host)
         if isinstance(command, t.Arrive) and command.host != self.host:
             # It may have restarted so quickly that nobody noted the end of its earlier run.
             now = self.control.state.members[command.host].incarnation
             self.start_task(self.home_calls.drop(command.host, before=now))
+            self.exports.drop(command.host, before=now)
         if isinstance(command, t.Spawn):
             self._expect_launch(result.value if isinstance(result.value, list) else [])
 

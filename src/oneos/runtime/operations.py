@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
+from oneos.files.export_files import ExportedFile
 from oneos.files.handles import Caller, Change, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
 from oneos.files.opened import LocalFile, RemoteFile
@@ -280,6 +281,8 @@ class Operations:
         answer: dict[str, Any] = {"k": "fd", "h": number, "path": handle.path}
         if isinstance(handle, Text):
             answer["text"] = True
+        if isinstance(handle, ExportedFile):
+            answer["export"] = True
         fd = self._shared(who).kept.get(number)
         return answer if fd is None else Answer(answer, [os.dup(fd)])
 
@@ -320,7 +323,8 @@ class Operations:
         return await self._tree.meeting(path, who.caller)
 
     async def _op_statvfs(self, who: Who, path: bytes) -> list[int]:
-        await self._tree.stat(path, who.caller)
+        if (served := await self._tree.statvfs(path, who.caller)) is not None:
+            return served
         s = os.statvfs(self._store)
         sizes = [s.f_bsize, s.f_frsize, s.f_blocks, s.f_bfree, s.f_bavail]
         return [*sizes, s.f_files, s.f_ffree, s.f_favail, 0, NAME_BYTES_MAX, 0]
@@ -439,6 +443,8 @@ class Operations:
             answer["text"] = True
         if isinstance(handle, StreamFile):
             answer["stream"] = True
+        if isinstance(handle, ExportedFile):
+            answer["export"] = True
         if flags & os.O_CREAT and isinstance(who.owner, Client) and isinstance(handle, LocalFile):
             answer["attr"] = (await handle.stat()).wire()
         if isinstance(handle, LocalFile) and handle.again is not None:
