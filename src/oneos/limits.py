@@ -355,6 +355,12 @@ ENVIRONMENTS_BYTES_MAX = 4 * 1024 * 1024 * 1024
 """Environments that a host keeps: some large ones (half a gigabyte with a numerical library each),
 or many small ones, and still room on an SD card of 16 GB."""
 
+CONTROL_BYTES_MAX = 4096
+"""Signals written to one /proc/PID/ctl at a time: a page."""
+
+ENVIRON_BYTES_MAX = 2 * 1024 * 1024
+"""Of a native program's environment, as /proc shows it: the kernel's own bound by default."""
+
 # --- links between Runtimes -----------------------------------------------------------------
 LINK_HEARTBEAT_S = 1.0
 """Each end of a link sends an empty frame this often: about 100 bytes a second on the wire."""

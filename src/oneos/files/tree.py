@@ -26,6 +26,7 @@ from oneos.files.virtual import (
     Facts,
     list_virtual,
     open_virtual,
+    readlink_virtual,
     stat_virtual,
 )
 from oneos.files.xattrs import Xattrs
@@ -162,10 +163,7 @@ class Tree:
 
         async def virtual(at: Virtual) -> bytes:
             await check_slash(at, caller)
-            if isinstance(at.facts, Served):
-                return await at.facts.readlink(at.path, at.place)
-            await stat_virtual(at.facts, at.path, at.place, caller)
-            raise FileError(errno.EINVAL, path)
+            return await readlink_virtual(at.facts, at.path, at.place, caller)
 
         return await self._at(path, caller, virtual, self.regular.names.readlink)
 

@@ -31,6 +31,7 @@ from oneos.files.served import Parts as Parts
 from oneos.files.served import Served
 from oneos.ids import Ino
 from oneos.state.names_types import Entry
+from oneos.state.names_walk import Leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Dir:
 class File:
     """A text to read, made when it is opened."""
 
-    text: Callable[[], bytes]
+    text: Callable[[], bytes | Awaitable[bytes]]
+    permissions: int = 0o444
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,20 @@ class Node:
     rdev: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link, with what it says."""
+
+    target: bytes
+
+
+Found = Dir | File | Node | Link
+
+
 class Facts(Protocol):
     """What a directory is made up of."""
 
-    async def find(self, place: Parts, caller: Caller) -> Dir | File | Node | None:
+    async def find(self, place: Parts, caller: Caller) -> Found | None:
         """What stands there, or None."""
         ...
 
@@ -76,16 +88,28 @@ async def stat_virtual(
     """Attributes of a place. Raises FileError(ENOENT)."""
     if isinstance(facts, Served) and (found := await facts.stat(path, place, follow)) is not None:
         return found
-    return _attributes(await _find(facts, path, place, caller), path)
+    return _attributes(await _find(facts, path, place, caller, follow), path)
 
 
-def _attributes(found: Dir | File | Node, path: bytes) -> Attributes:
+async def readlink_virtual(facts: Facts, path: bytes, place: Parts, caller: Caller) -> bytes:
+    """What a symbolic link says. Raises FileError(ENOENT); EINVAL for what is none."""
+    if isinstance(facts, Served):
+        return await facts.readlink(path, place)
+    found = await _find(facts, path, place, caller, False)
+    if not isinstance(found, Link):
+        raise FileError(errno.EINVAL, path)
+    return found.target
+
+
+def _attributes(found: Found, path: bytes) -> Attributes:
     if isinstance(found, Dir):
         # As in the kernel's /proc: the number of names does not show.
         mode, nlink, size, rdev = stat.S_IFDIR | 0o755, 2, 0, 0
     elif isinstance(found, File):
         # As in the kernel's /proc: the size of what is made on opening is not known before.
-        mode, nlink, size, rdev = stat.S_IFREG | 0o444, 1, 0, 0
+        mode, nlink, size, rdev = stat.S_IFREG | found.permissions, 1, 0, 0
+    elif isinstance(found, Link):
+        mode, nlink, size, rdev = stat.S_IFLNK | 0o777, 1, len(found.target), 0
     else:
         mode, nlink, size, rdev = found.mode, 1, 0, found.rdev
     return Attributes(
@@ -127,7 +151,9 @@ async def open_virtual(
         opened = await facts.open(path, place, flags, mode)
         if opened is not None:
             return opened
-    found = await _find(facts, path, place, caller)
+    found = await _find(facts, path, place, caller, not flags & os.O_NOFOLLOW)
+    if isinstance(found, Link):
+        raise FileError(errno.ELOOP, path)
     if isinstance(found, Dir):
         if wants_to_write(flags):
             raise FileError(errno.EISDIR, path)
@@ -136,7 +162,10 @@ async def open_virtual(
         raise FileError(errno.ENOTDIR, path)
     if isinstance(found, File):
         not_for_writing(path, flags)
-        return Text(path.decode("utf-8", "replace")[-64:], found.text())
+        text = found.text()
+        if not isinstance(text, bytes):
+            text = await text
+        return Text(path.decode("utf-8", "replace")[-64:], text)
     handle = await found.open(flags)
     if isinstance(handle, Plain):
         # The program sees a pipe; what it opened is what it asks for.
@@ -144,11 +173,17 @@ async def open_virtual(
     return handle
 
 
-async def _find(facts: Facts, path: bytes, place: Parts, caller: Caller) -> Dir | File | Node:
+async def _find(
+    facts: Facts, path: bytes, place: Parts, caller: Caller, follow: bool = True
+) -> Found:
     found = await facts.find(place, caller)
+    if isinstance(found, Link) and follow:
+        raise Leaves(path, found.target, 1)
     if found is None:
         for length in range(len(place)):
             above = await facts.find(place[:length], caller)
+            if isinstance(above, Link):
+                raise Leaves(path, b"/".join([above.target, *place[length:]]), 1)
             if above is not None and not isinstance(above, Dir):
                 raise FileError(errno.ENOTDIR, path)
         raise FileError(errno.ENOENT, path)

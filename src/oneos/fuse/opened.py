@@ -323,8 +323,11 @@ class Backings:
             pass  # The predecessor did so.
         self._note(succession.UNBACKED, node_id)
 
-    def take(self, node: Node, fd: int) -> int:
+    def take(self, node: Node, fd: int, own: bool = True) -> int:
         """The id for an opening of a node whose content is behind `fd`; 0 where there is none.
+
+        Args:
+            own: it is on the disk where the Runtime keeps all it has.
 
         Raises:
             OSError: EIO, it is open already and its home has moved meanwhile; the kernel keeps to
@@ -353,8 +356,9 @@ class Backings:
             try:
                 backing = kernel.open_backing(self._fuse, both)
             except OSError:
-                # Not root in the first user name space, or a file system that cannot be stacked.
-                self.able = False
+                # Not root in the first user name space, or a file system that cannot be stacked:
+                # which says nothing of the Runtime's own, where the file is another's.
+                self.able = not own
                 return 0
             finally:
                 os.close(both)
@@ -389,7 +393,10 @@ def opened_file(
         if opened.generated:
             return TextFile(client, opened)
         kind = HostFile if opened.exported else HomeFile
-        return kind(client, opened, flags, backings.take(node, opened.fd))
+        backing = 0
+        if opened.exported or node.ino < wire.FACTS_SINCE:
+            backing = backings.take(node, opened.fd, not opened.exported)
+        return kind(client, opened, flags, backing)
     except BaseException:
         give_up(client(), opened)
         raise

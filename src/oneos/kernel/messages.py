@@ -366,6 +366,19 @@ class Descendants(Struct, frozen=True, array_like=True):
     pid: int = 0
 
 
+class OfProcess(Struct, frozen=True, array_like=True):
+    """agent.facts: what the receiver knows of a process of its own"""
+
+    pid: int
+
+
+class ProcessFacts(Struct, frozen=True, array_like=True):
+    """The answer: where it works in the tree; and its environment, each `NAME=value` and a zero."""
+
+    cwd: Path
+    environ: bytes
+
+
 # --- between Runtimes: terminal.* -----------------------------------------------------------
 class TerminalModes(Struct, frozen=True):
     """How a terminal is set up: struct winsize, the four flags of termios, its characters.

@@ -118,6 +118,11 @@ class Agents:
             raise UserError(f"no agent {pid} with that token runs here", errno=errno.EACCES)
         return agent
 
+    def start_of(self, pid: int) -> m.Start | None:
+        """How an agent here was started; None: none of that number runs here."""
+        agent = self._agents.get(pid)
+        return agent.start if agent is not None else None
+
     def pids(self) -> list[int]:
         """The agents that run here."""
         return list(self._agents)

@@ -71,6 +71,7 @@ from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
 from oneos.runtime.placed import Placed
 from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.process_facts import ProcessFacts
 from oneos.runtime.recalls import Recalls
 from oneos.runtime.remote_files import RemoteFiles
 from oneos.runtime.system import System
@@ -182,6 +183,7 @@ class Node:
             self.exports,
             self.home_calls,
             self.name_server,
+            self.process_facts,
             self.recalls,
             self.remote,
             self.terminals,
@@ -203,7 +205,11 @@ class Node:
                 b"dev": DeviceFiles(self.control, lambda *a: self.remote.open_device(*a)),
                 b"host": HostFiles(self.control, self.exports),
                 b"proc": Proc(
-                    self.control, self.descendants, lambda *a: self.remote.open_descriptor(*a)
+                    self.control,
+                    self.descendants,
+                    lambda *a: self.remote.open_descriptor(*a),
+                    lambda process: self.process_facts.ask(process),
+                    lambda pid, number: self.system.kill(pid, number, zombies=False),
                 ),
                 b"runtime": Runtimes(self.control, self.beats.load),
                 b"topic": TopicFiles(lambda: self.attached.topics, self._topic_names),
@@ -229,6 +235,7 @@ class Node:
             os.fspath(socket_path),
         )
         self.descendants.hidden = self.agents.spawning.inners.numbers
+        self.process_facts = ProcessFacts(self.host, self.links, self.agents)
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
         self.homes.drop_idle = self.namespace.drop_idle
         self.homes.take_back = self.recalls.generation.advance

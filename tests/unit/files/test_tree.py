@@ -16,6 +16,7 @@ from oneos.files.places import split
 from oneos.files.proc import Proc
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Pid, SessionId
+from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.state import control_types as t
 from tests.unit.files.support import Network
@@ -38,7 +39,7 @@ class Bench:
             network.hosts[0].files,
             {
                 b"dev": DeviceFiles(control, self._device),
-                b"proc": Proc(control, self, self._descriptor),
+                b"proc": Proc(control, self, self._descriptor, self._facts, self._kill),
                 b"runtime": Runtimes(control, {"hub": 0.5}.get),
             },
         )
@@ -56,6 +57,12 @@ class Bench:
     async def _descriptor(self, process: t.Process, number: int, flags: int) -> Handle:
         self.asked.append((process.pid, number, flags))
         return await opened(process.pid, number)
+
+    async def _facts(self, process: t.Process) -> m.ProcessFacts:
+        return m.ProcessFacts(b"/runtime/hub", b"SECRET=1\0")
+
+    async def _kill(self, pid: int, number: int) -> None:
+        self.asked.append((pid, "kill", number))
 
     async def names(self, path: bytes, caller: Caller = ROOT) -> list[bytes]:
         return [entry.name for entry in await self.tree.list(path, caller)]
@@ -178,6 +185,27 @@ async def test_process_shows_as_in_proc(bench: Bench, world: World) -> None:
     await bench.control.submit(ended)
     assert "ExitStatus:\t3\n" in await bench.text(place + b"/status")
     assert b"fd" not in await bench.names(place)
+
+
+async def test_process_says_where_it_works_and_takes_orders(bench: Bench, world: World) -> None:
+    place = b"/proc/%d" % await spawn(bench, world, HUB)
+    assert stat.S_ISLNK((await bench.tree.stat(place + b"/cwd", ROOT, False)).mode)
+    assert await bench.tree.readlink(place + b"/cwd", ROOT) == b"/runtime/hub"
+    assert await bench.text(place + b"/cwd/state") == "alive\n"
+    assert await bench.tree.realpath(place + b"/cwd/..", ROOT) == b"/runtime"
+    assert await bench.text(place + b"/environ", Caller("ann")) == "SECRET=1\0"
+    no = Caller("eve")
+    assert await failure(bench.tree.open(place + b"/environ", os.O_RDONLY, 0, no)) == "EACCES"
+
+    assert await failure(bench.tree.open(place + b"/ctl", os.O_RDONLY, 0, ROOT)) == "EACCES"
+    for said, gives in (("stop\n", ["kill", 19]), ("SIGCONT 9", ["kill", 9]), ("x", "EINVAL")):
+        handle = await bench.tree.open(place + b"/ctl", os.O_WRONLY | os.O_TRUNC, 0, ROOT)
+        os.write(handle.fd, said.encode())
+        if isinstance(gives, str):
+            assert await failure(handle.close()) == gives
+        else:
+            await handle.close()
+            assert list(bench.asked[-1][1:]) == gives
 
 
 async def test_statistics_are_where_readers_of_the_kernels_proc_look(
