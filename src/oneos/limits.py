@@ -361,6 +361,12 @@ CONTROL_BYTES_MAX = 4096
 ENVIRON_BYTES_MAX = 2 * 1024 * 1024
 """Of a native program's environment, as /proc shows it: the kernel's own bound by default."""
 
+COPY_BYTES_MAX = 16 * 1024 * 1024
+"""`oneos cp` has the kernel move so much at a time: some milliseconds, so that Ctrl-C is heard."""
+
+COPY_WORKERS = 8
+"""Files that `oneos cp` copies at a time: a commit waits for two disks, and eight share one."""
+
 # --- links between Runtimes -----------------------------------------------------------------
 LINK_HEARTBEAT_S = 1.0
 """Each end of a link sends an empty frame this often: about 100 bytes a second on the wire."""

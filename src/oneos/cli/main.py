@@ -29,6 +29,7 @@ VERBS = {
     "cluster": "Run several Runtimes on this machine, for trying things out.",
     "sh": "A shell for all hosts; also runs scripts and commands.",
     "run": "Run one program in the network.",
+    "cp": "Copy files between this host and the tree.",
     "status": "Show the hosts of the network and what runs where.",
     "ps": "List the programs of the network.",
     "kill": "Send a signal to programs, on whichever host they run.",
