@@ -257,6 +257,9 @@ FUSE_CARRIED_MAX = 1024
 """Answers and doubts of earlier file processes, 66 of each at most, for requests sent again; those
 of killed programs are never asked for."""
 
+MOUNTS_MAX = 64
+"""Mounts of the tree on one host (`oneos mount`): each change waits for all of them."""
+
 FUSE_MOVE_BYTES_MAX = 1 << 20
 """One READ or WRITE of a name space's kernel: the most it moves at a time (256 pages)."""
 

@@ -30,6 +30,8 @@ VERBS = {
     "sh": "A shell for all hosts; also runs scripts and commands.",
     "run": "Run one program in the network.",
     "cp": "Copy files between this host and the tree.",
+    "mount": "Show the tree in a directory of this host.",
+    "umount": "Take such a mount away.",
     "status": "Show the hosts of the network and what runs where.",
     "ps": "List the programs of the network.",
     "kill": "Send a signal to programs, on whichever host they run.",

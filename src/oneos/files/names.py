@@ -71,7 +71,7 @@ class Names:
         by_kernel = BY_KERNEL.get()
         # What most likely shows nowhere is not worth dropping anything for; should it show after
         # all, the File System calls that back.
-        seen_to = by_kernel or (_shows(command) and self._keepers.sees_to(by_kernel))
+        seen_to = (by_kernel or _shows(command)) and self._keepers.sees_to(by_kernel)
         try:
             return await self._services.ask("filesystem", fs.Change(command, seen_to), Result)
         finally:

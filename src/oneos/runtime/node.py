@@ -50,7 +50,7 @@ from oneos.net.links import Links
 from oneos.net.routes import Routes
 from oneos.net.server import Server
 from oneos.net.streams import Streams
-from oneos.runtime import growth, utilities
+from oneos.runtime import growth, mounts, utilities
 from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
@@ -64,6 +64,7 @@ from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import LocalServer
+from oneos.runtime.mounts import Mounts
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.operations import Operations
@@ -142,7 +143,8 @@ class Node:
             self._block,
             lambda pid, number: self.system.kill(pid, number, zombies=False),
         )
-        self.recalls = Recalls(Generation(), self.namespace)
+        self.mounts = Mounts()
+        self.recalls = Recalls(Generation(), self.namespace, self.mounts)
         self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
         self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
         self.home_calls = HomeCalls(self.homes)
@@ -237,7 +239,7 @@ class Node:
         self.descendants.hidden = self.agents.spawning.inners.numbers
         self.process_facts = ProcessFacts(self.host, self.links, self.agents)
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
-        self.homes.drop_idle = self.namespace.drop_idle
+        self.homes.drop_idle = self.recalls.drop_idle
         self.homes.take_back = self.recalls.generation.advance
         self.launcher = Launcher(
             self.host,
@@ -288,6 +290,7 @@ class Node:
             self.launcher,
             self.system,
             self.namespace.listen,
+            self.mounts,
         )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended
@@ -305,6 +308,7 @@ class Node:
         self.records.end_orphans()
         utilities.clear(self.directory / "stage")
         self.meetings.clear()
+        mounts.clear(self.local.path)
         self.environments.clear()
         finding = asyncio.create_task(self.interpreters.find(self.config.python, self.config.node))
         try:
@@ -454,6 +458,7 @@ class Node:
         await self.agents.close()
         await self.terminals.close()
         await self.namespace.close()
+        await self.mounts.close()
         await self.local.drop()
         if depart and self.incarnation:
             self.control.unwatch(self._changed)

@@ -31,6 +31,7 @@ from oneos.runtime.agents import Agents
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
+from oneos.runtime.mounts import Mounts
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.once import Once
 from oneos.runtime.pipeline_spec import SpawnSpec
@@ -122,6 +123,7 @@ class Operations:
         host: this host.
         store: a directory of the disk whose sizes `statvfs` shows as the tree's.
         tree, agents, offspring, launcher, system: what the requests act on.
+        mounts: of the tree, on this host.
         listen: takes the listening descriptor of a native program's filter; it stays the caller's.
     """
 
@@ -135,8 +137,10 @@ class Operations:
         launcher: Launcher,
         system: System,
         listen: Callable[[int], None],
+        mounts: Mounts,
     ) -> None:
         self.host = host
+        self._mounts = mounts
         self._listen = listen
         self._store = store
         self._tree = tree
@@ -153,7 +157,7 @@ class Operations:
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
-        client += " collect"
+        client += " collect next_drop"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -176,6 +180,8 @@ class Operations:
             raise UserError(f"only a program may ask for {name!r}", errno=errno.EPERM)
         if isinstance(who.owner, Client) and who.owner.shared:
             BY_KERNEL.set(True)
+        if name == "next_drop":
+            return await self._op_next_drop(connection, *arguments)
         if name == "spawn":
             return await self._op_spawn(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
@@ -231,6 +237,7 @@ class Operations:
         who = connection.caller
         if not isinstance(who.owner, Client):
             return
+        self._mounts.connection_ended(connection)
         who.owner.connections -= 1
         if who.owner.connections:
             return
@@ -613,6 +620,9 @@ class Operations:
         fd = self._offspring.pipe(_agent(who), pid, number, offset, reading)
         answer = {"path": f"/proc/{os.getpid()}/fd/{fd}"}
         return Answer(answer, [os.dup(fd)]) if who.fds else answer
+
+    async def _op_next_drop(self, connection: Connection, done: int) -> list[object]:
+        return await self._mounts.next(connection, done)
 
     # --- the network ----------------------------------------------------------------------------
     async def _op_status(self, who: Who) -> dict[str, Any]:
