@@ -23,6 +23,7 @@ from oneos.limits import NAME_BYTES_MAX, PATH_BYTES_MAX
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPENAT2 = 437  # The same number on every architecture of Linux.
 _RESOLVE = 0x02 | 0x04 | 0x08  # RESOLVE_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH: linux/openat2.h
+_NOREPLACE = 1  # RENAME_NOREPLACE, see renameat2(2).
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -119,6 +120,13 @@ def refuse_link(fd: int, at: int) -> None:
     """Raise LinkMet if a descriptor is of a symbolic link, which stands at that position."""
     if stat.S_ISLNK(os.fstat(fd).st_mode):
         raise LinkMet(at, os.readlink(b"", dir_fd=fd))
+
+
+def rename_to_new(old: tuple[int, bytes], new: tuple[int, bytes]) -> None:
+    """Rename from a directory and name to others that are not there. Raises OSError."""
+    if _libc.renameat2(*old, *new, _NOREPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _kernel_walks() -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from oneos.config_exports import ExportConfig
 from oneos.errors import FileError
-from oneos.files.beneath import LinkMet, reach, reach_above, refuse_link
+from oneos.files.beneath import LinkMet, reach, reach_above, refuse_link, rename_to_new
 from oneos.files.handles import wants_to_write
 from oneos.files.virtual import FACTS_SINCE
 from oneos.kernel import messages as m
@@ -259,9 +259,10 @@ class Exports:
     def _rename(self, ask: m.ExportAsk) -> None:
         (replacing,) = ask.numbers
         with self._old(ask.export, ask.place) as old, self._second(ask) as new:
-            if not replacing and os.path.lexists(_again(new[0]) + b"/" + new[1]):
-                raise FileError(errno.EEXIST)
-            os.rename(old[1], new[1], src_dir_fd=old[0], dst_dir_fd=new[0])
+            if replacing:
+                os.rename(old[1], new[1], src_dir_fd=old[0], dst_dir_fd=new[0])
+            else:
+                rename_to_new(old, new)
 
     def _link(self, ask: m.ExportAsk) -> None:
         with self._old(ask.export, ask.place) as old, self._second(ask) as new:

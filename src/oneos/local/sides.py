@@ -128,7 +128,11 @@ class HostSide:
         with os.scandir(path) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
         for entry in found:
-            yield entry.name, _found(entry.stat(follow_symlinks=False))
+            try:
+                about = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # Removed meanwhile.
+            yield entry.name, _found(about)
 
     def open(self, path: bytes, flags: int, mode: int = 0) -> OpenFile:
         return OpenFile(os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, mode))

@@ -161,8 +161,10 @@ class Mounts:
 
 def clear(socket_path: str) -> None:
     """Take away what is left of the mounts of an earlier run, whose processes were killed."""
+    words = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-u", "-z"]
     for mount in mounts():
         if mount.source == source_of(socket_path):
-            done = subprocess.run(["umount", "-l", mount.path], capture_output=True, check=False)
-            if done.returncode:
-                log.warning("%s is left: %s", mount.path, done.stderr.decode().strip())
+            try:
+                subprocess.run([*words, mount.path], capture_output=True, check=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                log.warning("the dead mount at %s is left: %s", os.fsdecode(mount.path), error)
