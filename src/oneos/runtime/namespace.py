@@ -403,6 +403,22 @@ class NameSpace:
             return ""
         return f"/proc/{os.getpid()}/fd/{fds['tree']}" if "tree" in fds else None
 
+    async def touch(self, path: bytes, mode: int) -> None:
+        """Have the kernel tell all who watch a path of the tree that its attributes changed.
+
+        The file process answers this change, which is none, by itself. Where the Runtime cannot
+        walk the name space nobody is told.
+
+        Args:
+            mode: the permissions of what is there.
+        """
+        tree = await self.tree()
+        if tree:
+            try:
+                await asyncio.to_thread(os.chmod, os.fsencode(tree) + path, mode)
+            except OSError:
+                pass  # It is gone, of which the next look tells.
+
     def proc(self) -> int:
         """The /proc of the name space's own PIDs; -1 where it has none."""
         return self._made.fds.get("proc", -1) if self._made is not None else -1

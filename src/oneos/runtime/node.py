@@ -278,6 +278,7 @@ class Node:
             self.launcher,
             self.system,
             self.namespace.listen,
+            self.namespace.touch,
         )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended

@@ -122,6 +122,7 @@ class Operations:
         store: a directory of the disk whose sizes `statvfs` shows as the tree's.
         tree, agents, offspring, launcher, system: what the requests act on.
         listen: takes the listening descriptor of a native program's filter; it stays the caller's.
+        touch: has this host's kernel tell who watches a path that its attributes changed.
     """
 
     def __init__(
@@ -134,9 +135,11 @@ class Operations:
         launcher: Launcher,
         system: System,
         listen: Callable[[int], None],
+        touch: Callable[[bytes, int], Awaitable[None]],
     ) -> None:
         self.host = host
         self._listen = listen
+        self._touch = touch
         self._store = store
         self._tree = tree
         self._agents = agents
@@ -152,7 +155,7 @@ class Operations:
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
-        client += " collect"
+        client += " collect notice"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -484,6 +487,10 @@ class Operations:
         stream = handle.file if isinstance(handle, Shared) else handle
         if isinstance(stream, StreamFile):
             stream.check_whole()
+
+    async def _op_notice(self, who: Who, path: bytes, mode: int) -> None:
+        """Another host has changed what a program of this host's name space watches."""
+        await self._touch(path, mode)
 
     async def _op_release(self, who: Who, number: int) -> None:
         handle = self._handle(who, number)
