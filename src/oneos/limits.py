@@ -470,7 +470,7 @@ SCANNED_MAX = 4_096
 half a megabyte. Those of a larger directory are asked for one by one."""
 
 WATCHES_SCAN_S = 1.0
-"""Between looks for programs that watch something: some 5 us for each descriptor they have."""
+"""Between looks for programs that watch something: some 7 us for each descriptor they have."""
 
 WATCHES_SCANS = 3
 """So often after the last request: a watch is set on what was looked at 2 s before, at most."""

@@ -17,6 +17,7 @@ import platform
 import secrets
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -415,7 +416,7 @@ class NameSpace:
         tree = await self.tree()
         if tree:
             try:
-                await asyncio.to_thread(os.chmod, os.fsencode(tree) + path, mode)
+                await asyncio.to_thread(_touch, os.fsencode(tree), path, mode)
             except OSError:
                 pass  # It is gone, of which the next look tells.
 
@@ -518,3 +519,17 @@ def _read(path: str) -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def _touch(tree: bytes, path: bytes, mode: int) -> None:
+    """Change permissions of what the tree's mount has at a path, and of nothing else.
+
+    Links are not followed out of it: a name may have become one meanwhile.
+    """
+    fd = os.open(tree + path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if found.st_dev == os.stat(tree).st_dev and not stat.S_ISLNK(found.st_mode):
+            os.chmod(f"/proc/self/fd/{fd}", mode)
+    finally:
+        os.close(fd)
