@@ -576,6 +576,18 @@ SCANNED_MAX = 4_096
 """Names of a directory whose attributes come with one answer: 10 ms of the File System's time, and
 half a megabyte. Those of a larger directory are asked for one by one."""
 
+WATCHES_SCAN_S = 1.0
+"""Between looks for programs that watch something: some 7 us for each descriptor they have."""
+
+WATCHES_SCANS = 3
+"""So often after the last request: a watch is set on what was looked at 2 s before, at most."""
+
+WATCHED_POLL_S = 0.25
+"""Between looks at what is watched: twice that is what a person takes for at once."""
+
+WATCHED_MAX = 256
+"""Files and directories looked at for their watchers: 0.3 ms each, some 100 ms a round."""
+
 LOOKS_MAX = 128
 """Names of a directory that are looked at with one request, where programs look at one after the
 other: 2 ms of the File System's time."""

@@ -22,14 +22,20 @@ SENT = 8_000
 HOSTS = {"instrumented": "host1", "namespace": "host3"}
 
 READER = """
-import os, sys
+import errno, os, sys
 batch = int(sys.argv[2])
 fd = os.open(sys.argv[1], os.O_RDONLY)
 print("open", os.getpid(), flush=True)
 if not batch:
     sys.stdin.readline()
 got, data = [], b""
-while block := os.read(fd, 65536):
+def read():
+    try:
+        return os.read(fd, 65536)
+    except OSError as error:
+        print("broke off", errno.errorcode[error.errno], flush=True)
+        sys.exit()
+while block := read():
     *lines, data = (data + block).split(b"\\n")
     before = len(got)
     got += map(int, lines)
@@ -239,3 +245,21 @@ def test_lines_of_writers_on_several_hosts_never_mix(
     assert lines.pop() == b""
     for letter, whole in expected.items():
         assert [line for line in lines if line[:1] == letter.encode()] == whole
+
+
+def test_readers_learn_that_the_ports_host_died(hosts: Cluster, ports: dict[str, Port]) -> None:
+    with contextlib.ExitStack() as stack:
+        readers = [start(stack, hosts[n], "/dev/port/a", 1) for n in (1, 3)]
+        ports["a"].send(b"1\n")
+        for reader in readers:
+            assert reader.line() == "1"
+        hosts[2].kill()
+        for reader in readers:
+            # No end of file, which would pass for the end of the readings.
+            assert reader.line() == "broke off EIO"
+    hosts[2].start()
+
+    def back() -> bool:
+        return hosts[1].sh("on host:host1 python3 opener.py /dev/port/a").text == "open\n"
+
+    wait_until(back, LIMIT_S, "the device is there again with its host")

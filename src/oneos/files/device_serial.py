@@ -7,14 +7,13 @@ for the lock, as pyserial's do when told to, do not come in between.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import termios
 
 from oneos.config_hardware import SerialSettings
 from oneos.errors import FileError
-from oneos.files.device_paths import unusable
+from oneos.files.device_paths import aside, unusable
 from oneos.files.device_source import missing
 
 _VMIN, _VTIME = termios.VMIN, termios.VTIME
@@ -28,7 +27,7 @@ async def open_serial(path: str, shown: str, settings: SerialSettings) -> int:
             program of its host has locked it, EINVAL when it cannot be set so.
     """
     # In a thread: some drivers take their time to set a port.
-    return await asyncio.to_thread(_open, path, shown, settings)
+    return await aside(lambda: _open(path, shown, settings))
 
 
 def _open(path: str, shown: str, settings: SerialSettings) -> int:

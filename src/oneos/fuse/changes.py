@@ -36,6 +36,7 @@ class Changes:
         idle: what is open and nobody uses.
         owner: user and group of the program whose request the calling thread serves, where these
             are not the Runtime's.
+        by_runtime: whether the calling thread serves a request of the Runtime itself.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Changes:
         openings: Openings,
         idle: IdleFiles,
         owner: Callable[[], Sequence[int]],
+        by_runtime: Callable[[], bool],
     ) -> None:
+        self._by_runtime = by_runtime
         self._client = client
         self._view = view
         self._nodes = nodes
@@ -65,6 +68,9 @@ class Changes:
             fields
         )
         node = self._nodes.get(node_id)
+        if valid & wire.SET_MODE and not valid & wire.SET_SIZE and self._by_runtime():
+            # For those who watch it; see `watches`.
+            return wire.pack_attr_out(wire.pack_attr(self._lookups.attributes(node)[0]), 0)
         if valid & wire.SET_SIZE:
             self._truncate(node, number if valid & wire.SET_FH else 0, size)
         change: dict[str, int] = {}

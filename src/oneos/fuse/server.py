@@ -36,7 +36,8 @@ from oneos.fuse.opened import Backings, inherited_file
 from oneos.fuse.openings import Openings
 from oneos.fuse.streams import Streams
 from oneos.fuse.succession import State
-from oneos.fuse.view import View
+from oneos.fuse.view import View, is_of
+from oneos.fuse.watches import Watches
 from oneos.fuse.xattrs import Xattrs
 from oneos.limits import FUSE_MOVE_BYTES_MAX, FUSE_WORKERS_MAX
 from oneos.local.client import Client
@@ -77,6 +78,7 @@ class FuseServer:
         self._connect = connect
         self._local = threading.local()
         self._own = os.getuid(), os.getgid()
+        self._runtime = os.getppid()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._waiting = 0
@@ -93,7 +95,10 @@ class FuseServer:
         idle = IdleFiles(openings, backings, journal.commit)
         ahead = Ahead(cache)
         lookups = Lookups(client, view, nodes, cache, openings, ahead, self._asker)
-        changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
+        changes = Changes(
+            client, view, nodes, cache, lookups, openings, idle, owner, self._by_runtime
+        )
+        self._watches = Watches(connect, view, nodes, cache, openings)
         self._locks = locks = Locks(connect, client, self._reply, openings, journal)
         self.files = files = Files(
             client,
@@ -179,6 +184,9 @@ class FuseServer:
         owner: tuple[int, int] = self._local.owner
         return () if owner == self._own else owner
 
+    def _by_runtime(self) -> bool:
+        return is_of(self._local.asker, self._runtime)
+
     def _by_root(self) -> bool:
         return bool(self._local.owner[0] == 0)
 
@@ -186,6 +194,7 @@ class FuseServer:
     def start(self) -> None:
         """Serve, until the mount is gone; then `over` is set."""
         self._start_worker()
+        self._watches.start()
 
     def inherit(self, state: State) -> None:
         """Know what a predecessor knew, and have open what it had open.
@@ -308,6 +317,8 @@ class FuseServer:
         _, code, unique, node_id, uid, gid, asker, _, _ = wire.IN_HEADER.unpack_from(request)
         self._local.owner, self._local.asker = (uid, gid), asker
         self._client().serves(unique & _REQUEST)
+        if not self._watches.asked.is_set():
+            self._watches.asked.set()
         body = request[wire.IN_HEADER.size :]
         move = self._moves.get(code)
         if move is not None:

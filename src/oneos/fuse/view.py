@@ -82,6 +82,11 @@ class View:
     _proc: str = ""
     _children: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
 
+    @property
+    def proc(self) -> str:
+        """The /proc of the programs here; empty where they have the host's PIDs."""
+        return self._proc
+
     def kind(self, path: bytes) -> int:
         """S_IFDIR or S_IFLNK of what is laid at a path; 0: that is the tree's."""
         if path in self.links:
@@ -227,3 +232,8 @@ def number_of(os_pid: int) -> int:
         return 0
     # Its numbers from the outermost name space to its own.
     return next((int(line.split()[-1]) for line in lines if line.startswith(b"NStgid:")), 0)
+
+
+def is_of(os_pid: int, process: int) -> bool:
+    """Whether a thread is one of a process, by the host's numbers of both."""
+    return os.path.isdir(f"/proc/{process}/task/{os_pid}")

@@ -315,6 +315,7 @@ class Node:
             self.system,
             self.namespace.listen,
             self.mounts,
+            self.namespace.touch,
         )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended

@@ -133,6 +133,7 @@ class Operations:
         tree, agents, offspring, launcher, system: what the requests act on.
         mounts: of the tree, on this host.
         listen: takes the listening descriptor of a native program's filter; it stays the caller's.
+        touch: has this host's kernel tell who watches a path that its attributes changed.
     """
 
     def __init__(
@@ -146,10 +147,12 @@ class Operations:
         system: System,
         listen: Callable[[int], None],
         mounts: Mounts,
+        touch: Callable[[bytes, int], Awaitable[None]],
     ) -> None:
         self.host = host
         self._mounts = mounts
         self._listen = listen
+        self._touch = touch
         self._store = store
         self._tree = tree
         self._agents = agents
@@ -168,7 +171,7 @@ class Operations:
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
-        client += " collect fsck fsck_look fsck_end closing next_drop"
+        client += " collect fsck fsck_look fsck_end closing next_drop notice"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -512,6 +515,10 @@ class Operations:
         stream = handle.file if isinstance(handle, Shared) else handle
         if isinstance(stream, StreamFile):
             stream.check_whole()
+
+    async def _op_notice(self, who: Who, path: bytes, mode: int) -> None:
+        """Another host has changed what a program of this host's name space watches."""
+        await self._touch(path, mode)
 
     async def _op_release(self, who: Who, number: int) -> None:
         handle = self._handle(who, number)

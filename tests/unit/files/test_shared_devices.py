@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import errno
 import os
+import subprocess
+import sys
 import tty
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -19,6 +21,11 @@ from oneos.files.device_openings import OpenDevice
 from oneos.files.devices import Devices, Opener
 from oneos.files.fanout import FRAME, DamagedFrame, cut_frames, cut_lines
 from oneos.limits import DEVICE_BACKLOG_READINGS, DEVICE_LINE_BYTES_MAX
+
+try:
+    import gpiod
+except ImportError:
+    gpiod = None
 
 DEADLINE_S = 60.0
 Make = Callable[..., Devices]
@@ -402,8 +409,6 @@ async def test_what_is_no_port_is_enxio(make: Make, path: str) -> None:
 async def test_a_library_that_is_missing_is_named(
     make: Make, port: Port, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
     devices = make(
         s={"kind": "serial", "path": "port", "serial": SerialSettings()},
         g={"kind": "gpio", "gpio": GpioSettings(chip="/dev/null", line=1)},
@@ -415,14 +420,105 @@ async def test_a_library_that_is_missing_is_named(
 
 
 # --- GPIO lines -----------------------------------------------------------------------------
+needs_gpiod = pytest.mark.skipif(gpiod is None, reason="gpiod is not installed: oneos[gpio]")
+"""Where it is, no test needs a chip: the kernel's gpio-sim is a module that few systems have."""
+
+
+@needs_gpiod
 @pytest.mark.parametrize(
     ("chip", "words"), [("/dev/null", "is no GPIO chip"), ("/dev/gpiochip99", "plugged in")]
 )
 async def test_a_chip_that_is_not_there_is_enxio(make: Make, chip: str, words: str) -> None:
-    pytest.importorskip("gpiod")
     devices = make(d={"kind": "gpio", "gpio": GpioSettings(chip=chip, line=1)})
     error = await refused(devices.open("d", os.O_RDONLY))
     assert error.errno == errno.ENXIO and words in error.hint
+
+
+class Line:
+    """What gpiod gives for a line, where no kernel has one; its events are gpiod's own."""
+
+    def __init__(self) -> None:
+        self.fd, self.far = os.pipe()
+        self.offsets = [17]
+        self.value: Any = None
+        self.events: list[Any] = []
+
+    def edge(self, rising: bool, timestamp_ns: int) -> None:
+        kinds = gpiod.EdgeEvent.Type
+        kind = kinds.RISING_EDGE if rising else kinds.FALLING_EDGE
+        self.events.append(gpiod.EdgeEvent(kind.value, timestamp_ns, 17, 1, 1))
+        os.write(self.far, b"e")
+
+    def read_edge_events(self) -> list[Any]:
+        os.read(self.fd, 100)
+        events, self.events = self.events, []
+        return events
+
+    def get_value(self, line: int) -> Any:
+        assert line == 17
+        return self.value
+
+    def set_value(self, line: int, value: Any) -> None:
+        assert line == 17
+        self.value = value
+
+    def release(self) -> None:
+        os.close(self.fd)
+        os.close(self.far)
+
+
+def requests(line: Line) -> Callable[..., Line]:
+    def request(chip: str, consumer: str, config: Any, event_buffer_size: int) -> Line:
+        assert chip == "/dev/gpiochip0" and list(config) == ["GPIO17"]
+        assert isinstance(config["GPIO17"], gpiod.LineSettings)
+        return line
+
+    return request
+
+
+@needs_gpiod
+async def test_each_edge_is_a_line_and_so_is_each_value_at_a_rate(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line()
+    monkeypatch.setattr(gpiod, "request_lines", requests(line))
+    settings = GpioSettings(chip="/dev/gpiochip0", line="GPIO17", bias="pull-up", debounce_ms=5)
+    devices = make(d={"kind": "gpio", "gpio": settings})
+    opened = await devices.open("d", os.O_RDONLY)
+    line.edge(True, 1_500_000_000)
+    assert await some(opened) == b"1 1.500000000\n"
+    line.edge(False, 2_000_000_001)
+    assert await some(opened) == b"0 2.000000001\n"
+    await opened.close()
+
+    line = Line()
+    line.value = gpiod.line.Value.ACTIVE
+    monkeypatch.setattr(gpiod, "request_lines", requests(line))
+    settings = GpioSettings(chip="/dev/gpiochip0", line="GPIO17", rate_hz=1000.0)
+    devices = make(d={"kind": "gpio", "gpio": settings})
+    opened = await devices.open("d", os.O_RDONLY)
+    assert await exactly(opened, 4) == b"1\n1\n"
+    await opened.close()
+
+
+@needs_gpiod
+async def test_a_line_that_was_set_stays_requested(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = Line()
+    monkeypatch.setattr(gpiod, "request_lines", requests(line))
+    settings = GpioSettings(chip="/dev/gpiochip0", line="GPIO17", active_low=True)
+    devices = make(d={"kind": "gpio", "gpio": settings, "mode": "w"})
+    for word, value in ((b"1\n", "ACTIVE"), (b"0", "INACTIVE")):
+        opened = await devices.open("d", os.O_WRONLY)
+        os.write(opened.fd, word)
+        await opened.close()
+        assert line.value is gpiod.line.Value[value]
+        assert devices._shared["d", os.O_RDWR].is_open
+    opened = await devices.open("d", os.O_WRONLY)
+    os.write(opened.fd, b"on\n")
+    assert (await refused(opened.close())).errno == errno.EINVAL
+    assert line.value is gpiod.line.Value.INACTIVE
 
 
 # --- found by what they are -----------------------------------------------------------------
@@ -462,3 +558,10 @@ def test_a_device_is_found_by_its_vendor_product_and_serial_number(tmp_path: Pat
     assert usb.candidates(Match(vendor="2e8a"), str(tmp_path)) == []
     _plug_usb(tmp_path, "1-4", "ttyACM7", "2e8a", "000a", "B1")
     assert find(Match(serial="B1"), "/dev/x", str(tmp_path)) == "/dev/ttyACM7"
+
+
+# --- what it costs --------------------------------------------------------------------------
+def test_no_library_of_a_device_is_loaded_before_one_is_opened() -> None:
+    script = "import sys, oneos.runtime.node; print({'serial', 'paho', 'gpiod'} & set(sys.modules))"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert said.stdout == "set()\n", said
