@@ -1,12 +1,13 @@
 """Programs that do to files what they are told, in the tree and natively, and say what came of it.
 
-What they can do is in `tests/conformance/posix/driver.py`.
+What they can do is in `tests/conformance/posix/driver.py`, and for Node in `driver.js` beside it.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import json
 import os
 import select
 import subprocess
@@ -20,6 +21,11 @@ from tests import conformance
 from tests.system.support import Host
 
 PROGRAM = Path(conformance.__file__).parent / "posix" / "driver.py"
+NODE_PROGRAM = PROGRAM.with_suffix(".js")
+
+NODE_LACKS = {"seek", "holes", "map_read", "map_write", "scandir", "samefile", "utime"}
+NODE_LACKS |= {"setxattr", "getxattr", "listxattr", "removexattr"}
+"""What Node has no call for, or none that does exactly that."""
 
 ANSWER_S = 120.0
 """Longer than it takes to declare a host dead and to go on without it."""
@@ -34,8 +40,10 @@ Came = tuple[str, Any]
 class Driver:
     """One such program, and the process that it is read from."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], node: bool = False) -> None:
         self._process = process
+        self._node = node
+        self.lacks = NODE_LACKS if node else set[str]()
         self._read = b""
         line = self._line()
         assert line == b"up\n", (line, process.stderr and process.stderr.read())
@@ -44,7 +52,8 @@ class Driver:
         """Tell it something; `end` says what came of it."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(repr(op).encode() + b"\n")
+            text = json.dumps(op, default=_hex) if self._node else repr(op)
+            self._process.stdin.write(text.encode() + b"\n")
             self._process.stdin.flush()
 
     def end(self) -> Came:
@@ -52,8 +61,11 @@ class Driver:
         line = self._line()
         if not line.endswith(b"\n"):
             return ("gone", "")
-        came: Came = ast.literal_eval(line.decode())
-        return came
+        if self._node:
+            kind, value = json.loads(line, object_hook=lambda x: bytes.fromhex(x["b"]))
+        else:
+            kind, value = ast.literal_eval(line.decode())
+        return kind, _listed(value)
 
     def _line(self) -> bytes:
         """Its next line; what there is at its end."""
@@ -75,16 +87,26 @@ class Driver:
         return self.end()
 
 
+def _hex(data: bytes) -> dict[str, str]:
+    return {"b": data.hex()}
+
+
+def _listed(value: Any) -> Any:
+    """A value with lists for tuples, which JSON has not."""
+    return [_listed(x) for x in value] if isinstance(value, list | tuple) else value
+
+
 @contextlib.contextmanager
-def in_the_tree(host: Host, python: str, where: str) -> Iterator[Driver]:
+def in_the_tree(host: Host, interpreter: str, where: str) -> Iterator[Driver]:
     """One on a host.
 
     Args:
-        python: the interpreter, by the name that says how it is run.
-        where: a directory of the tree that has the program.
+        interpreter: by the name that says how it is run; `node` takes the program for Node.
+        where: a directory of the tree that has the programs.
     """
-    with host.shell(f"{python} {where}/driver.py") as process:
-        yield Driver(process)
+    node = interpreter.endswith("node")
+    with host.shell(f"{interpreter} {where}/driver.{'js' if node else 'py'}") as process:
+        yield Driver(process, node)
 
 
 @contextlib.contextmanager

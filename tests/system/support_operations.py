@@ -23,6 +23,7 @@ SLOTS = 3
 NAMES = [b"a", b"b", b"c", b"d", b"\xff\xfe\x80", "ü".encode(), b"n" * 255]
 ODD = [b".", b"..", b"n" * 256, b"a/", b"b//a", b"", b"a/../b", b"./.", b"/".join([b"d"] * 2100)]
 TARGETS = [b"a", b"b", b"../a", b"./c", b"a/b", b"d/", b"t" * 4095, b"..", b"\xff\xfe\x80"]
+NAME_BYTES = bytes({*range(1, 256)} - {ord("/")})
 MODES = [0o644, 0o600, 0o755, 0o700, 0o444, 0o2755, 0o4711, 0o1777, 0o000]
 XATTRS = [b"user.a", b"user.b", b"user." + b"n" * 250, b"user.", b"other.a", b"user"]
 LENGTH_MAX = 256 * 1024
@@ -81,6 +82,12 @@ class Chooser:
         word = b"%x." % rng.randrange(1 << 40)
         return (word * (count // len(word) + 1))[:count]
 
+    def odd_names(self) -> list[bytes]:
+        """Many names of any bytes that a name can have."""
+        rng = self.random
+        lengths = [rng.choice([1, 2, 8, 255]) for _ in range(40)]
+        return [bytes(rng.choice(NAME_BYTES) for _ in range(length)) for length in lengths]
+
     def flags(self) -> int:
         return self.random.choice(TOUCHES) | self.random.choice(EXTRAS)
 
@@ -113,6 +120,8 @@ class Chooser:
             lambda: ("open", self.slot(), path(), self.flags(), rng.choice(MODES)),
             lambda: ("open", self.slot(), path(), self.flags(), 0o644),
         ]
+        if rng.random() < 0.01:
+            return ("populate", rng.choice([b".", path()]), self.odd_names())
         if HAS_XATTRS:
             kinds += [
                 lambda: ("setxattr", path(), rng.choice(XATTRS), b"v" * 9, rng.randrange(3)),
@@ -208,6 +217,8 @@ class Both:
         """Do one operation in both."""
         driver, op = chosen
         ours, theirs = self.ours[driver], self.theirs[driver]
+        if op[0] in ours.lacks:
+            return None
         ours.begin(op)
         if op[0].startswith("map_"):
             # Not every carrier has maps of each file, and says so.

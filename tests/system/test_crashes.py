@@ -14,6 +14,7 @@ import pytest
 
 from oneos import failpoints
 from oneos.errors import OneOSError
+from oneos.limits import INDEX_COMPACT_EVERY_RECORDS
 from oneos.state.names_types import Inode
 from oneos.storage.index import SqliteNames
 from tests.support.namespaces import no_name_space
@@ -37,7 +38,7 @@ WRITER += " rename.begun rename.agreed recall.begun recall.done"
 HOLDER = "index.begun index.appended index.applied index.recalled"
 COLLECTOR = "collect.begun collect.recorded collect.listed collect.removing"
 
-SOON = {("commit.copied", "one"), ("index.appended", "one"), ("commit.agreed", "all")}
+SOON = {("commit.copied", "one"), ("index.appended", "all")}
 """The others take their time nightly."""
 
 
@@ -203,3 +204,54 @@ def lacks(hosts: Cluster, name: str, inode: Inode) -> bool:
     directory = next(host.directory for host in hosts.hosts if host.name == name) / "chunks"
     names = [digest.hex() for digest in inode.chunks]
     return not all((directory / one[:2] / one).exists() for one in names)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    monkeypatch.setenv(failpoints.VARIABLE, f"@{ARMED}")
+    cluster = Cluster(3)
+    cluster[1].put(f"{HOME}/driver.py", PROGRAM.read_bytes())
+    yield cluster
+    cluster.close()
+
+
+@pytest.mark.nightly
+def test_the_index_is_compacted_and_fetched_whole_whoever_dies_of_it(few: Cluster) -> None:
+    """A host that was away for long gets a copy of the index, at the third try."""
+    late = next(h for h in reversed(few.hosts) if h.name != holder(few[1], "filesystem"))
+    late.kill()
+    others = [host for host in few.hosts if host is not late]
+    made = 0
+    for compacted in range(2):
+        leader = next(h for h in others if h.name == holder(others[0], "filesystem"))
+        if not compacted:
+            (leader.directory / ARMED).write_text("index.checkpointed")
+        host = next(h for h in others if h is not leader)
+        with in_the_tree(host, "python3", HOME) as driver:
+            assert driver("begin", f"{HOME}/many".encode()) == ("ok", None)
+            for _ in range(0, INDEX_COMPACT_EVERY_RECORDS + 500, 500):
+                names = [b"%d" % n for n in range(made, made + 500)]
+                assert driver("populate", b".", names)[0] == "ok"
+                made += 500
+        if not compacted:
+            assert dead(leader)
+            (leader.directory / ARMED).unlink()
+            leader.start()
+            wait_until(lambda h=leader: reachable(h), SETTLED_S, f"{leader.name} is back")
+    for step in "snapshot.received", "snapshot.placed":
+        (late.directory / ARMED).write_text(step)
+        # It may die before it has said that it is up.
+        late.run("up", timeout_s=120)
+        wait_until(lambda: dead(late), SETTLED_S, f"{late.name} dies at {step}")
+    (late.directory / ARMED).unlink()
+    late.start()
+    wait_until(lambda: reachable(late), SETTLED_S, f"{late.name} is up")
+    for host in few.hosts:
+        assert len(host.names(f"{HOME}/many")) == made
+    few.stop()
+    sequences = {}
+    for host in few.hosts:
+        index = SqliteNames.open(str(host.directory / "index.sqlite"))
+        sequences[host.name] = index.applied_seq
+        index.close()
+    assert sequences[late.name] > INDEX_COMPACT_EVERY_RECORDS, sequences

@@ -219,11 +219,10 @@ class Driver:
         finally:
             os.close(fd)
 
-    def populate(self, path: bytes, count: int) -> None:
-        """A directory of many entries."""
-        os.makedirs(path, exist_ok=True)
-        for number in range(count):
-            os.symlink(b"x", path + b"/%05d" % number)
+    def populate(self, path: bytes, names: list[bytes]) -> None:
+        """Many entries of a directory."""
+        for name in names:
+            os.symlink(b"x", path + b"/" + name)
 
     def look(self) -> list:
         """All there is below here, and what the open files show."""
