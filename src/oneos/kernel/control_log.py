@@ -114,10 +114,21 @@ class ControlLog:
         self._settled.set()
 
     async def settled(self, timeout_s: float = GROWTH_TIMEOUT_S) -> None:
-        """Wait until no move of the logs to other servers is under way."""
+        """Wait until no move of the logs to other servers is under way.
+
+        Raises:
+            NetworkError: it did not end in time.
+        """
         await self.wait_for(lambda: not self.state.frozen_by, timeout_s)
-        async with asyncio.timeout(timeout_s):
-            await self._settled.wait()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
+        except TimeoutError:
+            raise NetworkError(
+                f"this host has not reached the new voters for {timeout_s:g} s",
+                errno=errno.ETIMEDOUT,
+                hint="are enough voters up? see: oneos status",
+            ) from None
 
     async def close(self) -> None:
         """Stop following; the state stays readable."""
