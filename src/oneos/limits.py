@@ -53,10 +53,10 @@ COPIES_DEFAULT = 2
 CHUNK_PUT_BYTES_MAX = 4 * 1024 * 1024
 """Contents in one chunk.put: half a frame, so that a batch of small chunks shares one sync."""
 
+CHUNKS_AHEAD_CALL_BYTES = 2 * 1024 * 1024
 CHUNKS_AHEAD_BYTES_MAX = 4 * 1024 * 1024
-"""Contents on their way to other hosts before the disk here has them, for each commit: one call's,
-so that a large file is on two disks at once. Twice as many made 100 MB quicker by a tenth, and
-took 20 MB more of memory."""
+"""Contents on their way to other hosts while the disk here takes them, for each commit: two calls,
+of which one is on the wire while the other host's disk takes the other. Whoever cuts waits then."""
 
 CHUNK_TIMEOUT_S = 10.0
 """For one chunk between hosts: 4 MiB over a 10 Mbit/s link takes 3.4 s."""
@@ -169,8 +169,8 @@ COLLECT_PROMISED_MAX = 500_000
 """Chunks asked about while a collection goes on, 50 MB of names; with more it removes no more."""
 
 COLLECT_DIGESTS_MAX = 8_000_000
-"""Chunks of all files, 8 TiB of content: eight bytes each while hosts remove what is none of them,
-and some hundred while they are gathered. Beyond it nothing is collected, and the log says so."""
+"""Chunks of all files, 8 TiB of content: eight bytes each, 64 MB, while they are compared with what
+hosts hold. Beyond it nothing is collected, and the log says so."""
 
 COLLECT_BATCH = 256
 """Chunks removed by one call: an SD card takes some milliseconds for each."""
@@ -514,8 +514,12 @@ INDEX_PAGE_CACHE_BYTES = 8 * 1024 * 1024
 """SQLite's own cache: the inner pages of the trees of a million files."""
 
 # --- chunk store and backing files ----------------------------------------------------------
+CUT_GROUP = 4
+"""Chunks of a cut that go to the disk together, while the next ones are read and hashed: so twice
+as many are in memory."""
+
 CHUNK_GROUP = 8
-"""Chunks put or fetched together: 8 MiB in memory, and one sync of a directory for many."""
+"""Chunks fetched together: 8 MiB in memory, and one sync of a directory for many."""
 
 CORRUPT_KEPT_MAX = 64
 """Damaged chunks kept aside for a person to look at; the oldest go first."""

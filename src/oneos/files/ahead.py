@@ -1,21 +1,23 @@
 """Chunks sent to other hosts while this host's disk still takes them.
 
 A commit needs a file's chunks on the disks of two hosts; done one after the other, the second disk
-waits for the first. So what is cut is offered here at once, and sent if not too much is under way
-already: what was not sent, or did not arrive, `Copies.spread` sends after the cut. Only what the
-other host has acknowledged, under the same name, counts as there.
+waits for the first. So what is cut is offered here at once and sent, and whoever cuts waits while
+too much is under way: the file goes to both disks at the pace of the slower one. What did not
+arrive `Copies.spread` sends after the cut. Only what the other host has acknowledged, under the
+same name, counts as there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 
 from oneos.errors import OneOSError
 from oneos.ids import HostName
 from oneos.kernel import messages as m
-from oneos.limits import CHUNK_PUT_BYTES_MAX, CHUNKS_AHEAD_BYTES_MAX
+from oneos.limits import CHUNK_TIMEOUT_S, CHUNKS_AHEAD_BYTES_MAX, CHUNKS_AHEAD_CALL_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,9 @@ class Ahead:
         self._sending: dict[HostName, list[asyncio.Task[None]]] = {host: [] for host in hosts}
         self._there: dict[HostName, set[bytes]] = {host: set() for host in hosts}
         self._promises: dict[HostName, list[int]] = {host: [] for host in hosts}
+        self._refused: set[HostName] = set()
+        # Changed by the thread that offers and by the loop's, which never waits for it.
+        self._room = threading.Condition()
         self._under_way = 0
         self._over = False
 
@@ -48,33 +53,57 @@ class Ahead:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._over = True
+        with self._room:
+            self._over = True
+            self._room.notify_all()
         for tasks in self._sending.values():
             for task in tasks:
                 task.cancel()
 
     def offer(self, pieces: Sequence[Piece]) -> None:
-        """Take new pieces; called in another thread than the loop's, and does not wait."""
-        self._loop.call_soon_threadsafe(self._begin, list(pieces))
+        """Take new pieces; called in another thread than the loop's, which waits for room.
 
-    def _begin(self, pieces: list[Piece]) -> None:
+        A host that does not answer ends its calls after `CHUNK_TIMEOUT_S` and gets no more, so
+        the wait ends, too.
+        """
+        if not self._hosts:
+            return
         batch: list[Piece] = []
         size = 0
         for piece in pieces:
-            if batch and size + len(piece[1]) > CHUNK_PUT_BYTES_MAX:
-                self._send_all(batch, size)
+            if batch and size + len(piece[1]) > CHUNKS_AHEAD_CALL_BYTES:
+                self._hand_over(batch, size)
                 batch, size = [], 0
             batch.append(piece)
             size += len(piece[1])
-        self._send_all(batch, size)
+        if batch:
+            self._hand_over(batch, size)
+
+    def _hand_over(self, batch: list[Piece], size: int) -> None:
+        taken = size * len(self._hosts)
+
+        def room() -> bool:
+            fits = self._under_way + taken <= CHUNKS_AHEAD_BYTES_MAX
+            return self._over or not self._under_way or fits
+
+        with self._room:
+            if not self._room.wait_for(room, 2 * CHUNK_TIMEOUT_S) or self._over:
+                return
+            self._under_way += taken
+        self._loop.call_soon_threadsafe(self._send_all, batch, size)
 
     def _send_all(self, batch: list[Piece], size: int) -> None:
-        if not batch or self._over or self._under_way + size > CHUNKS_AHEAD_BYTES_MAX:
-            return
         for host in self._hosts:
-            self._under_way += size
+            if self._over or host in self._refused:
+                self._make_room(size)
+                continue
             task = self._loop.create_task(self._send(host, batch, size), name=f"ahead to {host}")
             self._sending[host].append(task)
+
+    def _make_room(self, size: int) -> None:
+        with self._room:
+            self._under_way -= size
+            self._room.notify_all()
 
     async def _send(self, host: HostName, batch: list[Piece], size: int) -> None:
         try:
@@ -83,9 +112,10 @@ class Ahead:
             self._promises[host].append(kept.promise)
         except OneOSError as error:
             # Tried again after the cut, and told then.
+            self._refused.add(host)
             log.info("%s did not take chunks ahead: %s", host, error)
         finally:
-            self._under_way -= size
+            self._make_room(size)
 
     async def arrived(self, host: HostName) -> tuple[set[bytes], list[int]]:
         """The names of the chunks that a host has by now, and the promises under which it keeps

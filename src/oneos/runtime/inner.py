@@ -67,6 +67,7 @@ _TEXTS = (
     "fuse/calls.py",
     "guest/python/start.py",
     "guest/python/codec.py",
+    "guest/python/renewed.py",
 )
 
 

@@ -42,7 +42,7 @@ class Put(NamedTuple):
 
 Offer = Callable[[Sequence[tuple[bytes, bytes]]], None]
 """Is shown new pieces, digest and data of each, while they are on their way to the disk; called in
-the thread that puts them, and must not wait."""
+the thread that puts them, which it may hold up."""
 
 
 class Usage(NamedTuple):
@@ -107,12 +107,16 @@ class ChunkStore:
         return self.put_named([(hashlib.sha256(data).digest(), data) for data in pieces])
 
     def put_named(
-        self, named: Sequence[tuple[bytes, bytes]], offer: Offer | None = None
+        self,
+        named: Sequence[tuple[bytes, bytes]],
+        offer: Offer | None = None,
+        cached: bool = True,
     ) -> list[Put]:
         """`put_many` for a caller that has hashed the pieces itself: digest and data of each.
 
         Args:
             offer: is shown the pieces that were not there, before the disk is waited for.
+            cached: they may stay in the kernel's memory, too.
         """
         if any(len(data) > CHUNK_BYTES for _, data in named):
             raise FileError(errno.EINVAL, hint=f"a chunk has at most {CHUNK_BYTES} bytes")
@@ -132,7 +136,7 @@ class ChunkStore:
             # Only after all are written: the disk takes them in one sweep, not in turns.
             for part in written.values():
                 with as_file_error(part):
-                    sync_file(part)
+                    sync_file(part, cached)
             for path, part in written.items():
                 self._name(part, path)
         except BaseException:

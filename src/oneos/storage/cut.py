@@ -2,7 +2,8 @@
 
 A cut is the file at one moment only if nobody writes meanwhile; the times before and after tell,
 and a file that changed is cut again a few times. A writer that still goes on has not called fsync
-yet, so the last cut is right for whoever did. Holes are never read.
+yet, so the last cut is right for whoever did. Holes are never read. Of a large file the next pieces
+are read and hashed while the disk takes the last ones.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import errno
 import hashlib
 import os
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import NamedTuple
 
 from oneos.errors import FileError
-from oneos.limits import CHUNK_BYTES, CHUNK_GROUP, CUT_SETTLED_NS, CUT_TRIES_MAX, FILE_CHUNKS_MAX
-from oneos.storage.chunks import ChunkStore, Offer
+from oneos.limits import CHUNK_BYTES, CUT_GROUP, CUT_SETTLED_NS, CUT_TRIES_MAX, FILE_CHUNKS_MAX
+from oneos.storage.chunks import ChunkStore, Offer, Put
 from oneos.storage.disk import as_file_error, read_up_to
 from oneos.storage.fill import ZERO_DIGEST, ZEROS
 
@@ -70,7 +73,11 @@ def _cut(
     # A chunk that was damaged or deleted since must be made again from the file.
     if seen is not None and same and not chunks.missing(seen.digests):
         return Cut(seen.size, seen.mtime_ns, seen.digests, []), seen
-    keeper = _Keeper(chunks, set(seen.digests) if seen is not None else set(), offer)
+    with _Keeper(chunks, set(seen.digests) if seen is not None else set(), offer) as keeper:
+        return _cut_settled(fd, path, keeper)
+
+
+def _cut_settled(fd: int, path: str, keeper: _Keeper) -> tuple[Cut, Seen]:
     for _ in range(CUT_TRIES_MAX):
         began_ns = time.time_ns()
         before = os.fstat(fd)
@@ -89,14 +96,31 @@ def _stamps(info: os.stat_result) -> tuple[int, int, int]:
 
 
 class _Keeper:
-    """Puts pieces into the store, a group at a time, and remembers which were new."""
+    """Puts pieces into the store, a group at a time, and remembers which were new.
+
+    A context, which ends with nothing under way.
+    """
 
     def __init__(self, chunks: ChunkStore, known: set[bytes], offer: Offer | None) -> None:
         self._chunks = chunks
         self._offer = offer
         self._known = known
         self._group: list[tuple[bytes, bytes]] = []
+        self._writer: ThreadPoolExecutor | None = None
+        self._writing: Future[list[Put]] | None = None
         self.new: dict[bytes, None] = {}
+
+    def __enter__(self) -> _Keeper:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is not None:
+            self._writer.shutdown()
 
     def keep(self, piece: bytes) -> bytes:
         """Answers the piece's name; it is safe after the next `flush`."""
@@ -105,16 +129,36 @@ class _Keeper:
         if digest not in self._known or not self._chunks.has(digest):
             self._known.add(digest)
             self._group.append((digest, piece))
-            if len(self._group) == CHUNK_GROUP:
-                self.flush()
+            if len(self._group) == CUT_GROUP:
+                self._begin()
         return digest
+
+    def _begin(self) -> None:
+        """Have the group written while the next one is gathered; one at a time."""
+        self._end()
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(1, thread_name_prefix="cut")
+        # Only large files come here, and the file itself is in the kernel's memory already.
+        self._writing = self._writer.submit(
+            self._chunks.put_named, self._group, self._offer, cached=False
+        )
+        self._group = []
+
+    def _end(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            self._note(writing.result())
 
     def flush(self) -> None:
         """Make all that was kept safe."""
-        for put in self._chunks.put_named(self._group, self._offer):
+        self._end()
+        self._note(self._chunks.put_named(self._group, self._offer))
+        self._group = []
+
+    def _note(self, puts: list[Put]) -> None:
+        for put in puts:
             if put.new:
                 self.new[put.digest] = None
-        self._group.clear()
 
 
 def _pieces(fd: int, path: str, size: int, keeper: _Keeper) -> tuple[list[bytes], int]:

@@ -53,11 +53,13 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
-def sync_file(path: str) -> None:
-    """Make a file's bytes safe."""
+def sync_file(path: str, cached: bool = True) -> None:
+    """Make a file's bytes safe; unless `cached`, the kernel need not keep them in memory, too."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
+        if not cached:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(fd)
 

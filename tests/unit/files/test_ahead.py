@@ -1,17 +1,24 @@
 import asyncio
 import hashlib
+from collections.abc import Callable
 
 from oneos.errors import NetworkError
 from oneos.files.ahead import Ahead, Piece
 from oneos.ids import HostName
 from oneos.kernel import messages as m
-from oneos.limits import CHUNK_PUT_BYTES_MAX, CHUNKS_AHEAD_BYTES_MAX
+from oneos.limits import CHUNKS_AHEAD_BYTES_MAX, CHUNKS_AHEAD_CALL_BYTES
 
 PI, HUB = HostName("pi"), HostName("hub")
 
 
 def piece(data: bytes) -> Piece:
     return hashlib.sha256(data).digest(), data
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - a condition has no event
+            await asyncio.sleep(0.001)
 
 
 class Receiver:
@@ -22,6 +29,9 @@ class Receiver:
         self.let.set()
         self.calls: list[tuple[HostName, int]] = []
         self.refuses: set[HostName] = set()
+
+    def sent(self) -> int:
+        return sum(size for _, size in self.calls)
 
     async def put(self, host: HostName, contents: list[bytes]) -> m.ChunksHeld:
         self.calls.append((host, sum(map(len, contents))))
@@ -47,36 +57,58 @@ async def test_a_chunk_that_arrived_as_another_does_not_count() -> None:
         return m.ChunksHeld([hashlib.sha256(data + b"!").digest() for data in contents], 7)
 
     with Ahead([PI], garble) as ahead:
-        ahead.offer([piece(b"1")])
-        await asyncio.sleep(0)
+        await asyncio.to_thread(ahead.offer, [piece(b"1")])
         assert (await ahead.arrived(PI))[0] == set()
 
 
-async def test_no_more_is_under_way_than_the_bound_and_no_call_larger_than_a_put() -> None:
+async def test_whoever_offers_more_than_the_bound_waits_until_some_of_it_has_arrived() -> None:
     receiver = Receiver()
     receiver.let.clear()
     size = 1024 * 1024
     pieces = [piece(bytes([n]) * size) for n in range(2 * CHUNKS_AHEAD_BYTES_MAX // size)]
     with Ahead([PI], receiver.put) as ahead:
-        ahead.offer(pieces)
-        await asyncio.sleep(0.01)
-        assert sum(sent for _, sent in receiver.calls) == CHUNKS_AHEAD_BYTES_MAX
-        assert max(sent for _, sent in receiver.calls) <= CHUNK_PUT_BYTES_MAX
+        offering = asyncio.create_task(asyncio.to_thread(ahead.offer, pieces))
+        await eventually(lambda: receiver.sent() == CHUNKS_AHEAD_BYTES_MAX)
+        assert max(sent for _, sent in receiver.calls) <= CHUNKS_AHEAD_CALL_BYTES
+        assert not offering.done()
         receiver.let.set()
-        assert len((await ahead.arrived(PI))[0]) == CHUNKS_AHEAD_BYTES_MAX // size
-        # There is room again.
-        ahead.offer(pieces[-1:])
-        await asyncio.sleep(0)
-        assert pieces[-1][0] in (await ahead.arrived(PI))[0]
+        await offering
+        assert receiver.sent() == 2 * CHUNKS_AHEAD_BYTES_MAX
+        assert (await ahead.arrived(PI))[0] == {digest for digest, _ in pieces}
+
+
+async def test_a_host_that_refuses_is_sent_no_more_and_holds_nobody_up() -> None:
+    receiver = Receiver()
+    receiver.refuses = {PI}
+    size = 1024 * 1024
+    pieces = [piece(bytes([n]) * size) for n in range(4 * CHUNKS_AHEAD_BYTES_MAX // size)]
+    with Ahead([PI], receiver.put) as ahead:
+        await asyncio.to_thread(ahead.offer, pieces)
+        assert await ahead.arrived(PI) == (set(), [])
+        before = len(receiver.calls)
+        await asyncio.to_thread(ahead.offer, [piece(b"more")])
+        await ahead.arrived(PI)
+        assert len(receiver.calls) == before
+
+
+async def test_the_end_lets_whoever_waits_go() -> None:
+    receiver = Receiver()
+    receiver.let.clear()
+    size = 1024 * 1024
+    pieces = [piece(bytes([n]) * size) for n in range(2 * CHUNKS_AHEAD_BYTES_MAX // size)]
+    with Ahead([PI], receiver.put) as ahead:
+        offering = asyncio.create_task(asyncio.to_thread(ahead.offer, pieces))
+        await eventually(lambda: receiver.sent() == CHUNKS_AHEAD_BYTES_MAX)
+    await offering
+    assert receiver.sent() == CHUNKS_AHEAD_BYTES_MAX
 
 
 async def test_nothing_is_sent_after_the_end_and_what_was_on_its_way_is_cancelled() -> None:
     receiver = Receiver()
     receiver.let.clear()
     with Ahead([PI], receiver.put) as ahead:
-        ahead.offer([piece(b"1")])
-        await asyncio.sleep(0.01)
-    ahead.offer([piece(b"2")])
-    await asyncio.sleep(0.01)
+        await asyncio.to_thread(ahead.offer, [piece(b"1")])
+        await eventually(lambda: receiver.calls)
+    await asyncio.to_thread(ahead.offer, [piece(b"2")])
     assert receiver.calls == [(PI, 1)]
     assert await ahead.arrived(PI) == (set(), [])

@@ -24,11 +24,14 @@ class Busy(ChunkStore):
         self.times = 0
 
     def put_named(
-        self, named: Sequence[tuple[bytes, bytes]], offer: Offer | None = None
+        self,
+        named: Sequence[tuple[bytes, bytes]],
+        offer: Offer | None = None,
+        cached: bool = True,
     ) -> list[Put]:
         self.times += 1
         self.write(self.times)
-        return super().put_named(named, offer)
+        return super().put_named(named, offer, cached)
 
 
 def _content(store: ChunkStore, digests: list[bytes], size: int) -> bytes:

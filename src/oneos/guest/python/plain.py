@@ -1,7 +1,7 @@
 """A warm interpreter inside the name space: a plain one, whose children are plain programs.
 
 Executed as any program there, as `python3 -S -c ...` with one end of a socket as standard input;
-the other end only the Runtime has. Its first message brings the text of this file and of three
+the other end only the Runtime has. Its first message brings the text of this file and of four
 others, which lie outside of what the name space shows. A child of it is its parent's child, under
 a number of the Runtime's choice; it waits for who it is on a socket of its own, and then goes on as
 if it had been executed: no module, descriptor, argument or variable is left of what it was.
@@ -11,14 +11,12 @@ if it had been executed: no module, descriptor, argument or variable is left of 
 import _socket
 import posix
 import sys
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 HERE = "<oneos>"
-LOCALE = (b"LC_ALL", b"LC_CTYPE", b"LANG")
 WORD = 4
 REQUEST_BYTES = 64
 IDENTITY_BYTES_MAX = 256 * 1024
@@ -30,9 +28,9 @@ def main(loaded: "set[str]", texts: list[bytes]) -> None:
 
     Args:
         loaded: the modules of a bare start.
-        texts: those of `fuse/calls.py`, `start.py` and `codec.py`.
+        texts: those of `fuse/calls.py`, `start.py`, `codec.py` and `renewed.py`.
     """
-    calls, start, codec = map(load, texts)
+    calls, start, codec, renewed = map(load, texts)
     # What a start loads without `-S`, before it looks at what the program brings.
     own = set(sys.modules) - loaded
     import io  # noqa: F401
@@ -56,7 +54,7 @@ def main(loaded: "set[str]", texts: list[bytes]) -> None:
         if pid == 0:
             runtime.close()
             try:
-                become(fds, calls, codec, start, title, own)
+                become(fds, calls, codec, start, renewed, title, own)
             except BaseException:
                 strip()
                 raise
@@ -106,14 +104,12 @@ def become(
     calls: "dict[str, Any]",
     codec: "dict[str, Any]",
     start: "dict[str, Any]",
+    renewed: "dict[str, Any]",
     title: "Any",
     own: "set[str]",
 ) -> None:
     """Be the program that the Runtime names, to its end."""
-    *standard, private = [aside(fd) for fd in fds]
-    for number, fd in enumerate(standard):
-        posix.dup2(fd, number)
-        posix.close(fd)
+    private = renewed["put_standard"](fds, posix.dup, posix.dup2, posix.close)
     try:
         # At a terminal its parent puts it into the group of its job, before it is told who it is.
         posix.setpgid(0, 0)
@@ -136,12 +132,11 @@ def become(
         posix._exit(NOT_STARTED)
     posix.umask(umask)
     calls["name_terminals"](terminals)
-    take_environment(pairs)
-    time.tzset()
+    renewed["take_environment"](pairs)
     title.show(argv, [name + b"=" + value for name, value in pairs])
     for name in own | {"_ctypes", "_socket"}:
         sys.modules.pop(name, None)
-    make_streams()
+    renewed["make_streams"](open)
     encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
     sys.orig_argv = [part.decode(encoding, errors) for part in argv]
     arguments = sys.orig_argv[1:]
@@ -157,35 +152,3 @@ def become(
     space["__annotations__"] = {}
     start["add_packages"](None)
     start["run"](arguments, space, False)
-
-
-def aside(fd: int) -> int:
-    """`fd` at a number that is no standard descriptor's."""
-    return fd if fd > 2 else aside(posix.dup(fd))
-
-
-def take_environment(pairs: "list[list[bytes]]") -> None:
-    """Have this environment and no other: Python's own and C's."""
-    environment = posix.environ
-    coerced = {name: environment[name] for name in LOCALE if name in environment}
-    for name in list(environment):
-        posix.unsetenv(name)
-    environment.clear()
-    environment.update((name, value) for name, value in pairs)
-    environment.update(coerced)
-    for name, value in environment.items():
-        posix.putenv(name, value)
-
-
-def make_streams() -> None:
-    """The standard streams anew, as the interpreter's C code makes them for these descriptors."""
-
-    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        old: Any = getattr(sys, name)
-        buffered: Any = open(fd, mode + "b", closefd=False)  # noqa: SIM115
-        buffered.raw.name = f"<{name}>"
-        lines = fd == 2 or buffered.raw.isatty()
-        new: Any = type(old)(buffered, old.encoding, old.errors, "\n", lines)
-        new.mode = mode
-        setattr(sys, name, new)
-        setattr(sys, f"__{name}__", new)

@@ -12,11 +12,9 @@ docs/guest-protocol.md; the Runtime's side is `runtime/zygote.py`.
 
 import _signal
 import _socket
-import posix
 import sys
-import time
 
-from . import codec
+from . import codec, renewed
 from .context import Context
 from .descriptors import real
 from .paths import ENCODING, ERRORS
@@ -24,10 +22,6 @@ from .paths import ENCODING, ERRORS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
-
-LOCALE = (b"LC_ALL", b"LC_CTYPE", b"LANG")
-"""What says how text is encoded; the Runtime asks this interpreter only for programs with the same.
-In the C locale the interpreter itself changes them as it starts, which a child must see too."""
 
 IDENTITY_BYTES_MAX = 256 * 1024
 """More than the Runtime sends: it starts programs with more to say in the cold."""
@@ -160,14 +154,16 @@ def become(context: Context, received: list[int]) -> tuple[list[str], str | None
     if foreign:
         real["umask"](umask)
         execute(argv, environment)
-    take_environment(environment)
-    time.tzset()
-    make_streams()
+    from .io_open import real_open
+
+    renewed.take_environment(environment)
+    renewed.make_streams(real_open)
     context.descriptors.umask(umask)
     packages = context.assume()
-    # A cold start has not loaded this.
+    # A cold start has not loaded these.
     package = sys.modules["_oneos"]
     del sys.modules["_oneos.zygote"], package.zygote
+    del sys.modules["_oneos.renewed"], package.renewed
     return [word.decode(ENCODING, ERRORS) for word in argv], packages
 
 
@@ -186,12 +182,7 @@ def become_inside(calls: "dict[str, Any]", received: list[int]) -> "NoReturn":
 
 def identity(received: list[int]) -> "Any":
     """Who this child is, once the standard descriptors are in place; else it ends here."""
-    *standard, private = received
-    # Until all three are in place, none may lie where another belongs.
-    standard = [aside(fd) for fd in standard]
-    for number, fd in enumerate(standard):
-        real["dup2"](fd, number)
-        real["close"](fd)
+    private = renewed.put_standard(received, real["dup"], real["dup2"], real["close"])
     own = Socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, private)
     try:
         raw = own.recv(IDENTITY_BYTES_MAX)
@@ -213,41 +204,3 @@ def execute(argv: list[bytes], environment: "list[list[bytes]]") -> "NoReturn":
     except OSError as error:
         real["write"](2, b"oneos: %s: %s\n" % (argv[0], str(error.strerror).encode()))
     leave(NOT_STARTED)
-
-
-def aside(fd: int) -> int:
-    """`fd` at a number that is no standard descriptor's."""
-    if fd > 2:
-        return fd
-    return aside(real["dup"](fd))
-
-
-def take_environment(given: "list[list[bytes]]") -> None:
-    """Have this environment and no other: Python's own and C's."""
-    environment = posix.environ
-    coerced = {name: environment[name] for name in LOCALE if name in environment}
-    for name in list(environment):
-        posix.unsetenv(name)
-    environment.clear()
-    environment.update((name, value) for name, value in given)
-    environment.update(coerced)
-    for name, value in environment.items():
-        posix.putenv(name, value)
-
-
-def make_streams() -> None:
-    """The standard streams anew, as the interpreter's C code makes them for these descriptors.
-
-    Their encoding and errors depend on the locale alone, which is the same for child and parent.
-    """
-    from .io_open import real_open
-
-    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        old: Any = getattr(sys, name)
-        buffered: Any = real_open(fd, mode + "b", closefd=False)
-        buffered.raw.name = f"<{name}>"
-        lines = fd == 2 or buffered.raw.isatty()
-        new: Any = type(old)(buffered, old.encoding, old.errors, "\n", lines)
-        new.mode = mode
-        setattr(sys, name, new)
-        setattr(sys, f"__{name}__", new)
