@@ -35,6 +35,7 @@ from oneos.limits import (
     CALL_TIMEOUT_S,
     FOLLOW_RETRY_S,
     GROWTH_TIMEOUT_S,
+    LOG_APPEND_ATTEMPT_S,
     SNAPSHOT_EVERY_RECORDS,
 )
 from oneos.state import control_types as t
@@ -299,7 +300,9 @@ class ControlLog:
                     )
                 assert self._log is not None
                 try:
-                    seq = await self._log.append(data, msg_id=record_id, timeout_s=min(left, 3.0))
+                    seq = await self._log.append(
+                        data, msg_id=record_id, timeout_s=min(left, LOG_APPEND_ATTEMPT_S)
+                    )
                 except (Unknown, NetworkError) as error:
                     # Unknown, not failed: it may have been taken, so look before repeating.
                     last = error

@@ -21,7 +21,7 @@ from msgspec import Struct
 from oneos.engine.log import Compacted, Entry, Log
 from oneos.errors import Fenced, NetworkError, OneOSError, Unknown
 from oneos.ids import HostName
-from oneos.limits import CALL_TIMEOUT_S, INDEX_TAIL_RECORDS
+from oneos.limits import CALL_TIMEOUT_S, INDEX_TAIL_RECORDS, LOG_APPEND_ATTEMPT_S
 from oneos.state.names_commands import AnyCommand
 from oneos.state.names_types import Result
 from oneos.storage.index import SqliteNames
@@ -182,7 +182,7 @@ class Index:
         while clock() < deadline:
             try:
                 seq = await self._log.append(
-                    data, expect_last=expected, msg_id=record.id, timeout_s=3.0
+                    data, expect_last=expected, msg_id=record.id, timeout_s=LOG_APPEND_ATTEMPT_S
                 )
             except Fenced:
                 if unknown:
