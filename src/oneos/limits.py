@@ -787,8 +787,8 @@ LOG_DUPLICATE_WINDOW_S = 120.0
 """How long a log knows the ids of its records; a voter needs about 100 bytes for each."""
 
 LOG_APPEND_ATTEMPT_S = 3.0
-"""One attempt at a barrier, a record of a topic, a part of a snapshot, or a record that is copied
-to new voters: an append takes milliseconds, so after this the leader is gone."""
+"""One attempt at an append that may be repeated: to a log or a topic, of a part of a snapshot, of a
+record that is copied to new voters. It takes milliseconds, so after this the leader is gone."""
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
 """One line for `read`: it is held in memory as a variable."""

@@ -16,7 +16,10 @@ from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtur
 from tests.unit.engine.servers import CORES, Bench, addresses, kill
 
 
-async def test_growth_from_one_voter_to_three_loses_nothing(bench: Bench) -> None:  # noqa: F811
+async def test_growth_from_one_voter_to_three_loses_nothing(
+    bench: Bench,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     old = await bench.start()
     hub, pi = await bench.connect(old), await bench.connect(old, host="pi1")
     log, theirs = Log(hub, "files", "hub"), Log(pi, "files", "pi1")
@@ -44,15 +47,17 @@ async def test_growth_from_one_voter_to_three_loses_nothing(bench: Bench) -> Non
     assert [(copied.first_seq, copied.last_seq) for copied in first] == [(51, 301), (1, 0)]
     # As after a failure half way: nothing is doubled.
     assert await growth.replay(hub, bridge, ["files", "empty"], 3) == first
-    with pytest.raises(NetworkError):
-        await Log(bridge, "files", "hub").append(b"too early", msg_id="early", timeout_s=0.2)
+    with monkeypatch.context() as patch, pytest.raises(NetworkError):
+        # The first refusal is the last: a further attempt could run out of time and be unknown.
+        patch.setattr("oneos.engine.client.ENGINE_NO_RESPONDERS_WAIT_S", WAIT_S)
+        await Log(bridge, "files", "hub").append(b"too early", msg_id="early")
     assert await growth.finish(hub, bridge, {"files": 301, "empty": 0}, 3) == first
     # What came behind the copy is copied too; only then do the copies take records.
     ends = {"files": 301, "empty": 0}
     assert await growth.finish(hub, bridge, ends, 3) == first
     for engine in (hub, pi):
         engine.set_addresses(addresses(*new), CORES)
-    await eventually(lambda: hub.connections == 2 and pi.connections == 2)
+    await eventually(lambda: hub.connections > 1 and pi.connections > 1)
     await old.stop()
 
     assert await log.append(b"next", expect_last=301, msg_id="next") == 302

@@ -227,12 +227,14 @@ class Engine:
             if not (answer.headers and answer.headers.get("Status") == "503"):
                 self._strikes = 0
                 return answer
+            if deadline - loop.time() >= ENGINE_NO_RESPONDERS_WAIT_S:
+                await asyncio.sleep(ENGINE_NO_RESPONDERS_WAIT_S)
+            # Nobody took it so far; one that is sent too late to be answered may be taken.
             if deadline - loop.time() < ENGINE_NO_RESPONDERS_WAIT_S:
                 raise NetworkError(
                     f"no server of the engine serves {subject}",
                     hint="are most voters up? see: oneos status",
                 )
-            await asyncio.sleep(ENGINE_NO_RESPONDERS_WAIT_S)
 
     async def _ask(
         self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float

@@ -35,6 +35,7 @@ from oneos.limits import (
     CALL_TIMEOUT_S,
     FOLLOW_RETRY_S,
     GROWTH_TIMEOUT_S,
+    LOG_APPEND_ATTEMPT_S,
     SNAPSHOT_EVERY_RECORDS,
 )
 from oneos.state import control_types as t
@@ -114,10 +115,21 @@ class ControlLog:
         self._settled.set()
 
     async def settled(self, timeout_s: float = GROWTH_TIMEOUT_S) -> None:
-        """Wait until no move of the logs to other servers is under way."""
+        """Wait until no move of the logs to other servers is under way.
+
+        Raises:
+            NetworkError: it did not end in time.
+        """
         await self.wait_for(lambda: not self.state.frozen_by, timeout_s)
-        async with asyncio.timeout(timeout_s):
-            await self._settled.wait()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
+        except TimeoutError:
+            raise NetworkError(
+                f"this host has not reached the new voters for {timeout_s:g} s",
+                errno=errno.ETIMEDOUT,
+                hint="are enough voters up? see: oneos status",
+            ) from None
 
     async def close(self) -> None:
         """Stop following; the state stays readable."""
@@ -288,7 +300,9 @@ class ControlLog:
                     )
                 assert self._log is not None
                 try:
-                    seq = await self._log.append(data, msg_id=record_id, timeout_s=min(left, 3.0))
+                    seq = await self._log.append(
+                        data, msg_id=record_id, timeout_s=min(left, LOG_APPEND_ATTEMPT_S)
+                    )
                 except (Unknown, NetworkError) as error:
                     # Unknown, not failed: it may have been taken, so look before repeating.
                     last = error

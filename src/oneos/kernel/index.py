@@ -12,8 +12,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +22,7 @@ from oneos.engine.log import Compacted, Entry, Log
 from oneos.errors import Fenced, NetworkError, OneOSError, Unknown
 from oneos.failpoints import reach
 from oneos.ids import HostName
-from oneos.limits import CALL_TIMEOUT_S, INDEX_TAIL_RECORDS
+from oneos.limits import CALL_TIMEOUT_S, INDEX_TAIL_RECORDS, LOG_APPEND_ATTEMPT_S
 from oneos.state.names_commands import AnyCommand
 from oneos.state.names_types import Result
 from oneos.storage.index import SqliteNames
@@ -152,13 +152,12 @@ class Index:
         assert self._log is not None
         began_s = _clock_s()
         goal = await self._log.barrier()
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            async with aclosing(self._log.read(self.names.applied_seq)) as entries:
-                async for entry in entries:
-                    self._apply(entry)
-                    if entry.seq >= goal:
-                        self._proven_s = began_s
-                        return
+        async with _in_time(), aclosing(self._log.read(self.names.applied_seq)) as entries:
+            async for entry in entries:
+                self._apply(entry)
+                if entry.seq >= goal:
+                    self._proven_s = began_s
+                    return
 
     async def follow(self) -> None:
         """Give up the lead and be a standby again."""
@@ -188,7 +187,7 @@ class Index:
         while clock() < deadline:
             try:
                 seq = await self._log.append(
-                    data, expect_last=expected, msg_id=record.id, timeout_s=3.0
+                    data, expect_last=expected, msg_id=record.id, timeout_s=LOG_APPEND_ATTEMPT_S
                 )
             except Fenced:
                 if unknown:
@@ -205,21 +204,34 @@ class Index:
             results = self.names.apply(seq, commands)
             self._proven_s = began_s
             return results
-        raise NetworkError("the files log does not answer", hint="oneos status shows the voters")
+        raise _silent()
 
     async def _find(self, record: IndexRecord, expected: int) -> list[Result]:
         """Learn whether a batch of unknown fate is in the log, by reading the log."""
         assert self._log is not None
         goal = await self._log.barrier()
-        async with asyncio.timeout(CALL_TIMEOUT_S):
-            async with aclosing(self._log.read(self.names.applied_seq)) as entries:
-                async for entry in entries:
-                    found, results = self._apply(entry)
-                    if found == record.id:
-                        return results
-                    if entry.seq >= goal:
-                        break
+        async with _in_time(), aclosing(self._log.read(self.names.applied_seq)) as entries:
+            async for entry in entries:
+                found, results = self._apply(entry)
+                if found == record.id:
+                    return results
+                if entry.seq >= goal:
+                    break
         raise Fenced(f"another batch took the place after {expected}")
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Read the log for CALL_TIMEOUT_S at most; raises NetworkError beyond it."""
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT_S):
+            yield
+    except TimeoutError:
+        raise _silent() from None
+
+
+def _silent() -> NetworkError:
+    return NetworkError("the files log does not answer", hint="oneos status shows the voters")
 
 
 def _clock_s() -> float:

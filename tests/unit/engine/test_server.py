@@ -171,7 +171,7 @@ async def test_reload_puts_a_removed_host_out_at_once(bench: Bench) -> None:
     await eventually(lambda: not pi1.connected)
     assert hub.connections == 1
     kill(server)
-    await eventually(lambda: hub.connections == 2)
+    await eventually(lambda: hub.connections > 1)
     assert not pi1.connected
 
 

@@ -75,9 +75,10 @@ async def test_subscriber_is_caught_up_after_its_connection_broke(bench: Bench) 
     subscription = await Topics(engine).subscribe("weather")
     await topics.publish("weather", [b"1"])
     assert await take(subscription, 1) == [b"1"]
+    before = engine.connections
     engine.reconnect()
     await topics.publish("weather", [b"2", b"3"])
-    await eventually(lambda: engine.connections == 2)
+    await eventually(lambda: engine.connections > before)
     await topics.publish("weather", [b"4"])
     assert await take(subscription, 3) == [b"2", b"3", b"4"]
     assert subscription.lost == 0

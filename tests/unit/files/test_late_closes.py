@@ -3,10 +3,12 @@
 import asyncio
 import errno
 
+import pytest
+
 from oneos.errors import FileError
 from oneos.files.late_closes import LateCloses
 from oneos.limits import BATCH_COMMANDS_MAX, CLOSE_LATE_S, CUT_SETTLED_NS
-from tests.support.waiting import eventually
+from tests.support.waiting import WAIT_S, eventually
 
 
 class Closed:
@@ -39,7 +41,13 @@ async def test_files_are_closed_together_and_a_broken_one_stops_no_other() -> No
     await eventually(lambda: "again" in closed.names)
 
 
-async def test_file_that_somebody_wants_is_closed_before_he_gets_it() -> None:
+@pytest.fixture
+def never_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test asks for is all that is closed, however long it takes."""
+    monkeypatch.setattr("oneos.files.late_closes.CLOSE_LATE_S", WAIT_S)
+
+
+async def test_file_that_somebody_wants_is_closed_before_he_gets_it(never_by_itself: None) -> None:
     closed = Closed()
     late = LateCloses[str](closed)
     await late.add(1, "one")
@@ -51,7 +59,7 @@ async def test_file_that_somebody_wants_is_closed_before_he_gets_it() -> None:
     assert closed.names == ["one", "the same", "other"]
 
 
-async def test_beyond_a_bound_whoever_closes_waits() -> None:
+async def test_beyond_a_bound_whoever_closes_waits(never_by_itself: None) -> None:
     closed = Closed()
     late = LateCloses[str](closed)
     for ino in range(BATCH_COMMANDS_MAX + 1):

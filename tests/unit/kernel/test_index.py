@@ -6,7 +6,9 @@ import signal
 
 import pytest
 
-from oneos.errors import Fenced
+from oneos.engine.log import Log
+from oneos.errors import Fenced, NetworkError
+from oneos.kernel import index as module
 from oneos.kernel.index import Index
 from oneos.state import names_commands as n
 from tests.support.waiting import eventually
@@ -44,6 +46,21 @@ async def test_refused_append_changes_nothing_here(world: World) -> None:
     with pytest.raises(Fenced):
         await old.append([mkdir(1, b"late")])
     assert names(old) == []
+
+
+async def test_leader_that_cannot_read_the_log_to_its_end_is_told_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.start()
+    index = await world.index(HUB)
+
+    async def beyond_the_end(self: Log) -> int:
+        return 10_000
+
+    monkeypatch.setattr(Log, "barrier", beyond_the_end)
+    monkeypatch.setattr(module, "CALL_TIMEOUT_S", 0.1)
+    with pytest.raises(NetworkError, match="does not answer"):
+        await index.lead()
 
 
 async def test_append_of_unknown_fate_is_done_once(world: World) -> None:

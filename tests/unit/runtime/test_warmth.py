@@ -16,6 +16,7 @@ from oneos.errors import UserError
 from oneos.guest.launch_python import command
 from oneos.limits import ZYGOTE_REQUEST_BYTES_MAX, ZYGOTE_STARTS_MAX
 from oneos.runtime.warmth import Warmth
+from oneos.runtime.zygote import Zygote
 from tests.support.interpreter import bare_python
 from tests.support.treeserver import TreeServer
 from tests.support.waiting import WAIT_S
@@ -125,7 +126,11 @@ def _plain(out: bytes) -> list[str]:
 @pytest.fixture
 async def starts(tmp_path: Path, no_leak: None) -> AsyncIterator[Starts]:
     (tmp_path / "home").mkdir()
-    with TreeServer(str(tmp_path)) as server:
+    with TreeServer(str(tmp_path)) as server, pytest.MonkeyPatch.context() as patch:
+        # A busy machine is no reason to start cold here.
+        patch.setattr(Zygote, "answer_s", WAIT_S)
+        patch.setattr("oneos.runtime.zygote.ZYGOTE_READY_S", WAIT_S)
+        patch.setattr("oneos.runtime.zygote.ZYGOTE_ANSWER_S", WAIT_S)
         made = Starts(server)
         yield made
         await made.warmth.close()
