@@ -25,6 +25,7 @@ from oneos.kernel.control_log import ControlLog
 from oneos.kernel.index import Index
 from oneos.limits import (
     AUDIT_INTERVAL_S,
+    COLLECT_ALL_S,
     COLLECT_INTERVAL_S,
     COPIES_MAX,
     REPAIR_INTERVAL_S,
@@ -68,7 +69,6 @@ class Storage(Actor):
         self._current = current
         self._wanted = wanted
         self._collector = Collector(control, index, links, change)
-        self._collected_seq = 0
         self._auditor = Auditor(control, index, links, change, current)
         self._checks = Checks(
             lambda asked: Check(
@@ -104,7 +104,8 @@ class Storage(Actor):
 
     def receive(self, message: m.StorageMessage, sender: HostName) -> object:
         if isinstance(message, m.Health):
-            return self._health()
+            # Also for want of hosts.
+            return self._short(COPIES_MAX, least=0)
         if isinstance(message, m.CollectNow):
             return self._collector.collect()
         if isinstance(message, m.Lost):
@@ -126,21 +127,32 @@ class Storage(Actor):
             self._to_audit.update(self._auditor.alive() if lost else [command.host])
             self._audit.set()
 
-    async def _health(self) -> int:
-        """How many files have too few copies on live hosts, also for want of hosts."""
-        return len(await self._under_replicated(COPIES_MAX))
+    def _short(self, hosts: int, least: int) -> int:
+        """How many files have fewer copies on live hosts than they should, and `hosts` can hold,
+        but `least` of them."""
+        alive = set(self._auditor.alive())
+        return sum(
+            held.files
+            for held in self._index.names.holders()
+            if least
+            <= len(alive.intersection(held.copies))
+            < min(held.wanted or self._wanted, hosts)
+        )
 
-    async def _under_replicated(self, hosts: int) -> list[Inode]:
-        """Files with fewer copies on live hosts than they should have, and `hosts` can hold."""
-        alive = {member.name for member in self._control.machine.alive()}
-        found = []
+    async def _under_replicated(self) -> list[Inode]:
+        """Files with fewer copies on live hosts than they should have and could."""
+        alive = set(self._auditor.alive())
+        found: list[Inode] = []
+        if not self._short(len(alive), least=1):
+            # As mostly; and nothing can be done for what no live host has.
+            return found
         after = 0
         while batch := self._index.names.names.scan(after):
             found += [
                 inode
                 for inode in batch
                 if inode.chunks
-                and len(alive.intersection(inode.copies)) < min(self._wanted_of(inode), hosts)
+                and len(alive.intersection(inode.copies)) < min(self._wanted_of(inode), len(alive))
             ]
             after = batch[-1].ino
             # A large index is a long look: everybody else gets a turn in between.
@@ -158,7 +170,7 @@ class Storage(Actor):
             except TimeoutError:
                 pass
             self._look.clear()
-            for inode in await self._under_replicated(len(self._control.machine.alive())):
+            for inode in await self._under_replicated():
                 try:
                     await self.repair(inode)
                 except OneOSError as error:
@@ -229,14 +241,18 @@ class Storage(Actor):
             self._audit.clear()
 
     async def _collect_all(self) -> None:
+        clock = asyncio.get_running_loop().time
+        collected: object = None
+        left, due = 0, clock()
         while True:
             await asyncio.sleep(COLLECT_INTERVAL_S)
-            seq = self._index.names.applied_seq
-            if seq == self._collected_seq:
-                # No file has changed, so none has left anything.
+            names, now = self._index.names, clock()
+            if names is collected and names.left == left and now < due:
+                # No file has left anything. What never was any file's can wait.
                 continue
+            left = names.left
             try:
                 await self._collector.collect()
-                self._collected_seq = self._index.names.applied_seq
+                collected, due = names, now + COLLECT_ALL_S
             except OneOSError as error:
                 log.warning("nothing was collected: %s", error)

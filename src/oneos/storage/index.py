@@ -20,14 +20,17 @@ from oneos.ids import Seq
 from oneos.limits import INDEX_PAGE_CACHE_BYTES
 from oneos.state.names import Names
 from oneos.state.names_commands import Command
-from oneos.state.names_types import Result
+from oneos.state.names_types import Result, decode_inode
 from oneos.storage.disk import remove, sync_directory, sync_file
+from oneos.storage.index_holders import TABLE as HOLDERS_TABLE
+from oneos.storage.index_holders import Held, Holders
 from oneos.storage.index_store import SCHEMA, XATTRS_TABLE, SqliteStore
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """2: inodes may be symbolic links, which an older program would take for files. 3: they may have
-extended attributes, which it would not remove with them."""
-READABLE_VERSIONS = (1, 2, 3)
+extended attributes, which it would not remove with them. 4: what hosts hold is counted, which an
+older program would not go on with."""
+READABLE_VERSIONS = (1, 2, 3, 4)
 """What this program goes on with. The records of an older version are all valid ones of this; so
 it is marked as this version and not made anew, which the log may be too short for."""
 WAL_PAGES = 1_000
@@ -150,6 +153,15 @@ class SqliteNames:
         self.applied_seq = Seq(seq)
         return results
 
+    def holders(self) -> list[Held]:
+        """Which hosts hold how many files."""
+        return self._store.holders.rows()
+
+    @property
+    def left(self) -> int:
+        """Grows when a file leaves content behind; see `Holders`."""
+        return self._store.holders.left
+
     def take_touched(self) -> set[int]:
         """What was touched since this was asked last."""
         touched, self.touched = self.touched, set()
@@ -241,7 +253,7 @@ def _prepare(path: str, db: sqlite3.Connection) -> None:
     db.execute(f"PRAGMA journal_size_limit={WAL_PAGES * 4096 * 4}")
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
         db.execute("BEGIN IMMEDIATE")
-        for statement in (*SCHEMA.split(";"), XATTRS_TABLE):
+        for statement in (*SCHEMA.split(";"), XATTRS_TABLE, HOLDERS_TABLE):
             db.execute(statement)
         db.execute("CREATE TABLE applied (seq INTEGER NOT NULL)")
         db.execute("INSERT INTO applied VALUES (0)")
@@ -251,6 +263,9 @@ def _prepare(path: str, db: sqlite3.Connection) -> None:
         # Before anything of this version is written: an older program must not read it.
         db.execute("BEGIN IMMEDIATE")
         db.execute(XATTRS_TABLE)
+        db.execute(HOLDERS_TABLE)
+        records = db.execute("SELECT record FROM inodes")
+        Holders(db).count_all(decode_inode(record) for (record,) in records)
         db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         db.execute("COMMIT")
 

@@ -30,6 +30,7 @@ from oneos.state.names_types import (
     encode_inode,
     encode_xattrs,
 )
+from oneos.storage.index_holders import Holders
 
 SCHEMA = """
 CREATE TABLE inodes (ino INTEGER PRIMARY KEY, record BLOB NOT NULL);
@@ -80,7 +81,8 @@ class _Lru(Generic[K, V]):
 
 
 class SqliteStore:
-    """A `NameStore` over an open database that has `SCHEMA` and `XATTRS_TABLE`.
+    """A `NameStore` over an open database that has `SCHEMA`, `XATTRS_TABLE` and the table of
+    `index_holders`.
 
     Changes are seen by reads at once, reach the tables by `flush` and the caches by `settle`; or
     `forget` them. One thread at a time.
@@ -88,6 +90,7 @@ class SqliteStore:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self.holders = Holders(db)
         self._inode_cache: _Lru[int, Inode] = _Lru(INDEX_INODES_CACHED_MAX)
         self._entry_cache: _Lru[tuple[int, bytes], Entry] = _Lru(INDEX_ENTRIES_CACHED_MAX)
         self._counters: dict[str, int] = dict(db.execute("SELECT name, value FROM counters"))
@@ -112,6 +115,7 @@ class SqliteStore:
     def flush(self) -> None:
         """Write the batch's changes to the tables, in the transaction that is open."""
         many = self._db.executemany
+        self.holders.change(self._new_inodes, self._written)
         many(
             "INSERT OR REPLACE INTO inodes VALUES (?, ?)",
             [(ino, encode_inode(v)) for ino, v in self._new_inodes.items() if v is not None],
@@ -182,6 +186,10 @@ class SqliteStore:
     def inode(self, ino: int) -> Inode | None:
         if ino in self._new_inodes:
             return self._new_inodes[ino]
+        return self._written(ino)
+
+    def _written(self, ino: int) -> Inode | None:
+        """What the tables say."""
         inode = self._inode_cache.get(ino)
         if inode is None and 0 <= ino < 2**63:
             row = self._db.execute("SELECT record FROM inodes WHERE ino = ?", (ino,)).fetchone()

@@ -209,7 +209,7 @@ def test_an_index_of_the_version_before_links_goes_on_and_is_then_of_this(tmp_pa
         assert old.names.readlink(b"/link") == b"0"
         old.close()
         db = sqlite3.connect(path)
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
         db.close()
 
 
