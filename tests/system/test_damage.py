@@ -18,7 +18,7 @@ from tests.system.support import HOME, Cluster, Host, reachable, wait_until
 SCRUB = "scrub_days = 0.0001\n"
 """A pass of nine seconds."""
 
-SOON_S = 120.0
+SOON_S = 240.0
 DISK_BYTES = 24 << 20
 
 

@@ -266,13 +266,13 @@ async def test_one_check_goes_on_at_a_time_and_ends_when_nobody_asks(
         assert found is not None
         return found
 
-    await eventually(lambda: state("one").over)
+    await eventually(lambda: state("one").over, 60.0)
     assert state("one").error == ""
     checks.receive(m.CheckBegin("none", b"/none", False, True))
-    await eventually(lambda: state("none").over)
+    await eventually(lambda: state("none").over, 60.0)
     assert state("none").error == "/none: No such file or directory"
     monkeypatch.setattr(checks_module, "CHECK_IDLE_S", 0.0)
     checks.receive(m.CheckBegin("three", b"/", False, True))
-    await eventually(lambda: state("three").over)
+    await eventually(lambda: state("three").over, 60.0)
     assert "nobody asked" in state("three").error
     checks.stop()
