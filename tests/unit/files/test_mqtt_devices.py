@@ -27,6 +27,12 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker.kill()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that does much else may be slow to connect."""
+    monkeypatch.setattr("oneos.files.device_mqtt.MQTT_CONNECT_S", DEADLINE_S)
+
+
 @pytest.fixture
 async def made() -> AsyncIterator[list[Devices]]:
     made: list[Devices] = []
