@@ -94,7 +94,7 @@ def test_host_s_programs_use_the_tree_and_see_each_change_of_it(
         subprocess.run(["sh", "-c", script], cwd=top, check=True)
         assert there.get(f"{HOME}/d/b") == Path("/etc/passwd").read_bytes()
         # By whoever changes it: another host, a client here, a name space here, the mount itself.
-        for n in range(12):
+        for n in range(6):
             where = f"{HOME}/changing"
             if n % 3 == 0:
                 put(there, where, b"%d" % n)

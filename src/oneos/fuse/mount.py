@@ -61,26 +61,25 @@ def serve(
         journal.commit()
         # Before its kernel keeps anything.
         orders.call("next_drop", 0)
+        _take_signals()
         fuse = mount(source_of(socket_path), directory, read_only)
-        server = FuseServer(
-            fuse,
-            lambda: Client(socket_path, shared=secret),
-            View(),
-            os.path.dirname(socket_path),
-            journal,
-        )
-        server.start()
-        listening = threading.Thread(target=_obey, args=(orders, server, ended), daemon=True)
-        listening.start()
-        with _signals():
-            try:
-                ready()
-                server.over.wait()
-            except KeyboardInterrupt:
-                pass
-            if any(found.path == os.fsencode(directory) for found in mounts()):
-                with contextlib.suppress(OSError, OneOSError):
-                    unmount(directory, lazily=True)
+        try:
+            server = FuseServer(
+                fuse,
+                lambda: Client(socket_path, shared=secret),
+                View(),
+                os.path.dirname(socket_path),
+                journal,
+            )
+            server.start()
+            threading.Thread(target=_obey, args=(orders, server, ended), daemon=True).start()
+            ready()
+            server.over.wait()
+        except KeyboardInterrupt:
+            pass
+        if any(found.path == os.fsencode(directory) for found in mounts()):
+            with contextlib.suppress(OSError, OneOSError):
+                unmount(directory, lazily=True)
     return ended[0] if ended else None
 
 
@@ -102,20 +101,19 @@ def _obey(orders: Client, server: FuseServer, ended: list[str]) -> None:
     server.over.set()
 
 
-@contextlib.contextmanager
-def _signals():  # type: ignore[no-untyped-def]
-    """SIGTERM ends it as Ctrl-C does, a second one does no harm; and it cannot be stopped: then
-    its kernel would keep what others change."""
+def _take_signals() -> None:
+    """SIGTERM and SIGHUP end it as Ctrl-C does, and a second one does no harm; and no terminal
+    stops it: then its kernel would keep what others change."""
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-    def interrupted(number: int, frame: FrameType | None) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+    def interrupted(_number: int, _frame: FrameType | None) -> None:
+        for number in ending:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ending:
         signal.signal(number, interrupted)
-    yield
 
 
 def mount(source: str, directory: str, read_only: bool) -> int:
