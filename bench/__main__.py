@@ -48,7 +48,7 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
         "files",
         files.cases,
         (
-            *(f"files.{side}.{call}" for side in ("home", "away") for call in files.CALLS),
+            *(f"files.{side}.{call}" for side in files.SIDES for call in files.CALLS),
             *("files.write", "files.reread", "files.fetch"),
         ),
     ),

@@ -19,6 +19,7 @@ from bench.setting import Setting, python, run_native
 
 MIB = 1 << 20
 CONTENT = "content on two hosts' disks, name on a majority's"
+SIDES = ("home", "away", "async")
 CALLS = ("create", "stat", "read", "unlink")
 NAME = "the change, on a majority's disks"
 SOON = "nothing; the change within 20 ms"
@@ -26,7 +27,7 @@ SOON = "nothing; the change within 20 ms"
 
 def cases(setting: Setting) -> list[Case]:
     """Small files and a large one, at home and away."""
-    sides = [_small(setting, side) for side in ("home", "away", "async")]
+    sides = [_small(setting, side) for side in SIDES]
     return [*sides, _large(setting)]
 
 

@@ -3,7 +3,8 @@
 While a file is in use its bytes are one real file here. Programs of this host get its kernel
 descriptor; programs elsewhere read and write it through `home_calls`, so that both see every
 completed write. When a writer closes or syncs, the content is cut into chunks, copied to other
-hosts and committed with one record, fenced by the home's epoch. When nobody here has the file
+hosts and committed with one record, fenced by the home's epoch; in an `async` directory what was
+closed is committed a moment later (`settling`). When nobody here has the file
 open, the home goes to whoever asks for it. All that changes what a file is here (opening,
 committing, giving up) happens under the lock of its `Home`, one after the other.
 """

@@ -3,7 +3,7 @@
 A file at home here is read and written by the kernel itself where it can (passthrough), else here
 by its descriptor; one in use elsewhere by requests to the Runtime; a device, pipe or topic is a
 stream, which `streams` waits for. A file's last close of each program returns when its content is
-committed, as close(2) of a program under instrumentation does.
+as safe as its directory says, as close(2) of a program under instrumentation does.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 It leads the index: reads are answered from the copy it leads, changes wait in a queue, and all
 that came while one batch was on its way to the log goes into the next, so the cost of an agreed
 write is shared by everyone who waits. It decides nothing about bytes: which host is a file's home
-is a record like any other, fenced by the home's epoch. A host that the control log declared gone
+is a record like any other, fenced by the home's epoch. Some changes it answers before the log has
+them: see `_may_be_early`. A host that the control log declared gone
 loses its homes here. A leader that was stopped for a while may have been replaced without knowing
 it: so before it answers a read it has an append that is not older than others are patient.
 """
