@@ -105,6 +105,18 @@ demo | test | check | bench | shell | nightly) ;;
 *) help >&2; die "unknown task: $task" ;;
 esac
 
+# What only the nightly form wants of the system; without it the tests that do are skipped.
+nightly_tools() {
+    for tool in fio stress-ng; do
+        command -v "$tool" >/dev/null && continue
+        if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+            say "installing $tool"
+            DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$tool" >/dev/null 2>&1 && continue
+        fi
+        say "$tool is not installed, so its tests are skipped (Debian, Ubuntu: apt install $tool)"
+    done
+}
+
 set_up
 # The tools of .venv come first, also for what they start.
 PATH=$PWD/.venv/bin:$PATH
@@ -115,7 +127,10 @@ demo) exec "$PYTHON" examples/demo.py "$@" ;;
 bench) exec "$PYTHON" -m bench "$@" ;;
 shell) exec oneos cluster 3 --shell "$@" ;;
 test) exec pytest -m 'not nightly' "$@" ;;
-nightly) exec pytest --hypothesis-profile=nightly "$@" ;;
+nightly)
+    nightly_tools
+    exec pytest --hypothesis-profile=nightly "$@"
+    ;;
 check)
     ruff format --check .
     ruff check .

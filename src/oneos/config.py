@@ -17,9 +17,16 @@ from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from oneos.config_devices import DeviceConfig, parse_devices
+from oneos.config_exports import ExportConfig, parse_exports
 from oneos.errors import ConfigError
 from oneos.ids import HostName
-from oneos.limits import COPIES_DEFAULT, COPIES_MAX, PORT_DEFAULT
+from oneos.limits import (
+    COPIES_DEFAULT,
+    COPIES_MAX,
+    PORT_DEFAULT,
+    SCRUB_DAYS_DEFAULT,
+    SCRUB_DAYS_MAX,
+)
 from oneos.toml_table import Table, parse_toml
 
 # The same as `net.identity` demands of a name in a certificate.
@@ -51,7 +58,9 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
         node: the same for JavaScript; None means the one on PATH or of the package.
         context: how programs here are made to see the tree: "auto", "namespace" or "instrumented".
         copies: hosts that hold each chunk of a file, where there are that many.
+        scrub_days: in which each chunk on this host's disk is read again; 0 means never.
         devices: what this host shows under /dev.
+        exports: what it shows of its own files under /host.
     """
 
     name: HostName
@@ -67,7 +76,9 @@ class RuntimeConfig(Struct, frozen=True, kw_only=True):
     node: str | None = None
     context: str = CONTEXTS[0]
     copies: int = COPIES_DEFAULT
+    scrub_days: float = SCRUB_DAYS_DEFAULT
     devices: list[DeviceConfig] = field(default_factory=list)
+    exports: list[ExportConfig] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # A frozen record fills in what depends on another field only here.
@@ -139,7 +150,9 @@ def parse_config(
         node=_program(table, "node", base),
         context=table.string("context", CONTEXTS[0]),
         copies=table.integer("copies", COPIES_DEFAULT, 1, COPIES_MAX),
+        scrub_days=table.number("scrub_days", SCRUB_DAYS_DEFAULT, 0.0, SCRUB_DAYS_MAX),
         devices=parse_devices(table, base),
+        exports=parse_exports(table, base),
     )
     table.close()
     if config.context not in CONTEXTS:

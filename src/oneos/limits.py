@@ -104,6 +104,42 @@ FILE_NAMES_MAX = 65_000
 """Names that one file may have, as ext4: beyond it link is EMLINK. It bounds nothing of ours; a
 program that makes more has lost its way."""
 
+ASYNC_COMMIT_S = 0.3
+"""From a close in an `async` directory until its commit begins: a third of the second within which
+all is committed, so that many files share a record and what is removed soon is never committed."""
+
+ASYNC_CLOSED_MAX = 1_024
+"""Files of a host that were closed and are not committed yet; the next close waits for its own
+commit. So many small ones are committed within the second, at 0.5 ms each."""
+
+SMALL_FILE_BYTES_MAX = 64 * 1024
+"""Of a file that is committed with others: longer ones gain nothing by it."""
+
+ASYNC_RETRY_S = 1.0
+"""Until a commit of a closed file that failed is tried again: a disk that is full, hosts that are
+away."""
+
+EARLY_HOLD_S = 0.02
+"""From a change that the File System answers before the log has it until it appends it by itself:
+any other change takes it along at once. With the File System's host so much may be lost of what an
+`async` directory was told, and no more."""
+
+EARLY_LAST_S = 2.0
+"""That a File System which stops waits for the log to take them: one append, with a busy disk."""
+
+EARLY_MAX = 128
+"""Changes answered early that one record carries: with as many others it is a full one. So many
+numbers of files are left out when another host takes over."""
+
+STORAGE_RULES_LOOK_S = 2.0
+"""Between two looks at /etc/oneos/storage.toml: one request of 0.3 ms each."""
+
+STORAGE_RULES_BYTES_MAX = 64 * 1024
+"""Of /etc/oneos/storage.toml: within the one chunk that is read of it."""
+
+STORAGE_RULES_MAX = 256
+"""Directories with rules of their own: more than a person keeps in mind."""
+
 # --- log and membership ---------------------------------------------------------------------
 BATCH_COMMANDS_MAX = 256
 """Commands in one log record: keeps a record well below the engine's 1 MiB message."""
@@ -174,6 +210,62 @@ hosts hold. Beyond it nothing is collected, and the log says so."""
 
 COLLECT_BATCH = 256
 """Chunks removed by one call: an SD card takes some milliseconds for each."""
+
+SCRUB_DAYS_DEFAULT = 7.0
+"""In so many days each chunk is read again and compared, as others do each week with disks that
+hold much: two disks that rot in one week at the same chunk are rare."""
+
+SCRUB_DAYS_MAX = 3650.0
+"""Beyond it a person means never, which is 0."""
+
+SCRUB_BYTES_PER_S_MAX = 16 * 1024 * 1024
+"""Reading again, also when much is due after a host was off: a sixth of what one hard disk reads,
+and 10 TB in a week. A host that holds more takes longer than its period."""
+
+SCRUB_SHARE = 0.1
+"""Of the disk's time, at most, that reading again may take: nine times as long as a chunk took to
+read, the disk is left alone. It counts where a disk is slow, as an SD card, or busy."""
+
+SCRUB_STEP_S = 60.0
+"""Between two looks what is due, and the most of a scrub's place that a crash loses."""
+
+SCRUB_STEP_S_MIN = 0.2
+"""The same for a period of seconds, as tests have it."""
+
+VERIFY_CHUNKS_PER_CALL = 16
+"""Chunks compared for one call of a check that a person waits for: 16 MiB, a second or two of a
+slow disk, so that progress shows and a lost call costs little."""
+
+DAMAGE_KNOWN_MAX = 100_000
+"""Damaged chunks known to be missing, 10 MB of names, so that their repair is counted."""
+
+LEFTOVER_AGE_S = 600.0
+"""After so long nobody writes any more what lies unfinished: a chunk takes a second."""
+
+AUDIT_INTERVAL_S = 3600.0
+"""Between two comparisons of what hosts hold with what the index says they do: 256 short calls a
+host and one look through the index, which an hour hides. What is found damaged causes one."""
+
+AUDIT_LOST_MAX = 10_000
+"""Files known to have no whole copy, with what is lacking; the others are counted again later."""
+
+CUT_AGAIN_TIMEOUT_S = 120.0
+"""For cutting a file anew whose chunks no host has any more: 16 GiB at 150 MB/s."""
+
+CHECK_FINDINGS_MAX = 10_000
+"""Lines of one `oneos fsck`; what is beyond is only counted."""
+
+CHECK_FINDINGS_PER_LOOK = 500
+"""Findings in one answer: some 100 KB."""
+
+CHECK_LAG_S = 1.0
+"""How long a check waits for a path to show on a host whose copy of the index follows."""
+
+CHECK_IDLE_S = 60.0
+"""A check that nobody has asked about for so long is given up: whoever began it has gone."""
+
+CHECK_POLL_S = 0.2
+"""Between two questions how far a check has come, as one person's eye follows it."""
 
 INDEX_POLL_S = 0.05
 """Between two looks whether the copy of the index has a record; a follower lags by milliseconds."""
@@ -256,6 +348,9 @@ FUSE_JOURNAL_FOLD_BYTES = 1 << 20
 FUSE_CARRIED_MAX = 1024
 """Answers and doubts of earlier file processes, 66 of each at most, for requests sent again; those
 of killed programs are never asked for."""
+
+MOUNTS_MAX = 64
+"""Mounts of the tree on one host (`oneos mount`): each change waits for all of them."""
 
 FUSE_MOVE_BYTES_MAX = 1 << 20
 """One READ or WRITE of a name space's kernel: the most it moves at a time (256 pages)."""
@@ -354,6 +449,18 @@ ENVIRONMENTS_MAX = 64
 ENVIRONMENTS_BYTES_MAX = 4 * 1024 * 1024 * 1024
 """Environments that a host keeps: some large ones (half a gigabyte with a numerical library each),
 or many small ones, and still room on an SD card of 16 GB."""
+
+CONTROL_BYTES_MAX = 4096
+"""Signals written to one /proc/PID/ctl at a time: a page."""
+
+ENVIRON_BYTES_MAX = 2 * 1024 * 1024
+"""Of a native program's environment, as /proc shows it: the kernel's own bound by default."""
+
+COPY_BYTES_MAX = 16 * 1024 * 1024
+"""`oneos cp` has the kernel move so much at a time: some milliseconds, so that Ctrl-C is heard."""
+
+COPY_WORKERS = 8
+"""Files that `oneos cp` copies at a time: a commit waits for two disks, and eight share one."""
 
 # --- links between Runtimes -----------------------------------------------------------------
 LINK_HEARTBEAT_S = 1.0
@@ -469,6 +576,18 @@ SCANNED_MAX = 4_096
 """Names of a directory whose attributes come with one answer: 10 ms of the File System's time, and
 half a megabyte. Those of a larger directory are asked for one by one."""
 
+WATCHES_SCAN_S = 1.0
+"""Between looks for programs that watch something: some 7 us for each descriptor they have."""
+
+WATCHES_SCANS = 3
+"""So often after the last request: a watch is set on what was looked at 2 s before, at most."""
+
+WATCHED_POLL_S = 0.25
+"""Between looks at what is watched: twice that is what a person takes for at once."""
+
+WATCHED_MAX = 256
+"""Files and directories looked at for their watchers: 0.3 ms each, some 100 ms a round."""
+
 LOOKS_MAX = 128
 """Names of a directory that are looked at with one request, where programs look at one after the
 other: 2 ms of the File System's time."""
@@ -562,6 +681,23 @@ ENGINE_STRIKES_MAX = 2
 ENGINE_SUBSCRIPTION_MESSAGES_MAX = 8192
 """Messages between the socket and a handler; handlers do not wait, so there are few."""
 
+# --- exports --------------------------------------------------------------------------------
+EXPORTS_MAX = 256
+"""Directories one host exports; all are named in one answer."""
+
+EXPORT_THREADS = 8
+"""Looks at exported directories at a time: a disk that hangs (a network's, mostly) holds up these
+threads and nothing else of its Runtime."""
+
+EXPORT_WAITING_MAX = 1024
+"""Looks that wait for such a thread; beyond it the answer is EBUSY."""
+
+EXPORT_TRIES_MAX = 16
+"""Names looked at again that somebody replaced between a look and the use."""
+
+EXPORT_NAMES_BYTES_MAX = 6 * 1024 * 1024
+"""One listing, which has to fit a frame: some 150,000 names. A longer one is EOVERFLOW."""
+
 # --- devices --------------------------------------------------------------------------------
 DEVICES_MAX = 1024
 """Devices one host declares: each is a row of what the host announces in the log."""
@@ -586,6 +722,43 @@ DEVICE_LAST_WORDS_S = 0.1
 
 DEVICE_TICK_S = 0.01
 """Lines that a timer's coarseness held up are caught up over this time, and over no longer one."""
+
+DEVICE_BACKLOG_READINGS = 4096
+"""Readings that wait for one reader of a device, or for one host's readers; then the oldest are
+lost: four seconds of a 1 kHz sensor, beside what its pipe holds."""
+
+DEVICE_BACKLOG_BYTES = 512 * 1024
+"""Their bytes: 128 openings that nobody reads take 64 MiB. One is kept, whatever its size."""
+
+DEVICE_BLOCK_BYTES = 4096
+"""One reading of a raw device at most: what a terminal's driver keeps, and a pipe takes whole."""
+
+DEVICE_PATIENCE_S = 0.05
+"""How long the source of a device waits when every reader has a full backlog, before readings are
+lost: a program that runs empties its pipe in this time; a serial port's driver keeps as much."""
+
+DEVICE_DRAIN_S = 30.0
+"""What a writer left behind is written for so long, as Linux does for a serial port (closing_wait);
+then its close fails."""
+
+DEVICE_MESSAGE_BYTES_MAX = 1024 * 1024
+"""A message of a broker: nats-server's own bound, and far above any sensor's. Larger are lost."""
+
+DEVICE_STATE_TIMEOUT_S = 2.0
+"""For one host to say who reads a device there; one that does not is named in the answer."""
+
+MQTT_CONNECT_S = 10.0
+"""Until a broker has taken a subscription, or has confirmed what a writer published."""
+
+MQTT_BACKOFF_MIN_S = 1
+MQTT_BACKOFF_MAX_S = 30
+"""Between attempts to reach a broker again: doubled from the one to the other, in whole seconds."""
+
+MQTT_KEEPALIVE_S = 30
+"""A broker that fell silent is given up after one and a half of it."""
+
+GPIO_EVENTS_MAX = 1024
+"""Edges the kernel keeps for one line until we read them; its own limit for 64 lines is 1024."""
 
 FIFO_POLL_S = 0.05
 """How often a writer looks whether the FIFO has a reader now: the kernel tells of none."""
@@ -735,3 +908,34 @@ a terminal in a minute. Where there can be none, each try costs as much as a col
 INNER_REST_S = 300.0
 """After so long without a Python program its warm interpreter of the name space ends: a pause of
 somebody at a prompt, and not a night."""
+
+LOCK_OWNERS_MAX = 8192
+"""Owners of locks on files at home here that are elsewhere or in a name space: each is a descriptor
+of the Runtime. ENOLCK beyond that."""
+
+LOCK_RANGES_MAX = 4096
+"""Ranges that one such owner may have locked of one file, in the kernel's memory: SQLite has four,
+a program that locks record by record as many as it changes at a time. ENOLCK beyond that."""
+
+LOCK_DIRECT_MAX = 512
+"""Locks and unlocks that a file process does by itself before it asks the Runtime for one, which
+counts the ranges."""
+
+LOCK_WAITS_MAX = 256
+"""Those that wait for a lock at one home, or of one host: each is a thread. ENOLCK beyond that."""
+
+LOCK_KICK_S = 0.005
+"""Between two signals to a thread that is to wait no longer: one that comes just before it begins
+to wait is lost. Also between two looks for a lock whose owner is about to end."""
+
+LOCK_CLOSING_S = 0.5
+"""From a close in a name space until the kernel has told that it was an open file's last: it does
+so behind close(2)'s back. Whoever would get EAGAIN meanwhile looks again; a millisecond mostly, and
+as long as this where another descriptor of the file is left."""
+
+LOCK_EARLY_MAX = 256
+"""Waits that were called back before they were asked for: the two come by different connections."""
+
+FUSE_LOCKED_MAX = 4096
+"""Files of which a file process remembers that somebody locked them: each later opening of one for
+reading then tells of its close. One that falls out is watched by its process."""

@@ -153,6 +153,21 @@ class Table:
             return self.strings(key)
         return self.string(key, default)
 
+    def string_or_integer(self, key: str, low: int, high: int) -> str | int:
+        """A string that is not empty, or a number from `low` to `high`; `low` where absent."""
+        if self.has(key) and isinstance(self._values[key], str):
+            return self.string(key, "")
+        return self.integer(key, low, low, high)
+
+    def inner(self, key: str) -> Table | None:
+        """The table `key = {...}`, or None where the key is absent."""
+        if not self.has(key):
+            return None
+        value = self._values[key]
+        if not isinstance(value, dict):
+            raise self.error(key, f"expected a table, got {_show(value)}", f"write {key} = {{...}}")
+        return Table(value, self.source, self._path(key), self._lines, self._place)
+
     def tables(self, key: str) -> dict[str, Table]:
         """The tables `[key.NAME]`, by NAME and in the file's order; empty where there is none."""
         if not self.has(key):

@@ -348,7 +348,7 @@ def test_change_asked_for_again_by_a_successor_is_not_done_twice(three: Cluster)
             assert raised.value.errno == errno.EEXIST
             first.serves(4)
             made = first.open(name, create, 0o644)
-            text = first.open(b"/runtime/host2/devices", os.O_RDONLY)
+            text = first.open(b"/runtime/host2/versions", os.O_RDONLY)
             assert isinstance(made, OpenFd) and isinstance(text, OpenFd)
             assert made.handle is not None and text.handle is not None
             os.write(made.fd, b"kept")

@@ -1,4 +1,7 @@
-"""System calls on the tree do and fail as natively (tests/conformance/posix has the cases)."""
+"""System calls on the tree do and fail as natively (tests/conformance/posix has the cases).
+
+What random operations do, one after the other, is the business of `test_same_as_a_disk.py`.
+"""
 
 import difflib
 import os
@@ -46,18 +49,6 @@ def test_calls_fail_with_the_errno_of_posix_and_do_what_it_says(
     ran = both[1].sh(f"mkdir {place}; cd {place}; on host:{HOSTS[carrier]} {line}").ok()
     lines = list(difflib.unified_diff(native.stdout.decode().splitlines(), ran.splitlines(), n=2))
     assert lines == [], "\n".join(lines)
-
-
-@pytest.mark.parametrize(
-    ("seed", "count"), [(0, 150), *(pytest.param(n, 2000, marks=LONGER) for n in range(1, 9))]
-)
-@pytest.mark.parametrize("carrier", CARRIERS)
-def test_random_operations_on_a_file_leave_it_whole(
-    both: Cluster, carrier: str, seed: int, count: int
-) -> None:
-    both[1].put(f"{HOME}/exercise.py", (CASES / "exercise.py").read_bytes())
-    line = f"python3 exercise.py exercised-{carrier}-{seed} {seed} {count}"
-    assert both[1].sh(f"on host:{HOSTS[carrier]} {line}", timeout_s=300).ok() == "whole\n"
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,21 @@ def test_proc_tells_of_a_program_on_another_host(shared: Cluster) -> None:
     assert "State:\tZ" in ended and "ExitStatus:\t0" in ended
 
 
+def test_program_is_controlled_and_asked_from_another_host(shared: Cluster) -> None:
+    with shared[1].shell("cd /tmp; export GIVEN=yes; on host:host2 cat; echo $?") as shell:
+        process = wait_until(lambda: shared[3].running("cat"), SOON_S, "it runs")[0]
+        there = f"/proc/{process['pid']}"
+
+        assert shared[3].sh(f"readlink {there}/cwd").ok() == "/tmp\n"
+        assert "GIVEN=yes" in shared[3].sh(f"cat {there}/environ").ok().split("\0")
+        refused = shared[3].run("sh", "--user", "eve", "-c", f"cat {there}/environ")
+        assert "Permission denied" in refused.err
+        assert "Invalid argument" in shared[3].sh(f"echo nonsense > {there}/ctl").err
+
+        shared[3].sh(f"echo term > {there}/ctl").ok()
+        assert shell.communicate(timeout=SOON_S)[0] == b"143\n"
+
+
 def test_a_program_s_input_is_written_from_another_host(shared: Cluster) -> None:
     with shared[1].shell("on host:host2 cat") as shell:
         process = wait_until(lambda: shared[3].running("cat"), SOON_S, "it runs")[0]

@@ -4,9 +4,13 @@ import json
 
 import pytest
 
+from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster, read_line, wait_until
 
 SOON_S = 60.0
+
+NATIVE_PYTHON = "python3" if no_name_space() else "/usr/bin/python3"
+"""Runs in the name space, where there can be one."""
 
 ERRNOS = """\
 import errno, json, os, sys
@@ -230,7 +234,7 @@ def test_hosts_that_append_to_one_file_lose_nothing(shared: Cluster) -> None:
     shared[1].put(f"{HOME}/append.py", APPEND.encode())
     with (
         shared[1].shell(f"on host:host1 python3 append.py both one {count}") as one,
-        shared[1].shell(f"on host:host2 python3 append.py both two {count}") as two,
+        shared[1].shell(f"on host:host2 {NATIVE_PYTHON} append.py both two {count}") as two,
         shared[1].shell(f"on host:host3 python3 append.py both three {count}") as three,
     ):
         programs = (one, two, three)

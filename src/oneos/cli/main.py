@@ -29,6 +29,9 @@ VERBS = {
     "cluster": "Run several Runtimes on this machine, for trying things out.",
     "sh": "A shell for all hosts; also runs scripts and commands.",
     "run": "Run one program in the network.",
+    "cp": "Copy files between this host and the tree.",
+    "mount": "Show the tree in a directory of this host.",
+    "umount": "Take such a mount away.",
     "status": "Show the hosts of the network and what runs where.",
     "ps": "List the programs of the network.",
     "kill": "Send a signal to programs, on whichever host they run.",
@@ -36,6 +39,7 @@ VERBS = {
     "voters": "Show or change how many hosts carry the log.",
     "forget": "Strike a host that left or died off the list.",
     "collect": "Remove content that no file has any more, now.",
+    "fsck": "Check that all content is there and undamaged; repair what can be.",
     "manifest": "Show the Initialization Manifest.",
     "token": "Make a join token for one more host.",
 }

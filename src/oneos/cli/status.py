@@ -41,6 +41,14 @@ def command(socket_path: str, as_json: bool) -> None:
         # None: the Storage service, which counts them, did not answer.
         count = "unknown" if missing is None else missing
         click.echo(f"files with fewer copies than wanted: {count}")
+    if status.get("lost"):
+        click.echo(f"files without a whole copy: {status['lost']}; which ones: oneos fsck --quick")
+    for m in status["members"]:
+        if m.get("damaged"):
+            name = visible(m["name"])
+            click.echo(f"damaged chunks found on {name}: {m['damaged']}, repaired {m['repaired']}")
+    for problem in status.get("problems", ()):
+        click.echo(visible(problem))
 
 
 def _print_members(members: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from oneos.errors import FileError, OneOSError
+from oneos.failpoints import reach
 from oneos.files.ahead import Ahead
 from oneos.ids import HostName
 from oneos.kernel import messages as m
@@ -23,6 +24,7 @@ from oneos.limits import CHUNK_PUT_BYTES_MAX, CHUNK_TIMEOUT_S
 from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
 from oneos.storage.chunks import ChunkStore
+from oneos.storage.fill import ZERO_DIGEST, ZEROS
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class Copies:
         chunks: the chunks on this host's disk.
         control: says which hosts are alive.
         links: the connections to them.
-        wanted: how many hosts should hold each chunk.
+        wanted: how many hosts should hold each chunk, where no rule of its directory says so.
     """
 
     def __init__(
@@ -59,15 +61,19 @@ class Copies:
         before = set(old)
         return sorted(self.targets(ino), key=lambda name: name not in before)
 
-    def ahead(self, ino: int, old: Iterable[str]) -> Ahead:
+    def ahead(self, ino: int, old: Iterable[str], wanted: int = 0) -> Ahead:
         """The hosts that `spread` will ask first, for sending them chunks before it is called."""
-        return Ahead(self._candidates(ino, old)[: self.wanted - 1], self._put)
+        return Ahead(self.first_targets(ino, old, wanted), self._put)
 
-    def suffice(self, holders: Sequence[HostName]) -> bool:
+    def first_targets(self, ino: int, old: Iterable[str], wanted: int = 0) -> list[HostName]:
+        """Which other hosts those are."""
+        return self._candidates(ino, old)[: (wanted or self.wanted) - 1]
+
+    def suffice(self, holders: Sequence[HostName], wanted: int = 0) -> bool:
         """Whether these are as many as should hold a file, and all alive."""
         members = self._control.state.members
         alive = [h for h in holders if (member := members.get(h)) and member.state == "alive"]
-        return len(holders) >= self.wanted and len(alive) == len(holders)
+        return len(holders) >= (wanted or self.wanted) and len(alive) == len(holders)
 
     @property
     def promise(self) -> int:
@@ -75,7 +81,13 @@ class Copies:
         return self._chunks.promises.number
 
     async def spread(
-        self, ino: int, digests: list[bytes], old: Iterable[str], ahead: Ahead, promise: int
+        self,
+        ino: int,
+        digests: list[bytes],
+        old: Iterable[str],
+        ahead: Ahead,
+        promise: int,
+        wanted: int = 0,
     ) -> dict[HostName, int]:
         """Have enough hosts hold these chunks.
 
@@ -85,13 +97,14 @@ class Copies:
             old: who held the version before; they lack the least, so they are asked first.
             ahead: what was sent already.
             promise: of this host, read before they were put.
+            wanted: how many hosts are enough; 0: as many as usual.
 
         Returns:
             Who holds them all, this host first, and under which promise each keeps them.
         """
         holders = {self.host: promise}
         for name in self._candidates(ino, old):
-            if len(holders) >= self.wanted:
+            if len(holders) >= (wanted or self.wanted):
                 break
             there, promises = await ahead.arrived(name)
             try:
@@ -159,6 +172,8 @@ class Copies:
         Raises:
             FileError: EIO when every holder answered without it, EHOSTUNREACH when one is away.
         """
+        if digest == ZERO_DIGEST:
+            return ZEROS
         away = []
         for name in holders:
             member = self._control.state.members.get(name)
@@ -180,7 +195,9 @@ class Copies:
                     return content
                 log.error("%s gave something else for chunk %s", name, digest.hex()[:12])
             except FileError as error:
-                log.error("%s cannot give chunk %s: %s", name, digest.hex()[:12], error)
+                # It may hold another part of the file only.
+                level = logging.INFO if error.errno == errno.ENOENT else logging.ERROR
+                log.log(level, "%s cannot give chunk %s: %s", name, digest.hex()[:12], error)
             except OneOSError as error:
                 log.warning("%s does not answer for a chunk: %s", name, error)
                 away.append(name)
@@ -205,15 +222,25 @@ class Copies:
         return await asyncio.to_thread(self._chunks.get, message.digest)
 
     async def _on_put(self, peer: Peer, message: m.ChunkPut) -> m.ChunksHeld:
+        reach("copy.begun")
         promise = self.promise
         put = await asyncio.to_thread(self._chunks.put_many, message.contents)
+        reach("copy.kept")
         return m.ChunksHeld([one.digest for one in put], promise)
 
     async def _on_pull(self, peer: Peer, message: m.ChunkPull) -> int:
         missing = self._chunks.missing(message.digests)
+        failure: FileError | None = None
         for digest in missing:
-            content = await self.fetch(digest, [message.source])
+            try:
+                content = await self.fetch(digest, [message.source, *message.others])
+            except FileError as error:
+                # The others may be had all the same.
+                failure = error
+                continue
             await asyncio.to_thread(self._chunks.put, content)
+        if failure is not None:
+            raise failure
         return len(missing)
 
 

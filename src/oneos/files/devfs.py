@@ -18,8 +18,8 @@ from oneos.files.virtual import Dir, File, Node, Parts
 from oneos.kernel.control_log import ControlLog
 from oneos.state import control_types as t
 
-OpenDevice = Callable[[t.Member, str, int], Awaitable[Handle]]
-"""Opens a host's device by name with flags."""
+OpenDevice = Callable[[t.Member, t.Device, int, int], Awaitable[Handle]]
+"""Opens a host's device with flags for a process."""
 
 # Each host's kernel serves these itself, and the same everywhere.
 OWN_NODES = ("null", "zero", "full", "random", "urandom", "tty", "stdin", "stdout", "stderr")
@@ -56,7 +56,7 @@ class DeviceFiles:
             member, device = devices[name]
             return Node(
                 stat.S_IFCHR | _MODES[device.mode],
-                lambda flags: self._open_at(member, device, flags, b"/dev/" + name.encode()),
+                lambda flags: self._open_at(member, device, flags, caller.pid),
             )
         below = [n for n in devices if not name or n.startswith(name + "/")]
         if not below and place:
@@ -70,7 +70,8 @@ class DeviceFiles:
             names |= {own.encode(): stat.S_IFCHR for own in OWN_NODES}
         return Dir(names)
 
-    async def _open_at(self, member: t.Member, device: t.Device, flags: int, path: bytes) -> Handle:
+    async def _open_at(self, member: t.Member, device: t.Device, flags: int, pid: int) -> Handle:
+        path = b"/dev/" + device.name.encode()
         wanted = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "rw"}[flags & os.O_ACCMODE]
         if any(letter not in device.mode for letter in wanted):
             raise FileError(errno.EACCES, path)
@@ -81,7 +82,7 @@ class DeviceFiles:
                 hint=f"its host {member.name} is {member.state}: wait for it to return; "
                 "see: oneos status",
             )
-        return await self._open(member, device.name, flags)
+        return await self._open(member, device, flags, pid)
 
 
 async def _own(path: str) -> Handle:

@@ -54,7 +54,7 @@ async def open_fifo(path: str, shown: str, flags: int) -> int:
     """
     access = flags & os.O_ACCMODE
     while True:
-        fd = await _aside(lambda: _open_unless_alone(path, shown, access))
+        fd = await aside(lambda: _open_unless_alone(path, shown, access))
         if fd >= 0:
             break
         await asyncio.sleep(FIFO_POLL_S)
@@ -69,8 +69,11 @@ async def open_fifo(path: str, shown: str, flags: int) -> int:
     return _blocking(fd)
 
 
-async def _aside(opens: Callable[[], int]) -> int:
-    """Open something in a thread; closed again if nobody waits for it any more."""
+async def aside(opens: Callable[[], int]) -> int:
+    """Open something in a thread; closed again if nobody waits for it any more.
+
+    Raises what `opens` raises.
+    """
     opening = asyncio.get_running_loop().run_in_executor(None, opens)
     try:
         return await asyncio.shield(opening)

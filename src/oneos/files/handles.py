@@ -43,6 +43,8 @@ class Attributes:
     mtime_ns: int = 0
     ctime_ns: int = 0
     rdev: int = 0
+    blocks: int = -1
+    """Of 512 bytes; -1: as many as the size takes."""
 
     def wire(self) -> list[int]:
         """As the local protocol has it: mode ino dev nlink uid gid size times blocks rdev."""
@@ -57,7 +59,7 @@ class Attributes:
             self.atime_ns,
             self.mtime_ns,
             self.ctime_ns,
-            -(-self.size // 512),
+            self.blocks if self.blocks >= 0 else -(-self.size // 512),
             self.rdev,
         ]
 
@@ -122,6 +124,7 @@ class Handle(Protocol):
 
     async def close(self) -> None: ...
     async def sync(self) -> None: ...
+    async def flush(self) -> None: ...
     async def stat(self) -> Attributes: ...
 
 
@@ -147,6 +150,10 @@ class Plain:
 
     async def sync(self) -> None:
         return None
+
+    async def flush(self) -> None:
+        """What `close` promises, of a handle that stays open: by default what `sync` does."""
+        await self.sync()
 
     async def stat(self) -> Attributes:
         if self.shown is not None:

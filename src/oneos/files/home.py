@@ -17,7 +17,9 @@ from oneos.state.names_types import Attr, Inode
 class Home:
     """One file that is at home here. `inode` is the last committed or claimed record.
 
-    `lent`: programs of this host may have opened its backing file by themselves, to read it.
+    `lent`: programs of this host may have opened its backing file by themselves, to read it. `path`
+    is where it was opened last, for the rule that holds; b"" is unknown. `held`: a program has
+    closed it, and it stays open for writing once more until that is committed (`settling`).
     """
 
     inode: Inode
@@ -26,6 +28,8 @@ class Home:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     gone: bool = False
     lent: bool = False
+    path: bytes = b""
+    held: bool = False
 
 
 @dataclass(slots=True)

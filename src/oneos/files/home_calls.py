@@ -13,15 +13,17 @@ import errno
 import logging
 import os
 from collections import OrderedDict
-from typing import Any
+from typing import Any, cast
 
 from oneos.errors import Fenced, FileError, OneOSError
+from oneos.failpoints import reach
 from oneos.files.home import HomeHandle
 from oneos.files.homes import Homes
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import HOME_CLOSES_KEPT_MAX, HOME_HANDLES_MAX, READ_BYTES_MAX
 from oneos.net.routes import Peer, Routes
+from oneos.storage.file_locks import Kind, Range
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +48,25 @@ class HomeCalls:
 
     def serve(self, routes: Routes) -> None:
         """Answer other hosts' `home.*`."""
+        routes.add("home.cut", self._on_cut, m.HomeFile, finish=True)
         routes.add("home.stat", self._on_stat, m.HomeFile)
+        routes.add("home.time", self._on_time, m.HomeTime, finish=True)
         routes.add("home.yield", self._on_yield, m.HomeFile, finish=True)
         routes.add("home.orphaned", self._on_orphaned, m.Orphan, finish=True)
         routes.add("home.open", self._on_open, m.HomeOpen)
         routes.add("home.close", self._on_close, m.HomeHandle)
         routes.add("home.sync", self._on_sync, m.HomeHandle, finish=True)
+        routes.add("home.flush", self._on_flush, m.HomeHandle, finish=True)
+        routes.add("home.commit", self._on_commit, m.HomeFile, finish=True)
         routes.add("home.fstat", self._on_fstat, m.HomeHandle)
         routes.add("home.read", self._on_read, m.HomeRead)
         routes.add("home.write", self._on_write, m.HomeWrite)
         routes.add("home.truncate", self._on_truncate, m.HomeTruncate)
+        routes.add("home.lock", self._on_lock, m.HomeLock)
+        routes.add("home.locked", self._on_locked, m.HomeLock)
+        routes.add("home.unlock", self._on_unlock, m.HomeUnlock, finish=True)
+        routes.add("home.closing", self._on_closing, m.HomeUnlock)
+        routes.add("home.call_back", self._on_call_back, m.HomeCallBack, finish=True)
 
     async def drop(self, owner: HostName, before: int | None = None) -> None:
         """Close what a host that is gone had open here; only earlier runs than `before`, if given.
@@ -76,6 +87,12 @@ class HomeCalls:
         if live is None:
             raise Fenced("the file has found another home")
         return live
+
+    async def _on_time(self, peer: Peer, request: m.HomeTime) -> bool:
+        return await self._homes.changed(request.attr, request.mtime_ns)
+
+    async def _on_cut(self, peer: Peer, file: m.HomeFile) -> None:
+        await self._homes.cut_again(file.ino, file.home_epoch)
 
     async def _on_yield(self, peer: Peer, file: m.HomeFile) -> bool:
         return await self._homes.give_up(file.ino, file.home_epoch)
@@ -102,7 +119,7 @@ class HomeCalls:
         self._opening += 1
         try:
             inode = self._homes.current(request.ino, request.home_epoch)
-            handle = await self._homes.open(inode, request.flags, key[0])
+            handle = await self._homes.open(inode, request.flags, key[0], request.path)
         finally:
             self._opening -= 1
         self._open[key] = handle
@@ -142,6 +159,12 @@ class HomeCalls:
     async def _on_sync(self, peer: Peer, request: m.HomeHandle) -> None:
         await self._homes.sync(self._handle(peer, request.handle))
 
+    async def _on_flush(self, peer: Peer, request: m.HomeHandle) -> None:
+        await self._homes.flush(self._handle(peer, request.handle))
+
+    async def _on_commit(self, peer: Peer, file: m.HomeFile) -> None:
+        await self._homes.commit_closed(file.ino, file.home_epoch)
+
     async def _on_fstat(self, peer: Peer, request: m.HomeHandle) -> m.HomeStat:
         status = os.fstat(self._handle(peer, request.handle).fd)
         return m.HomeStat(status.st_size, status.st_mtime_ns)
@@ -151,18 +174,40 @@ class HomeCalls:
         return os.pread(handle.fd, min(request.count, READ_BYTES_MAX), request.offset)
 
     async def _on_write(self, peer: Peer, request: m.HomeWrite) -> tuple[int, int]:
+        reach("write.begun")
         handle = self._handle(peer, request.handle)
         if request.offset >= 0 and not handle.flags & os.O_APPEND:
             count = os.pwrite(handle.fd, request.data, request.offset)
+            reach("write.done")
             return count, request.offset + count
         # The kernel appends under the file's lock, so appends of two hosts never overlap.
         if not handle.flags & os.O_APPEND:
             os.lseek(handle.fd, 0, os.SEEK_END)
         count = os.write(handle.fd, request.data)
+        reach("write.done")
         return count, os.lseek(handle.fd, 0, os.SEEK_CUR)
 
     async def _on_truncate(self, peer: Peer, request: m.HomeTruncate) -> None:
         os.ftruncate(self._handle(peer, request.handle).fd, request.size)
+
+    async def _on_lock(self, peer: Peer, asked: m.HomeLock) -> None:
+        handle = self._handle(peer, asked.handle)
+        await self._homes.locks.lock(handle, asked.owner, asked.pid, _range(asked), asked.number)
+
+    async def _on_locked(self, peer: Peer, asked: m.HomeLock) -> m.HomeLocked | None:
+        handle = self._handle(peer, asked.handle)
+        found = self._homes.locks.test(handle, asked.owner, _range(asked))
+        return m.HomeLocked(found.type, found.first, found.last, found.pid) if found else None
+
+    async def _on_unlock(self, peer: Peer, asked: m.HomeUnlock) -> None:
+        await self._homes.locks.release(self._handle(peer, asked.handle), asked.owner)
+
+    async def _on_closing(self, peer: Peer, asked: m.HomeUnlock) -> None:
+        self._homes.locks.closing(self._handle(peer, asked.handle), asked.owner)
+
+    async def _on_call_back(self, peer: Peer, asked: m.HomeCallBack) -> None:
+        assert peer.host is not None
+        await self._homes.locks.call_back(peer.host, asked.number)
 
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
@@ -173,3 +218,7 @@ class HomeCalls:
         if not task.cancelled():
             # Looked at, also where the caller has gone: an error nobody saw would be a warning.
             task.exception()
+
+
+def _range(asked: m.HomeLock) -> Range:
+    return Range(cast(Kind, asked.kind), asked.type, asked.first, asked.last)

@@ -13,16 +13,21 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 
 from msgspec.structs import replace
 
 from oneos.errors import Fenced, FileError, OneOSError
+from oneos.failpoints import reach
 from oneos.files.copies import Copies
+from oneos.files.durability import Durability
 from oneos.files.handles import wants_to_write
 from oneos.files.home import Home, HomeHandle, Stored, as_shown, unknown
+from oneos.files.home_locks import HomeLocks
 from oneos.files.late_closes import LateCloses
+from oneos.files.settling import Settling
+from oneos.files.together import store_together
 from oneos.files.unused import Unused
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
@@ -40,6 +45,12 @@ ChangeNames = Callable[[Callable[[tuple[str, int], int], n.AnyCommand]], Awaitab
 """Sends a command, made from a request id and a time, to the File System."""
 
 
+ChangeMany = Callable[
+    [Sequence[Callable[[tuple[str, int], int], n.AnyCommand]]], Awaitable[list[Result]]
+]
+"""Sends several likewise."""
+
+
 class Homes:
     """The files at home here.
 
@@ -48,10 +59,18 @@ class Homes:
         backing: the backing files.
         copies: where committed chunks are copied to.
         change: sends a command to the File System.
+        change_many: sends several at once.
+        durability: what holds for a file with a path.
     """
 
     def __init__(
-        self, host: HostName, backing: BackingStore, copies: Copies, change: ChangeNames
+        self,
+        host: HostName,
+        backing: BackingStore,
+        copies: Copies,
+        change: ChangeNames,
+        change_many: ChangeMany,
+        durability: Callable[[bytes], Durability],
     ) -> None:
         self.host = host
         self._backing = backing
@@ -60,7 +79,11 @@ class Homes:
         self._homes: dict[int, Home] = {}
         self._coming = 0
         self._unused = Unused(self.give_up, self._give_up_quietly)
+        self._durability = durability
+        self._change_many = change_many
+        self._settling = Settling(self._settle, self._settle_together)
         self._late = LateCloses[HomeHandle](self.close)
+        self.locks = HomeLocks(backing.path)
         self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
         self.take_back: Callable[[], None] | None = None
         """Ends what programs were told by `lend`; none is told anything where it is None."""
@@ -80,8 +103,11 @@ class Homes:
             self._coming -= 1
 
     # --- opening and closing ------------------------------------------------------------------
-    async def open(self, inode: Inode, flags: int, owner: HostName) -> HomeHandle:
-        """Open a file that is at home here; `inode` as the File System just gave it.
+    async def open(
+        self, inode: Inode, flags: int, owner: HostName, path: bytes = b""
+    ) -> HomeHandle:
+        """Open a file that is at home here; `inode` as the File System just gave it, and `path`
+        where it stands, without links.
 
         Raises:
             Fenced: the home has moved meanwhile; look the file up again.
@@ -97,10 +123,14 @@ class Homes:
             try:
                 if wants_to_write(flags) and not home.inode.writing:
                     await self._claim_writing(home)
-                fd = os.open(await self._path_of(home.inode), (flags & ~_ONCE) | os.O_CLOEXEC)
+                reach("open.claimed")
+                backing = await self._path_of(home.inode)
+                reach("open.made")
+                fd = os.open(backing, (flags & ~_ONCE) | os.O_CLOEXEC)
                 handle = HomeHandle(home, flags, fd, owner)
                 home.opens += 1
                 home.writers += handle.writing
+                home.path = path or home.path
                 return handle
             finally:
                 self._rest_or_work(home)
@@ -124,6 +154,7 @@ class Homes:
         if self._homes.get(home.inode.ino) is home:
             del self._homes[home.inode.ino]
             self._unused.in_use(home.inode.ino)
+            self._settling.forget(home.inode.ino)
 
     async def _claim_writing(self, home: Home) -> None:
         """Say in the log that it is written, so that a stat elsewhere asks here from now on."""
@@ -167,6 +198,7 @@ class Homes:
 
     async def close_later(self, handle: HomeHandle) -> None:
         """Close an opening whose content `sync` has committed, soon, and with others."""
+        await self.locks.closed(handle)
         await self._late.add(handle.home.inode.ino, handle)
 
     def lend(self, handle: HomeHandle) -> bool:
@@ -194,18 +226,98 @@ class Homes:
     async def close(self, handle: HomeHandle) -> None:
         """Close it; a writer's content is committed first. Raises what kept it from that."""
         home = handle.home
+        await self.locks.closed(handle)
         if handle.fd >= 0:
             os.close(handle.fd)
             handle.fd = -1
         async with home.lock:
             try:
                 # Content that no name leads to and nobody else has open is nobody's.
-                if handle.writing and (home.inode.nlink or home.opens > 1):
-                    await self._commit(home, final=home.writers == 1)
+                if handle.writing and (home.inode.nlink or home.opens > 1 + home.held):
+                    await self._closed(home, final=home.writers == 1)
             finally:
                 home.writers -= handle.writing
                 home.opens -= 1
                 self._rest_or_work(home)
+        await self._drop_nameless(home)
+
+    async def flush(self, handle: HomeHandle) -> None:
+        """What `close` promises, of an opening that goes on."""
+        if handle.writing:
+            async with handle.home.lock:
+                await self._closed(handle.home, final=False)
+
+    async def _closed(self, home: Home, final: bool) -> None:
+        """Commit what a program has closed, now or soon, as the rule of its directory says."""
+        if not self._durability(home.path).later or self._settling.full or home.gone:
+            await self._commit(home, final)
+        elif not home.held and home.inode.nlink:
+            home.held = True
+            home.opens += 1
+            home.writers += 1
+            self._settling.add(home.inode.ino)
+
+    async def _settle(self, ino: int) -> None:
+        """Commit what was closed of a file, and use it no longer for that."""
+        home = self._homes.get(ino)
+        if home is None:
+            return
+        async with home.lock:
+            if not home.held or home.gone:
+                return
+            if home.inode.nlink:
+                await self._commit(home, final=home.writers == 1)
+            self._let_go(home)
+        await self._drop_nameless(home)
+
+    async def _settle_together(self, inos: Sequence[int]) -> None:
+        """Commit those of what was closed that are small and nobody uses now, with one record."""
+        async with AsyncExitStack() as locks:
+            homes = []
+            for ino in inos:
+                home = self._homes.get(ino)
+                if home and home.held and home.inode.nlink and not home.lock.locked():
+                    await locks.enter_async_context(home.lock)
+                    homes.append((home, self._durability(home.path).copies))
+            stored = await store_together(self._backing, self._copies, homes)
+            done = [(home, what, home.writers == 1) for home, _, what in stored if not home.gone]
+            makes = [
+                self._record(home.inode, what, home.writers == 1, wanted)
+                for home, wanted, what in stored
+                if not home.gone
+            ]
+            results = await self._change_many(makes) if makes else []
+            for (home, what, final), result in zip(done, results, strict=True):
+                if not result.errno and not home.gone:
+                    self._committed(home, what, final, result)
+                    self._let_go(home)
+        for home, _ in homes:
+            await self._drop_nameless(home)
+
+    def _shows(self, home: Home) -> bool:
+        """Whether it is in use because what a program has closed is not committed yet."""
+        return home.held and home.inode.nlink > 0
+
+    def _let_go(self, home: Home) -> None:
+        home.held = False
+        home.opens -= 1
+        home.writers -= 1
+        self._settling.forget(home.inode.ino)
+        self._rest_or_work(home)
+
+    async def commit_closed(self, ino: int, home_epoch: int) -> None:
+        """Commit what programs have closed of a file, since its content shall count under another
+        name; from here on until it is opened by a path again `close` waits for the commit.
+
+        Raises what keeps it from that.
+        """
+        await self._late.now(ino)
+        home = self._homes.get(ino)
+        if home is not None and home.inode.home_epoch == home_epoch:
+            home.path = b""
+            await self._settle(ino)
+
+    async def _drop_nameless(self, home: Home) -> None:
         if home.opens == 0 and home.inode.nlink == 0 and not home.gone:
             await self._give_up_quietly(home.inode.ino)
 
@@ -228,29 +340,41 @@ class Homes:
         inode = home.inode
         # The backing file may be another home's by now, so nothing of it is read then.
         if not home.gone:
-            stored = await self._store(inode)
-            result = await self._change(
-                lambda rid, ns: n.Commit(
-                    rid=rid,
-                    now_ns=ns,
-                    ino=inode.ino,
-                    home=self.host,
-                    home_epoch=inode.home_epoch,
-                    size=stored.size,
-                    mtime_ns=stored.mtime_ns,
-                    chunks=stored.chunks,
-                    copies=stored.copies,
-                    final=final,
-                    # A write's time; utime(2) may have set one that is yet to come.
-                    ctime_ns=min(stored.mtime_ns, ns),
-                    promises=stored.promises,
-                )
-            )
+            reach("commit.begun")
+            wanted = self._durability(home.path).copies
+            stored = await self._store(inode, wanted)
+            reach("commit.copied")
+            result = await self._change(self._record(inode, stored, final, wanted))
+            reach("commit.agreed")
             if result.errno == errno.ESTALE:
                 self._lose(home)
         if home.gone:
             # The network gave this host up meanwhile and another is home now.
             raise FileError(errno.EIO, hint="this host was declared dead while the file was open")
+        self._committed(home, stored, final, result)
+        return result
+
+    def _record(
+        self, inode: Inode, stored: Stored, final: bool, wanted: int
+    ) -> Callable[[tuple[str, int], int], n.AnyCommand]:
+        return lambda rid, ns: n.Commit(
+            rid=rid,
+            now_ns=ns,
+            ino=inode.ino,
+            home=self.host,
+            home_epoch=inode.home_epoch,
+            size=stored.size,
+            mtime_ns=stored.mtime_ns,
+            chunks=stored.chunks,
+            copies=stored.copies,
+            final=final,
+            # A write's time; utime(2) may have set one that is yet to come.
+            ctime_ns=min(stored.mtime_ns, ns),
+            promises=stored.promises,
+            wanted=wanted,
+        )
+
+    def _committed(self, home: Home, stored: Stored, final: bool, result: Result) -> None:
         if not result.errno:
             assert isinstance(result.value, Attr)
             home.inode = replace(
@@ -260,21 +384,26 @@ class Homes:
                 version=result.value.version,
                 chunks=stored.chunks,
                 copies=stored.copies,
-                writing=inode.writing and not final,
+                writing=home.inode.writing and not final,
             )
-        return result
 
-    async def _store(self, inode: Inode) -> Stored:
+    async def _store(self, inode: Inode, wanted: int) -> Stored:
         """Cut the content as it is now, and have enough hosts hold it."""
         ino, old = inode.ino, inode.copies
         promise = self._copies.promise
-        with self._copies.ahead(ino, old) as ahead:
+        with self._copies.ahead(ino, old, wanted) as ahead:
             size, mtime_ns, digests, _ = await self._backing.cut(ino, offer=ahead.offer)
+            reach("commit.cut")
             chunks = tuple(digests)
-            if chunks == inode.chunks and self._copies.suffice(old):
+            if chunks == inode.chunks and self._copies.suffice(old, wanted):
                 return Stored(size, mtime_ns, chunks, old, ())
-            held = await self._copies.spread(ino, digests, old, ahead, promise)
+            held = await self._copies.spread(ino, digests, old, ahead, promise, wanted)
         return Stored(size, mtime_ns, chunks, tuple(held), tuple(held.values()))
+
+    async def cut_again(self, ino: int, home_epoch: int) -> None:
+        """Make the chunks of a file anew that is a real file here: they were damaged everywhere."""
+        if self._has_backing(ino, home_epoch):
+            await self._backing.cut(ino, force=True)
 
     # --- giving up ----------------------------------------------------------------------------
     async def give_up(self, ino: int, home_epoch: int) -> bool:
@@ -285,6 +414,9 @@ class Homes:
             OneOSError: it is not known whether the File System has taken the home back.
         """
         home = self._homes.get(ino)
+        if home is not None and home.inode.home_epoch == home_epoch and self._shows(home):
+            # Whoever wants it gets it at once here, and need not wait for the commit.
+            return False
         if home is not None and home.opens:
             # It may be open for the next program only, or about to be closed.
             await self._late.now(ino)
@@ -306,12 +438,14 @@ class Homes:
                 raise Fenced("the file has found another home")
             if not self._returned(home):
                 return False
+            reach("yield.begun")
             try:
                 result = await self._change(
                     lambda rid, ns: n.Release(
                         rid=rid, now_ns=ns, ino=Ino(ino), home=self.host, home_epoch=home_epoch
                     )
                 )
+                reach("yield.agreed")
                 if result.errno not in (0, errno.ESTALE, errno.ENOENT):
                     raise FileError(result.errno)
                 if self._has_backing(ino, home_epoch):
@@ -343,11 +477,15 @@ class Homes:
         home = self._homes.get(ino)
         if home is not None:
             home.inode = replace(home.inode, nlink=0)
+            if home.held and not home.lock.locked():
+                # Nobody will see what was to be committed. Else the lock's holder lets it go.
+                self._let_go(home)
             self._unused.orphaned(ino, home.inode.home_epoch)
 
     async def settle(self) -> None:
         """Close what was to be closed later, while the File System can still be asked."""
         await self._late.stop()
+        await self._settling.stop()
 
     async def stop(self) -> None:
         """Stop dropping orphans; what is left goes at the next start, when its home is voided."""
@@ -371,6 +509,11 @@ class Homes:
             return None
         return home.inode
 
+    def by_path(self, ino: Ino) -> bool:
+        """Whether a writer has to say by which path it opens it: there may be another rule."""
+        home = self._homes.get(ino)
+        return home is not None and self._durability(home.path).later
+
     def live(self, inode: Inode) -> m.HomeStat | None:
         """Size and time of a file at home here, as its backing file has them now."""
         if not self._has_backing(inode.ino, inode.home_epoch):
@@ -388,6 +531,11 @@ class Homes:
     def path(self, handle: HomeHandle) -> str:
         """Where the backing file of an opened file is."""
         return self._backing.path(handle.home.inode.ino)
+
+    def is_home(self, ino: Ino) -> bool:
+        """Whether a file is at home here for sure; if not, ask the File System."""
+        home = self._homes.get(ino)
+        return home is not None and not home.gone
 
     async def changed(self, attr: Attr, mtime_ns: int | None = None) -> bool:
         """The log says that attributes of a file changed, which may be at home here.

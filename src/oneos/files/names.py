@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -64,33 +64,47 @@ class Names:
         self._incarnation = incarnation
         self._count = itertools.count(1)
 
-    async def ask(self, make: Make) -> Result:
-        """Send a command; asked again after a fail-over, it is still done once."""
+    async def ask(self, make: Make, early: bool = False) -> Result:
+        """Send a command; asked again after a fail-over, it is still done once.
+
+        Args:
+            early: it may be answered before it is agreed on (`kernel.filesystem`): then it comes
+                before all that this host sends after it, or not at all.
+        """
         number = (self._incarnation() << 32) + next(self._count)
         command = make((self._host, number), now_ns())
         by_kernel = BY_KERNEL.get()
         # What most likely shows nowhere is not worth dropping anything for; should it show after
         # all, the File System calls that back.
-        seen_to = by_kernel or (_shows(command) and self._keepers.sees_to(by_kernel))
+        seen_to = (by_kernel or _shows(command)) and self._keepers.sees_to(by_kernel)
         try:
-            return await self._services.ask("filesystem", fs.Change(command, seen_to), Result)
+            return await self._services.ask(
+                "filesystem", fs.Change(command, seen_to, early), Result
+            )
         finally:
             if seen_to:
                 await self._keepers.changed(by_kernel)
 
-    async def change(self, path: bytes, make: Make) -> Value:
-        """Send a command about `path`; the value of its answer.
+    async def ask_many(self, makes: Sequence[Make]) -> list[Result]:
+        """Send several commands that show, as `ask`; they share a record as far as they fit."""
+        first = self._incarnation() << 32
+        commands = [make((self._host, first + next(self._count)), now_ns()) for make in makes]
+        seen_to = self._keepers.sees_to(False)
+        try:
+            ask = fs.ChangeMany(commands, seen_to)
+            return await self._services.ask("filesystem", ask, list[Result])
+        finally:
+            if seen_to:
+                await self._keepers.changed(False)
+
+    async def change(self, path: bytes, make: Make, early: bool = False) -> Value:
+        """Send a command about `path`, as `ask`; the value of its answer.
 
         Raises:
             FileError: the index refused it.
             Leaves: a path of it leads to a part of the tree that is not the File System's.
         """
-        result = await self.ask(make)
-        if isinstance(result.value, Elsewhere):
-            raise Leaves(result.value.asked, result.value.path, result.value.links)
-        if result.errno:
-            raise FileError(result.errno, path)
-        return result.value
+        return value_of(await self.ask(make, early), path)
 
     # --- looking ------------------------------------------------------------------------------
     async def find(self, path: bytes, walk: Walk = WALK) -> tuple[bytes, Inode]:
@@ -143,6 +157,11 @@ class Names:
     async def inode(self, path: bytes, walk: Walk = WALK) -> Inode:
         """The inode a path leads to. Raises as `find`."""
         return (await self.find(path, walk))[1]
+
+    async def numbered(self, ino: Ino) -> Inode:
+        """The inode of a number, also one without a name. Raises FileError: ESTALE."""
+        inode: Inode = await self._services.ask("filesystem", fs.GetInode(ino), Inode)
+        return inode
 
     async def readlink(self, path: bytes, walk: Walk = WALK) -> bytes:
         """What a symbolic link says. Raises FileError: EINVAL for what is none."""
@@ -228,6 +247,15 @@ class Names:
         if found.inode is None:
             raise Leaves(path, found.path, found.links)
         return found.entries or []
+
+
+def value_of(result: Result, path: bytes) -> Value:
+    """The value of an answer. Raises as `Names.change`."""
+    if isinstance(result.value, Elsewhere):
+        raise Leaves(result.value.asked, result.value.path, result.value.links)
+    if result.errno:
+        raise FileError(result.errno, path)
+    return result.value
 
 
 def _shows(command: n.AnyCommand) -> bool:

@@ -1,23 +1,18 @@
-"""A file of the tree that a program has open: at its home here, or through its home elsewhere."""
+"""A file of the tree that a program has open at its home, here; `remote` is its like elsewhere."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
-import os
 import stat
 import time
-from typing import Any
 
-from oneos.errors import FileError, NetworkError, Unknown
+from oneos.errors import FileError
 from oneos.files.handles import Attributes, Plain
 from oneos.files.home import HomeHandle
 from oneos.files.homes import Homes
-from oneos.ids import HostName
 from oneos.kernel import messages as m
-from oneos.limits import CALL_TIMEOUT_S, OPEN_RETRY_S, READ_BYTES_MAX
-from oneos.net.links import Links
 from oneos.state.names_types import Attr, Inode, Opened
+from oneos.storage.file_locks import Range
 
 DIRECTORY_BYTES = 4096
 """What a directory is shown to take, as most file systems do: programs that copy with sendfile(2),
@@ -47,6 +42,10 @@ class LocalFile(Plain):
         if self._handle is not None:
             await self._homes.sync(self._handle)
 
+    async def flush(self) -> None:
+        if self._handle is not None:
+            await self._homes.flush(self._handle)
+
     async def close(self) -> None:
         self.close_fd()
         handle, self._handle = self._handle, None
@@ -61,90 +60,39 @@ class LocalFile(Plain):
             await self._homes.close_later(handle)
 
     async def stat(self) -> Attributes:
-        if self._handle is None:
-            raise FileError(errno.EBADF)
-        inode = self._handle.home.inode
+        inode = self._open.home.inode
         return attributes(inode, self._homes.live(inode))
 
+    @property
+    def _open(self) -> HomeHandle:
+        if self._handle is None:
+            raise FileError(errno.EBADF)
+        return self._handle
 
-class RemoteFile(Plain):
-    """A file in use at another host: every read and write is a call to it."""
+    # --- locks: see `home_locks` ----------------------------------------------------------------
+    async def lock(self, owner: str, pid: int, what: Range, number: int) -> None:
+        await self._homes.locks.lock(self._open, owner, pid, what, number)
 
-    kind = "remote"
+    def hand(self, owner: str) -> int:
+        """See `HomeLocks.hand`; the descriptor is the caller's."""
+        return self._homes.locks.hand(self._open, owner)
 
-    def __init__(
-        self, links: Links, host: HostName, opened: m.HomeOpened, inode: Inode, flags: int
-    ) -> None:
-        super().__init__()
-        self._links = links
-        self._host = host
-        self._handle = m.HomeHandle(opened.handle)
-        self._inode = inode
-        self._closed = False
-        self.size = opened.size
-        self.append = bool(flags & os.O_APPEND)
+    async def locked(self, owner: str, what: Range) -> m.HomeLocked | None:
+        found = self._homes.locks.test(self._open, owner, what)
+        return m.HomeLocked(found.type, found.first, found.last, found.pid) if found else None
 
-    async def pread(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes from `offset`; fewer only at the end of the file."""
-        request = m.HomeRead(self._handle.handle, offset, min(count, READ_BYTES_MAX))
-        data: bytes = await self._call("home.read", request, bytes)
-        return data
+    def holder(self, type_: int, first: int, last: int) -> int:
+        """Whose a lock is that the kernel shows; see `HomeLocks.holder`."""
+        return self._homes.locks.holder(self._open.home.inode.ino, type_, first, last)
 
-    async def pwrite(self, offset: int, data: bytes) -> list[int]:
-        """Write; offset -1 appends. Returns the count and the offset behind it."""
-        request = m.HomeWrite(self._handle.handle, -1 if self.append else offset, data)
-        answer: list[int] = await self._call("home.write", request, list[int])
-        return answer
+    async def unlock(self, owner: str) -> None:
+        await self._homes.locks.release(self._open, owner)
 
-    async def truncate(self, size: int) -> None:
-        """Cut or extend the file."""
-        await self._call("home.truncate", m.HomeTruncate(self._handle.handle, size), None)
+    async def closing(self, owner: str) -> None:
+        self._homes.locks.closing(self._open, owner)
 
-    async def sync(self) -> None:
-        # A large commit takes as long as it takes, while the host lives.
-        await self._call("home.sync", self._handle, None, timeout_s=None)
-
-    async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            await close_at(self._links, self._host, self._handle)
-
-    async def stat(self) -> Attributes:
-        return attributes(self._inode, await self._call("home.fstat", self._handle, m.HomeStat))
-
-    async def _call(
-        self,
-        method: str,
-        message: object,
-        reply: Any,
-        *,
-        timeout_s: float | None = CALL_TIMEOUT_S,
-    ) -> Any:
-        try:
-            return await self._links.call(self._host, method, message, reply, timeout_s=timeout_s)
-        except (NetworkError, Unknown) as error:
-            # Whether a write reached the disk there is unknown, and the program must know.
-            raise FileError(errno.EIO, hint=f"{self._host} broke off: {error.message}") from error
-
-
-async def close_at(links: Links, host: HostName, handle: m.HomeHandle) -> None:
-    """Close a file at its home. A connection that breaks off is no reason not to: the home still
-    has it open, and tells how the close ended when it is asked again.
-
-    Raises:
-        FileError: what kept it from being committed; EIO when the home does not answer.
-    """
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + CALL_TIMEOUT_S
-    while True:
-        try:
-            await links.call(host, "home.close", handle, None, timeout_s=None)
-            return
-        except (NetworkError, Unknown) as error:
-            if clock() > deadline:
-                hint = f"{host} broke off: {error.message}"
-                raise FileError(errno.EIO, hint=hint) from error
-            await asyncio.sleep(OPEN_RETRY_S)
+    async def call_back(self, number: int) -> None:
+        await self._homes.locks.call_back(self._homes.host, number)
 
 
 def inode_of(opened: Opened) -> Inode:

@@ -1,8 +1,9 @@
 """Which part of the tree a path begins in, and the walk within the parts that are made of facts.
 
-These parts have no links, so `..` in them is the directory above by the text; but what it stands
-behind must be there. A path may climb out of a part again, and what is left of it then starts at
-the root. All that begins elsewhere is the File System's, which walks it itself.
+Facts have no links, so `..` in them is the directory above by the text; but what it stands behind
+must be there. Where a part has links, and one stands there, `Leaves` says where to go on. A path
+may climb out of a part again, and what is left of it then starts at the root. All that begins
+elsewhere is the File System's, which walks it itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from oneos.errors import FileError
 from oneos.files.handles import Caller
 from oneos.files.virtual import Facts, Parts, check_directory
 from oneos.limits import PATH_BYTES_MAX
+from oneos.state.names_walk import Leaves
 
 
 class Virtual(NamedTuple):
@@ -40,6 +42,7 @@ class Places:
 
         Raises:
             FileError: it is no path, or a `.` or `..` stands after what is no directory.
+            Leaves: it stands after a link.
         """
         names = split(path)[::-1]
         slash = path.endswith(b"/")
@@ -49,7 +52,12 @@ class Places:
             if not names or names[-1] not in self._parts:
                 return b"/" + b"/".join(names[::-1]) + (b"/" if slash and names else b"")
             part = names.pop()
-            place = await self._below(part, names, caller)
+            try:
+                place = await self._below(part, names, caller)
+            except Leaves as way:
+                # A link stands before `.` or `..`: what is left goes on where it leads.
+                rest = b"/".join(names[::-1]) + (b"/" if slash else b"")
+                raise Leaves(path, way.path + b"/" + rest, way.links) from None
             if place is not None:
                 whole = b"/" + b"/".join((part, *place))
                 return Virtual(self._parts[part], whole, place, slash)
@@ -63,7 +71,11 @@ class Places:
                 place.append(name)
                 continue
             whole = b"/" + b"/".join((part, *place))
-            await check_directory(self._parts[part], whole, tuple(place), caller)
+            try:
+                await check_directory(self._parts[part], whole, tuple(place), caller)
+            except Leaves:
+                names.append(name)
+                raise
             if name == b"..":
                 if not place:
                     return None
@@ -74,7 +86,11 @@ class Places:
 async def check_slash(at: Virtual, caller: Caller) -> None:
     """Raises FileError(ENOENT, ENOTDIR) where a trailing slash stands behind no directory."""
     if at.slash:
-        await check_directory(at.facts, at.path, at.place, caller)
+        try:
+            await check_directory(at.facts, at.path, at.place, caller)
+        except Leaves as way:
+            # What it leads to has to be a directory.
+            raise Leaves(way.asked, way.path + b"/", way.links) from None
 
 
 def split(path: bytes) -> list[bytes]:

@@ -1,20 +1,25 @@
 """/proc: the network's process table, as far as this host has read the log; and what native
 programs have started, which their hosts are asked for.
 
-A process's own descriptors are at /proc/PID/fd/0, 1 and 2: opening one opens it at the agent's
-host, as the kernel's own /proc does, and brings it here.
+`cwd` and `environ` are asked of the process's host; a line written to `ctl` is a signal for it. A
+process's own descriptors are at /proc/PID/fd/0, 1 and 2: opening one opens it at the agent's host,
+as the kernel's own /proc does, and brings it here.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from oneos.files.handles import Caller, Handle
-from oneos.files.virtual import Dir, File, Node, Parts
+from oneos.errors import FileError
+from oneos.files.control_file import ControlFile
+from oneos.files.handles import Caller, Handle, wants_to_write
+from oneos.files.virtual import Dir, File, Found, Link, Node, Parts
+from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.state import control_types as t
 
@@ -34,6 +39,12 @@ class Others(Protocol):
         ...
 
 
+AskFacts = Callable[[t.Process], Awaitable[m.ProcessFacts]]
+"""What only a process's own host knows of it."""
+
+Kill = Callable[[int, int], Awaitable[None]]
+"""Sends a process a signal."""
+
 _FILES = (b"cmdline", b"context", b"host", b"stat", b"status")
 
 
@@ -41,13 +52,20 @@ class Proc:
     """See the module."""
 
     def __init__(
-        self, control: ControlLog, others: Others, open_descriptor: OpenDescriptor
+        self,
+        control: ControlLog,
+        others: Others,
+        open_descriptor: OpenDescriptor,
+        facts: AskFacts,
+        kill: Kill,
     ) -> None:
         self._control = control
         self._others = others
         self._open = open_descriptor
+        self._facts = facts
+        self._kill = kill
 
-    async def find(self, place: Parts, caller: Caller) -> Dir | File | Node | None:
+    async def find(self, place: Parts, caller: Caller) -> Found | None:
         processes = self._control.state.processes
         if not place:
             others = [process.pid for process in await self._others.all()]
@@ -60,17 +78,44 @@ class Proc:
             return None
         if len(place) == 1:
             names = dict.fromkeys(_FILES, stat.S_IFREG)
-            return Dir(names | ({b"fd": stat.S_IFDIR} if process.state == "running" else {}))
+            return Dir(names | (_OF_RUNNING if process.state == "running" else {}))
         if len(place) == 2 and place[1] in _FILES:
             text = _TEXTS[place[1]](process, caller)
             return File(lambda: text)
-        if place[1] == b"fd" and process.state == "running":
+        if process.state != "running":
+            return None
+        if len(place) == 2 and place[1] == b"cwd":
+            return Link((await self._facts(process)).cwd)
+        if len(place) == 2 and place[1] == b"environ":
+            return File(lambda: self._environ(process, caller), 0o400)
+        if len(place) == 2 and place[1] == b"ctl":
+            return Node(stat.S_IFREG | 0o200, lambda flags: self._control_file(process, flags))
+        if place[1] == b"fd":
             if len(place) == 2:
                 return Dir(dict.fromkeys((b"0", b"1", b"2"), stat.S_IFCHR))
             if len(place) == 3 and place[2] in (b"0", b"1", b"2"):
                 number = int(place[2])
                 return Node(stat.S_IFCHR | 0o600, lambda flags: self._open(process, number, flags))
         return None
+
+    async def _environ(self, process: t.Process, caller: Caller) -> bytes:
+        # It may hold secrets: for the user whose program it is.
+        if caller.user not in (process.user, "root"):
+            raise FileError(errno.EACCES, b"/proc/%d/environ" % process.pid)
+        return (await self._facts(process)).environ
+
+    async def _control_file(self, process: t.Process, flags: int) -> Handle:
+        if not wants_to_write(flags):
+            raise FileError(errno.EACCES, b"/proc/%d/ctl" % process.pid)
+        return ControlFile(lambda number: self._kill(process.pid, number))
+
+
+_OF_RUNNING = {
+    b"ctl": stat.S_IFREG,
+    b"cwd": stat.S_IFLNK,
+    b"environ": stat.S_IFREG,
+    b"fd": stat.S_IFDIR,
+}
 
 
 def state_letter(process: t.Process) -> str:

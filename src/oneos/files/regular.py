@@ -19,6 +19,7 @@ from typing import Any
 from msgspec.structs import asdict, replace
 
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError, Unknown
+from oneos.failpoints import reach
 from oneos.files.handles import (
     Attributes,
     Caller,
@@ -33,8 +34,10 @@ from oneos.files.handles import (
 from oneos.files.home_calls import INCARNATION_SHIFT
 from oneos.files.homes import Homes
 from oneos.files.meetings import Meetings
+from oneos.files.moving import settled_rename
 from oneos.files.names import Names
-from oneos.files.opened import LocalFile, RemoteFile, attributes, close_at, inode_of, row
+from oneos.files.opened import LocalFile, attributes, inode_of, row
+from oneos.files.remote import RemoteFile, close_at
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
@@ -153,7 +156,9 @@ class RegularFiles:
         """Remove a name, and the file with its last one."""
         await self._tell_home(
             await self.names.change(
-                path, lambda rid, ns: n.Unlink(rid=rid, now_ns=ns, path=path, walk=walk)
+                path,
+                lambda rid, ns: n.Unlink(rid=rid, now_ns=ns, path=path, walk=walk),
+                early=True,
             )
         )
 
@@ -161,14 +166,18 @@ class RegularFiles:
         self, old: bytes, new: bytes, walk: Walk = WALK, replacing: bool = True
     ) -> None:
         """Rename, and remove what the new name was one of; EEXIST if not `replacing`."""
-        await self._tell_home(
-            await self.names.change(
-                old,
-                lambda rid, ns: n.Rename(
-                    rid=rid, now_ns=ns, old=old, new=new, walk=walk, replace=replacing
-                ),
-            )
+        reach("rename.begun")
+        replaced = await settled_rename(
+            self.names, self._commit_at_home, (old, new), walk, replacing
         )
+        reach("rename.agreed")
+        await self._tell_home(replaced)
+
+    async def _commit_at_home(self, home: HostName, file: m.HomeFile) -> None:
+        if home == self.host:
+            await self.homes.commit_closed(file.ino, file.home_epoch)
+        else:
+            await self._links.call(home, "home.commit", file, None, timeout_s=None)
 
     async def _tell_home(self, victim: object) -> None:
         """Let the home of a file that lost its last name drop it, unless it is open there."""
@@ -213,7 +222,7 @@ class RegularFiles:
             ),
         )
         assert isinstance(value, Attr)
-        if not await self.homes.changed(value, mtime_ns):
+        if not await self._tell_time(value, mtime_ns):
             await self.set_attr(value.ino, Change(atime_ns=atime_ns, mtime_ns=mtime_ns))
 
     async def set_attr(self, ino: Ino, change: Change) -> None:
@@ -230,8 +239,23 @@ class RegularFiles:
                 raise FileError(result.errno)
             assert isinstance(result.value, Attr)
             # Once it has gone through the home's lock, later commits have the new time.
-            if await self.homes.changed(result.value, change.mtime_ns):
+            if await self._tell_time(result.value, change.mtime_ns):
                 return
+
+    async def _tell_time(self, attr: Attr, mtime_ns: int | None) -> bool:
+        """As `Homes.changed`, wherever a file is at home: its bytes have a time of their own."""
+        if mtime_ns is None or not stat.S_ISREG(attr.mode) or self.homes.is_home(attr.ino):
+            return await self.homes.changed(attr, mtime_ns)
+        try:
+            home = (await self.names.numbered(attr.ino)).home
+            if not home or home == self.host:
+                return await self.homes.changed(attr, mtime_ns)
+            time = m.HomeTime(attr, mtime_ns)
+            kept: bool = await self._links.call(HostName(home), "home.time", time, bool)
+            return kept
+        except OneOSError:
+            # The file is gone, or its home is away: what that one has and the log has not, is lost.
+            return True
 
     # --- files ----------------------------------------------------------------------------------
     async def open(
@@ -254,7 +278,9 @@ class RegularFiles:
                 with self.homes.coming():
                     if flags & os.O_CREAT:
                         try:
-                            inode = await self._create(path, flags, mode, caller, walk, created)
+                            inode, where = await self._create(
+                                path, flags, mode, caller, walk, created
+                            )
                         except FileError as error:
                             if error.errno != errno.ENXIO:
                                 raise
@@ -278,8 +304,8 @@ class RegularFiles:
                     if inode.is_meeting:
                         return await self._fifo(where, inode)
                     if inode.home in ("", self.host):
-                        return await self._open_here(inode, flags, granted)
-                return await self._open_elsewhere(inode, flags)
+                        return await self._open_here(inode, flags, granted, where)
+                return await self._open_elsewhere(inode, flags, where)
             except Fenced as error:
                 if clock() > deadline:
                     raise FileError(errno.EHOSTUNREACH, path, hint=error.message) from error
@@ -294,8 +320,10 @@ class RegularFiles:
         before this host can be declared dead.
         """
         inode = self.homes.known(ino)
+        if inode is None or (wants_to_write(flags) and self.homes.by_path(ino)):
+            return None
         try:
-            return await self._open_here(inode, flags, False) if inode is not None else None
+            return await self._open_here(inode, flags, False)
         except Fenced:
             return None
 
@@ -364,7 +392,7 @@ class RegularFiles:
 
     async def _create(
         self, path: bytes, flags: int, mode: int, caller: Caller, walk: Walk, created: bool
-    ) -> Inode:
+    ) -> tuple[Inode, bytes]:
         exclusive = bool(flags & os.O_EXCL) and not created
         if flags & os.O_EXCL:
             # What was made by the first try is no link, and nothing else is to be opened.
@@ -384,28 +412,31 @@ class RegularFiles:
                 writing=wants_to_write(flags),
                 walk=walk,
             ),
+            early=True,
         )
         assert isinstance(value, Opened)
-        return inode_of(value)
+        return inode_of(value), value.path
 
-    async def _open_here(self, inode: Inode, flags: int, granted: bool) -> Handle:
+    async def _open_here(
+        self, inode: Inode, flags: int, granted: bool, path: bytes = b""
+    ) -> Handle:
         if inode.home and inode.home_incarnation != self._incarnation():
             raise Fenced("its home is an earlier run of this host")
         if not inode.home:
             inode = await self._claim(inode, wants_to_write(flags))
-        handle = await self.homes.open(inode, flags, self.host)
+        handle = await self.homes.open(inode, flags, self.host, path)
         at_rest = granted and not inode.writing and not wants_to_write(flags)
         again = attributes(inode, None) if at_rest and self.homes.lend(handle) else None
         return LocalFile(self.homes, handle, again)
 
-    async def _open_elsewhere(self, inode: Inode, flags: int) -> Handle:
+    async def _open_elsewhere(self, inode: Inode, flags: int, path: bytes) -> Handle:
         member = self._control.state.members.get(inode.home)
         if member is None or member.state != "alive":
             # The File System takes the home from a host that is gone; that record is on its way.
             raise Fenced(f"its home {inode.home} is gone; the File System has yet to note it")
         if await self._yielded(inode):
             raise Fenced("its home has just been given up")
-        return await self._open_remote(inode, flags)
+        return await self._open_remote(inode, flags, path)
 
     async def _claim(self, inode: Inode, writing: bool) -> Inode:
         result = await self.names.ask(
@@ -435,11 +466,11 @@ class RegularFiles:
             # Away, but not yet declared dead: until then nobody may take the file from it.
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
 
-    async def _open_remote(self, inode: Inode, flags: int) -> Handle:
+    async def _open_remote(self, inode: Inode, flags: int, path: bytes) -> Handle:
         host = HostName(inode.home)
         number = (self._incarnation() << INCARNATION_SHIFT) + next(self._openings)
         once = os.O_CREAT | os.O_EXCL
-        request = m.HomeOpen(inode.ino, inode.home_epoch, flags & ~once, number)
+        request = m.HomeOpen(inode.ino, inode.home_epoch, flags & ~once, number, path)
         try:
             opened = await self._links.call(host, "home.open", request, m.HomeOpened)
         except Unknown as error:
@@ -448,7 +479,14 @@ class RegularFiles:
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
         except NetworkError as error:
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error
-        return RemoteFile(self._links, host, opened, inode, flags)
+
+        def is_over() -> bool:
+            member = self._control.state.members.get(host)
+            if member is None or member.state != "alive":
+                return True
+            return member.incarnation != inode.home_incarnation
+
+        return RemoteFile(self._links, host, opened, inode, flags, is_over)
 
     async def _close_unused(self, host: HostName, number: int) -> None:
         try:

@@ -37,7 +37,7 @@ class Shared:
         """One holder less, who wants to know that all is kept. Raises what kept it from that."""
         self.holders -= 1
         if self.holders:
-            await self.file.sync()
+            await self.file.flush()
         else:
             await self.file.close()
 
@@ -49,6 +49,9 @@ class Shared:
 
     async def sync(self) -> None:
         await self.file.sync()
+
+    async def flush(self) -> None:
+        await self.file.flush()
 
     async def stat(self) -> Attributes:
         found: Attributes = await self.file.stat()

@@ -1,9 +1,10 @@
 """The one tree: each call of POSIX about a path, given to the part of it that serves the path.
 
 Regular files, directories and links are the File System's; /proc, /runtime, /dev and /topic are
-facts of the network. Which it is, `places` says of where a path begins; where a link leads, the
-File System finds out on its walk, and answers the path to go on at. Each such stop takes names off
-what is left, or follows links, and those of all the way are bounded together: so this ends.
+facts of the network, and in /host lie files of hosts. Which it is, `places` says of where a path
+begins; where a link leads, the File System finds out on its walk, and answers the path to go on at.
+Each such stop takes names off what is left, or follows links, and those of all the way are bounded
+together: so this ends.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from msgspec.structs import replace
 
 from oneos.errors import FileError
 from oneos.files.handles import Attributes, Caller, Handle, HostPath, Listing, Look
+from oneos.files.in_parts import both_in, change_in, followed, head_of, new_in
 from oneos.files.places import Places, Virtual, check_slash
 from oneos.files.regular import RegularFiles
+from oneos.files.served import Served
 from oneos.files.virtual import (
     Facts,
     list_virtual,
     open_virtual,
+    readlink_virtual,
     stat_virtual,
 )
 from oneos.files.xattrs import Xattrs
@@ -56,7 +60,7 @@ class Tree:
 
         async def virtual(at: Virtual) -> Attributes:
             await check_slash(at, caller)
-            return await stat_virtual(at.facts, at.path, at.place, caller)
+            return await stat_virtual(at.facts, at.path, at.place, caller, follow or at.slash)
 
         return await self._at(
             path,
@@ -73,7 +77,9 @@ class Tree:
             # Facts of the network change without notice; but not the directory of all of them,
             # if no link led there.
             fixed = not at.place and at.path == path
-            return Look(await stat_virtual(at.facts, at.path, at.place, caller), fixed, fixed)
+            links = follow or at.slash
+            found = await stat_virtual(at.facts, at.path, at.place, caller, links)
+            return Look(found, fixed, fixed)
 
         return await self._at(
             path,
@@ -120,7 +126,7 @@ class Tree:
 
         async def virtual(at: Virtual) -> Handle:
             await check_slash(at, caller)
-            return await open_virtual(at.facts, at.path, at.place, flags, caller)
+            return await open_virtual(at.facts, at.path, at.place, flags, caller, mode)
 
         return await self._at(
             path,
@@ -133,7 +139,7 @@ class Tree:
         """The first bytes of a regular file; nothing of what is not one."""
 
         async def virtual(at: Virtual) -> bytes:
-            return b""
+            return await head_of(at, count, caller)
 
         return await self._at(
             path, caller, virtual, lambda p, walk: self.regular.head(p, count, caller, walk)
@@ -157,8 +163,7 @@ class Tree:
 
         async def virtual(at: Virtual) -> bytes:
             await check_slash(at, caller)
-            await stat_virtual(at.facts, at.path, at.place, caller)
-            raise FileError(errno.EINVAL, path)
+            return await readlink_virtual(at.facts, at.path, at.place, caller)
 
         return await self._at(path, caller, virtual, self.regular.names.readlink)
 
@@ -190,7 +195,7 @@ class Tree:
         await self._at(
             path,
             caller,
-            _no_new(caller),
+            new_in(caller, "mkdir", mode),
             lambda p, walk: self.regular.names.mkdir(p, mode, caller, walk),
         )
 
@@ -199,7 +204,7 @@ class Tree:
         await self._at(
             path,
             caller,
-            _no_new(caller),
+            new_in(caller, "symlink", text=target),
             lambda p, walk: self.regular.names.symlink(target, p, caller, walk),
         )
 
@@ -208,7 +213,7 @@ class Tree:
         await self._at(
             path,
             caller,
-            _no_new(caller),
+            new_in(caller),
             lambda p, walk: self.regular.names.mknod(p, mode, caller, walk),
         )
 
@@ -230,16 +235,16 @@ class Tree:
         )
 
     async def rmdir(self, path: bytes, caller: Caller) -> None:
-        await self._remove(path, caller, self.regular.names.rmdir)
+        await self._remove(path, caller, "rmdir", self.regular.names.rmdir)
 
     async def unlink(self, path: bytes, caller: Caller) -> None:
-        await self._remove(path, caller, self.regular.unlink)
+        await self._remove(path, caller, "unlink", self.regular.unlink)
 
     async def chmod(self, path: bytes, mode: int, caller: Caller, follow: bool = True) -> None:
         await self._at(
             path,
             caller,
-            _no_change,
+            change_in("chmod", mode, follow=follow),
             lambda p, walk: self.regular.chmod(p, mode, replace(walk, follow=follow)),
         )
 
@@ -249,7 +254,7 @@ class Tree:
         await self._at(
             path,
             caller,
-            _no_change,
+            change_in("chown", uid, gid, follow=follow),
             lambda p, walk: self.regular.chown(p, uid, gid, replace(walk, follow=follow)),
         )
 
@@ -259,7 +264,7 @@ class Tree:
         await self._at(
             path,
             caller,
-            _no_change,
+            change_in("utime", atime_ns, mtime_ns, follow=follow),
             lambda p, walk: self.regular.utime(p, atime_ns, mtime_ns, replace(walk, follow=follow)),
         )
 
@@ -297,7 +302,7 @@ class Tree:
             await self._check_kept(new, walk)
             await self.regular.rename(old, new, walk, replacing)
 
-        await self._at_both(old, new, caller, move)
+        await self._at_both(old, new, caller, move, "rename", replacing)
 
     async def link(self, old: bytes, new: bytes, caller: Caller, follow: bool = False) -> None:
         """Give a file one more name; `follow`: the one a symbolic link `old` leads to."""
@@ -306,6 +311,7 @@ class Tree:
             new,
             caller,
             lambda a, b, walk: self.regular.names.link(a, b, replace(walk, follow=follow)),
+            "link",
         )
 
     async def truncate(self, path: bytes, size: int, caller: Caller) -> None:
@@ -322,13 +328,17 @@ class Tree:
             await handle.close()
 
     async def _remove(
-        self, path: bytes, caller: Caller, remove: Callable[[bytes, Walk], Awaitable[None]]
+        self,
+        path: bytes,
+        caller: Caller,
+        what: str,
+        remove: Callable[[bytes, Walk], Awaitable[None]],
     ) -> None:
         async def regular(path: bytes, walk: Walk) -> None:
             await self._check_kept(path, walk)
             await remove(path, walk)
 
-        await self._at(path, caller, _no_change, regular)
+        await self._at(path, caller, change_in(what), regular)
 
     async def _check_kept(self, path: bytes, walk: Walk) -> None:
         """EBUSY for the root and what it must have, under whatever path."""
@@ -355,9 +365,13 @@ class Tree:
         """Do one of two things, by what serves the path; wherever its links lead."""
         walk = self._walk
         while True:
-            where = await self._places.where(path, caller)
-            if isinstance(where, Virtual):
-                return await virtual(where)
+            try:
+                where = await self._places.where(path, caller)
+                if isinstance(where, Virtual):
+                    return await virtual(where)
+            except Leaves as way:
+                path, walk = way.path, followed(walk, way)
+                continue
             try:
                 return await regular(where, walk)
             except Leaves as way:
@@ -377,7 +391,7 @@ class Tree:
 
         async def there(at: Virtual) -> T:
             await check_slash(at, caller)
-            await stat_virtual(at.facts, at.path, at.place, caller)
+            await stat_virtual(at.facts, at.path, at.place, caller, follow or at.slash)
             return await virtual(at)
 
         return await self._at(
@@ -390,14 +404,26 @@ class Tree:
         new: bytes,
         caller: Caller,
         change: Callable[[bytes, bytes, Walk], Awaitable[None]],
+        what: str,
+        number: int = 0,
     ) -> None:
-        """Do a thing with two paths of the File System; EXDEV where one is not, EPERM for none."""
+        """Do a thing with two paths of the File System, or within one part; else EXDEV."""
         walk = self._walk
         while True:
-            one, two = await self._places.where(old, caller), await self._places.where(new, caller)
+            one, walk = await self._where(old, caller, walk)
+            two, walk = await self._where(new, caller, walk)
+            if isinstance(one, Virtual) and isinstance(two, Virtual):
+                try:
+                    return await both_in(one, two, what, number)
+                except Leaves as way:
+                    walk = followed(walk, way)
+                    if way.asked == one.path:
+                        old, new = way.path, two.path
+                    else:
+                        old, new = one.path, way.path
+                    continue
             if isinstance(one, Virtual) or isinstance(two, Virtual):
-                same = isinstance(one, Virtual) and isinstance(two, Virtual)
-                raise FileError(errno.EPERM if same else errno.EXDEV, old)
+                raise FileError(errno.EXDEV, old)
             try:
                 return await change(one, two, walk)
             except Leaves as way:
@@ -406,6 +432,30 @@ class Tree:
                     old = way.path
                 else:
                     new = way.path
+
+    async def _where(self, path: bytes, caller: Caller, walk: Walk) -> tuple[Virtual | bytes, Walk]:
+        """Where a path begins and stays, and the walk with the links that led there."""
+        while True:
+            try:
+                return await self._places.where(path, caller), walk
+            except Leaves as way:
+                path, walk = way.path, followed(walk, way)
+
+    async def statvfs(self, path: bytes, caller: Caller) -> list[int] | None:
+        """Of the disk behind a path, where that is not this Runtime's own: None."""
+
+        async def virtual(at: Virtual) -> list[int] | None:
+            await check_slash(at, caller)
+            await stat_virtual(at.facts, at.path, at.place, caller)
+            if isinstance(at.facts, Served):
+                return await at.facts.statvfs(at.path, at.place)
+            return None
+
+        async def regular(path: bytes, walk: Walk) -> list[int] | None:
+            await self.regular.stat(path, walk)
+            return None
+
+        return await self._at(path, caller, virtual, regular)
 
     # Last, since its name hides the type from what follows.
     async def list(self, path: bytes, caller: Caller) -> list[Entry]:
@@ -422,22 +472,8 @@ async def _no_xattr(at: Virtual) -> Never:
     raise FileError(errno.ENOTSUP, at.path)
 
 
-async def _no_change(at: Virtual) -> None:
-    raise FileError(errno.EPERM, at.path)
-
-
-def _no_new(caller: Caller) -> Callable[[Virtual], Awaitable[None]]:
-    """What the parts answer to whoever wants to make something in them."""
-
-    async def refuse(at: Virtual) -> None:
-        there = await at.facts.find(at.place, caller)
-        raise FileError(errno.EPERM if there is None else errno.EEXIST, at.path)
-
-    return refuse
-
-
 def _no_socket(caller: Caller) -> Callable[[Virtual], Awaitable[tuple[str, bool]]]:
-    refuse = _no_new(caller)
+    refuse = new_in(caller)
 
     async def refused(at: Virtual) -> tuple[str, bool]:
         await refuse(at)

@@ -172,6 +172,10 @@ class Cache:
         for node in self._of(ino):
             self._drop(node)
 
+    def changes_of(self, ino: int) -> int:
+        """A number that is another one after each change of an inode by a program here."""
+        return max(self._changed.get(ino, 0), self._unknown_until)
+
     def _note(self, ino: int) -> None:
         with self._lock:
             self._changes += 1

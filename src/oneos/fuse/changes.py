@@ -36,6 +36,7 @@ class Changes:
         idle: what is open and nobody uses.
         owner: user and group of the program whose request the calling thread serves, where these
             are not the Runtime's.
+        by_runtime: whether the calling thread serves a request of the Runtime itself.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Changes:
         openings: Openings,
         idle: IdleFiles,
         owner: Callable[[], Sequence[int]],
+        by_runtime: Callable[[], bool],
     ) -> None:
+        self._by_runtime = by_runtime
         self._client = client
         self._view = view
         self._nodes = nodes
@@ -65,6 +68,9 @@ class Changes:
             fields
         )
         node = self._nodes.get(node_id)
+        if valid & wire.SET_MODE and not valid & wire.SET_SIZE and self._by_runtime():
+            # For those who watch it; see `watches`.
+            return wire.pack_attr_out(wire.pack_attr(self._lookups.attributes(node)[0]), 0)
         if valid & wire.SET_SIZE:
             self._truncate(node, number if valid & wire.SET_FH else 0, size)
         change: dict[str, int] = {}
@@ -97,9 +103,29 @@ class Changes:
         """By number and not by name: an open file may have lost that, or got another."""
         if not node.detached:
             self._own(self._nodes.path(node))
-        if node.ino >= wire.FACTS_SINCE:
+        if node.ino < wire.FACTS_SINCE:
+            self._client().change("setattr", node.ino, change)
+        elif node.detached:
             raise OSError(errno.EPERM, "")
-        self._client().change("setattr", node.ino, change)
+        else:
+            self._change_path(self._nodes.path(node), node, change)
+
+    def _change_path(self, path: bytes, node: Node, change: dict[str, int]) -> None:
+        """What is no File System's has no number there: a host's own file, or facts, which refuse.
+
+        These calls may be done twice.
+        """
+        if "uid" in change or "gid" in change:
+            owner = change.get("uid", -1), change.get("gid", -1)
+            self._client().call("chown", path, *owner, False)
+        if "mode" in change:
+            self._client().call("chmod", path, change["mode"], False)
+        if "atime_ns" in change or "mtime_ns" in change:
+            if not node.shown:
+                self._lookups.attributes(node)
+            atime_ns, mtime_ns = (node.shown or [0] * 10)[7:9]
+            times = change.get("atime_ns", atime_ns), change.get("mtime_ns", mtime_ns)
+            self._client().call("utime", path, *times, False)
 
     def kill_privileges(self, node: Node) -> None:
         """Somebody has changed the content who may not leave it another's rights."""

@@ -116,6 +116,13 @@ class Directories:
         return b""
 
     def statfs(self, node_id: int, body: memoryview) -> bytes:
+        path = self._nodes.path(self._nodes.get(node_id))
+        if path.startswith(b"/host/"):
+            # A host's own disk; all else is on this one's.
+            block, fragment, *counts, _favail, _flags, longest, _fsid = self._client().call(
+                "statvfs", path
+            )
+            return wire.KSTATFS.pack(*counts, block, longest, fragment, 0)
         s = os.statvfs(self._store)
         return wire.KSTATFS.pack(
             s.f_blocks, s.f_bfree, s.f_bavail, s.f_files, s.f_ffree, s.f_bsize, 255, s.f_frsize, 0

@@ -13,12 +13,13 @@ from oneos.fuse.cache import Cache, Kept
 from oneos.fuse.changes import Changes
 from oneos.fuse.idle import IdleFiles
 from oneos.fuse.journal import Journal
+from oneos.fuse.locks import Locks
 from oneos.fuse.lookups import Lookups
 from oneos.fuse.nodes import Node, Nodes
 from oneos.fuse.opened import Backings, HomeFile, StreamFile, opened_file
 from oneos.fuse.openings import Openings
 from oneos.fuse.streams import READABLE, WRITABLE, Streams
-from oneos.fuse.view import View
+from oneos.fuse.view import View, number_of
 from oneos.local.client import Client, Opened, OpenFd
 
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOCTTY
@@ -36,7 +37,9 @@ class Files:
         openings: what programs have open.
         idle: what is open and nobody uses.
         owner: as for Changes.
+        asker: as for Lookups.
         journal: for what may not be done twice.
+        locks: hears of openings that end, and of who closes them.
     """
 
     def __init__(
@@ -52,9 +55,12 @@ class Files:
         openings: Openings,
         idle: IdleFiles,
         owner: Callable[[], Sequence[int]],
+        asker: Callable[[], int],
         journal: Journal,
+        locks: Locks,
     ) -> None:
         self._client = client
+        self._asker = asker
         self._view = view
         self._streams = streams
         self._backings = backings
@@ -66,6 +72,7 @@ class Files:
         self._idle = idle
         self._owner = owner
         self._journal = journal
+        self._locks = locks
 
     # --- opening --------------------------------------------------------------------------------
     def open_idle(self, node_id: int, body: memoryview) -> bytes | None:
@@ -84,7 +91,9 @@ class Files:
         if self._view.kind(path):
             raise OSError(errno.EACCES, "")
         ino = node.ino if node.ino < wire.FACTS_SINCE else 0
-        opened = self._client().open(path, flags & ~_ONCE, 0, (), ino)
+        # Who reads a device is told what it loses, and an exclusive one is one program's.
+        pid = number_of(self._asker()) if path.startswith(b"/dev/") else 0
+        opened = self._client().open(path, flags & ~_ONCE, 0, (), ino, pid)
         if flags & os.O_TRUNC and more & wire.OPEN_KILL_PRIVILEGES:
             self._changes.kill_privileges(node)
         return self._opened(node, opened, flags)
@@ -108,11 +117,24 @@ class Files:
         if file.writing:
             # From now on its size is asked for, also by its other names.
             self._cache.changed(node.ino)
+        self._locks.flushes(node.ino, file)
         return self._openings.enter(node, file)
 
     # --- closing --------------------------------------------------------------------------------
+    def flush_nothing(self, node_id: int, body: memoryview) -> bytes | None:
+        """`flush` where there is nothing to do; None: there may be."""
+        number, owner = struct.unpack_from("<Q8xQ", body)
+        if self._openings.file(number).writing or self._locks.concerned(number, owner):
+            return None
+        return b""
+
     def flush(self, node_id: int, body: memoryview) -> bytes:
-        self._openings.file(struct.unpack_from("<Q", body)[0]).flush()
+        number, owner = struct.unpack_from("<Q8xQ", body)
+        try:
+            self._openings.file(number).flush()
+        finally:
+            # After it: whoever locks next sees what was written.
+            self._locks.flushed(number, owner)
         return b""
 
     def fsync(self, node_id: int, body: memoryview) -> bytes:
@@ -123,6 +145,8 @@ class Files:
         """`release` of a file that is kept for whoever opens it next; None: it is to be closed."""
         (number,) = _NUMBER.unpack_from(body)
         node, file = self._openings.get(number)
+        if self._locks.leaving(number):
+            return None
         if not isinstance(file, HomeFile) or file.slot < 0 or node.detached:
             return None
         if not self._idle.has_room(node):
@@ -133,7 +157,9 @@ class Files:
         return b""
 
     def release(self, node_id: int, body: memoryview) -> bytes:
-        node, file = self._openings.leave(_NUMBER.unpack_from(body)[0])
+        (number,) = _NUMBER.unpack_from(body)
+        node, file = self._openings.leave(number)
+        self._locks.left(node.ino, number, file.handle or 0)
         if isinstance(file, StreamFile):
             self._streams.closed(file)
         self._idle.close(node, file)

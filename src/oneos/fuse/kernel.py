@@ -53,9 +53,9 @@ def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -
     )
 
 
-def unmount(target: str) -> None:
-    """Take a mount away, now or when its last user has gone."""
-    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), target)
+def unmount(target: str, lazily: bool = True) -> None:
+    """Take a mount away; `lazily`: from sight now, and all of it when its last user has gone."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH if lazily else 0), target)
 
 
 def unshare(flags: int) -> None:

@@ -141,7 +141,10 @@ class Lookups:
                 return _nameless(node.shown), 0
         look = self._look(self._nodes.path(node))
         if look.attributes is None or look.attributes[1] != node.ino:
-            # Somebody has put another file there; the kernel looks the name up again.
+            # Somebody else has removed the name, or put another file there. What is open goes on.
+            for file in self._openings.of(node):
+                return file.attributes(), 0
+            # The kernel looks the name up again.
             raise OSError(errno.ESTALE, "")
         self._cache.keep(node, look)
         node.shown = look.attributes

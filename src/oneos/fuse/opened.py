@@ -66,6 +66,11 @@ class OpenFile:
         if self.writing and self.handle is not None:
             self._client().call("sync", self.handle)
 
+    def _flush(self) -> None:
+        """What close(2) promises for the file."""
+        if self.writing and self.handle is not None:
+            self._client().call("flush", self.handle)
+
     def close(self) -> None:
         """Nobody has it open any more."""
         if self.handle is not None:
@@ -74,6 +79,9 @@ class OpenFile:
 
 class HomeFile(OpenFile):
     """A file whose home is this host."""
+
+    idle = True
+    """Whether it may stay open a moment when nobody uses it."""
 
     def __init__(
         self, client: Callable[[], Client], opened: OpenFd, flags: int, backing: int
@@ -133,7 +141,7 @@ class HomeFile(OpenFile):
         if state == self._synced and time.time_ns() - state[0] > CUT_SETTLED_NS:
             # Another program's close, or this one's second: nothing has been written since.
             return
-        self.sync()
+        self._flush()
         self._synced = state
 
     def close(self) -> None:
@@ -143,6 +151,31 @@ class HomeFile(OpenFile):
             self._client().call("release", self.handle)
         else:
             super().close()
+
+
+class HostFile(HomeFile):
+    """A file that this host exports: its own, which its other programs use too.
+
+    Nothing is committed, and it is not kept open when nobody uses it.
+    """
+
+    idle = False
+
+    def __init__(
+        self, client: Callable[[], Client], opened: OpenFd, flags: int, backing: int
+    ) -> None:
+        super().__init__(client, opened, flags, backing)
+        self.flags |= wire.FOPEN_NOFLUSH
+
+    def flush(self) -> None:
+        """As on any disk: close(2) says nothing of what is safe."""
+
+    def sync(self) -> None:
+        os.fsync(self.fd)
+
+    def close(self) -> None:
+        os.close(self.fd)
+        OpenFile.close(self)
 
 
 class AwayFile(OpenFile):
@@ -177,7 +210,7 @@ class AwayFile(OpenFile):
 
     def flush(self) -> None:
         if self.changed:
-            self.sync()
+            self._flush()
             self.changed = False
 
 
@@ -295,8 +328,11 @@ class Backings:
             pass  # The predecessor did so.
         self._note(succession.UNBACKED, node_id)
 
-    def take(self, node: Node, fd: int) -> int:
+    def take(self, node: Node, fd: int, own: bool = True) -> int:
         """The id for an opening of a node whose content is behind `fd`; 0 where there is none.
+
+        Args:
+            own: it is on the disk where the Runtime keeps all it has.
 
         Raises:
             OSError: EIO, it is open already and its home has moved meanwhile; the kernel keeps to
@@ -317,12 +353,17 @@ class Backings:
                 # A write would have to clear these bits, and it does not pass by us.
                 return 0
             # One file serves openings for reading and for writing; the rights were checked.
-            both = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                both = os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
+            except OSError:
+                # A host's own file: of a disk that is mounted read-only, or a program that runs.
+                return 0
             try:
                 backing = kernel.open_backing(self._fuse, both)
             except OSError:
-                # Not root in the first user name space, or a file system that cannot be stacked.
-                self.able = False
+                # Not root in the first user name space, or a file system that cannot be stacked:
+                # which says nothing of the Runtime's own, where the file is another's.
+                self.able = not own
                 return 0
             finally:
                 os.close(both)
@@ -356,7 +397,11 @@ def opened_file(
             return StreamFile(client, opened, flags)
         if opened.generated:
             return TextFile(client, opened)
-        return HomeFile(client, opened, flags, backings.take(node, opened.fd))
+        kind = HostFile if opened.exported else HomeFile
+        backing = 0
+        if opened.exported or node.ino < wire.FACTS_SINCE:
+            backing = backings.take(node, opened.fd, not opened.exported)
+        return kind(client, opened, flags, backing)
     except BaseException:
         give_up(client(), opened)
         raise
@@ -387,6 +432,8 @@ def inherited_file(
             file = StreamFile(client, opened, flags)
         elif opening.kind == TextFile.__name__:
             file = TextFile(client, opened)
+        elif opening.kind == HostFile.__name__:
+            file = HostFile(client, opened, flags, opening.backing)
         else:
             file = HomeFile(client, opened, flags | os.O_TRUNC, opening.backing)
     except (OneOSError, OSError) as error:

@@ -49,7 +49,7 @@ class Openings:
     def enter(self, node: Node, file: OpenFile) -> bytes:
         """Note an opening; returns the answer for the kernel."""
         number = file.number = next(self._numbers)
-        if isinstance(file, HomeFile) and not file.writing:
+        if isinstance(file, HomeFile) and file.idle and not file.writing:
             file.slot = self._journal.slot()
             if file.slot >= 0:
                 self._journal.set(file.slot, _SOME)

@@ -29,13 +29,15 @@ from oneos.fuse.directories import Directories
 from oneos.fuse.files import Files
 from oneos.fuse.idle import IdleFiles
 from oneos.fuse.journal import Journal
+from oneos.fuse.locks import Locks
 from oneos.fuse.lookups import Lookups
 from oneos.fuse.nodes import Nodes
 from oneos.fuse.opened import Backings, inherited_file
 from oneos.fuse.openings import Openings
 from oneos.fuse.streams import Streams
 from oneos.fuse.succession import State
-from oneos.fuse.view import View
+from oneos.fuse.view import View, is_of
+from oneos.fuse.watches import Watches
 from oneos.fuse.xattrs import Xattrs
 from oneos.limits import FUSE_MOVE_BYTES_MAX, FUSE_WORKERS_MAX
 from oneos.local.client import Client
@@ -46,7 +48,7 @@ _REQUEST = wire.RESENT - 1
 """The bits of a request's number that are the same when it comes again."""
 
 Handler = Callable[[int, memoryview], bytes | None]
-"""Gets the node's number, or the request's for READ and WRITE; None: it is not answered here."""
+"""Gets the node's number, or the request's for those that wait; None: it is not answered here."""
 
 
 class FuseServer:
@@ -76,6 +78,7 @@ class FuseServer:
         self._connect = connect
         self._local = threading.local()
         self._own = os.getuid(), os.getgid()
+        self._runtime = os.getppid()
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._waiting = 0
@@ -92,7 +95,11 @@ class FuseServer:
         idle = IdleFiles(openings, backings, journal.commit)
         ahead = Ahead(cache)
         lookups = Lookups(client, view, nodes, cache, openings, ahead, self._asker)
-        changes = Changes(client, view, nodes, cache, lookups, openings, idle, owner)
+        changes = Changes(
+            client, view, nodes, cache, lookups, openings, idle, owner, self._by_runtime
+        )
+        self._watches = Watches(connect, view, nodes, cache, openings)
+        self._locks = locks = Locks(connect, client, self._reply, openings, journal)
         self.files = files = Files(
             client,
             view,
@@ -105,7 +112,9 @@ class FuseServer:
             openings,
             idle,
             owner,
+            self._asker,
             journal,
+            locks,
         )
         self._listing = listing = Directories(
             client, view, nodes, cache, openings, ahead, store, note
@@ -115,8 +124,11 @@ class FuseServer:
             wire.LOOKUP: lookups.lookup_known,
             wire.GETATTR: lookups.getattr_kept,
             wire.OPEN: files.open_idle,
+            wire.FLUSH: files.flush_nothing,
             wire.RELEASE: files.release_idle,
             wire.GETXATTR: xattrs.getxattr_never,
+            wire.SETLK: locks.set_direct,
+            wire.SETLKW: locks.set_direct,
             wire.OPENDIR: listing.opendir,
             wire.RELEASEDIR: listing.releasedir,
             wire.FSYNCDIR: listing.fsyncdir,
@@ -140,6 +152,8 @@ class FuseServer:
             wire.FLUSH: files.flush,
             wire.FSYNC: files.fsync,
             wire.RELEASE: files.release,
+            wire.GETLK: locks.getlk,
+            wire.SETLK: locks.setlk,
             wire.POLL: files.poll,
             wire.FALLOCATE: files.fallocate,
             wire.LSEEK: files.lseek,
@@ -150,7 +164,11 @@ class FuseServer:
             wire.SETXATTR: xattrs.setxattr,
             wire.REMOVEXATTR: xattrs.removexattr,
         }
-        self._moves: dict[int, Handler] = {wire.READ: files.read, wire.WRITE: files.write}
+        self._moves: dict[int, Handler] = {
+            wire.READ: files.read,
+            wire.WRITE: files.write,
+            wire.SETLKW: locks.setlkw,
+        }
 
     def _client(self) -> Client:
         client: Client | None = getattr(self._local, "client", None)
@@ -166,6 +184,9 @@ class FuseServer:
         owner: tuple[int, int] = self._local.owner
         return () if owner == self._own else owner
 
+    def _by_runtime(self) -> bool:
+        return is_of(self._local.asker, self._runtime)
+
     def _by_root(self) -> bool:
         return bool(self._local.owner[0] == 0)
 
@@ -173,6 +194,7 @@ class FuseServer:
     def start(self) -> None:
         """Serve, until the mount is gone; then `over` is set."""
         self._start_worker()
+        self._watches.start()
 
     def inherit(self, state: State) -> None:
         """Know what a predecessor knew, and have open what it had open.
@@ -199,6 +221,7 @@ class FuseServer:
                 path = partial(self._nodes.path, node)
                 found.append((number, node, inherited_file(self._client, left, path)))
         self._openings.restore(state.generation, found)
+        self._locks.restore(state.locks)
         self._listing.restore(state)
         self._journal.commit()
 
@@ -262,13 +285,14 @@ class FuseServer:
             elif code in (wire.FORGET, wire.BATCH_FORGET):
                 self._forget(code, node_id, view[size:count])
             elif code == wire.INTERRUPT:
-                self._streams.interrupt(struct.unpack_from("<Q", view, size)[0])
+                (interrupted,) = struct.unpack_from("<Q", view, size)
+                self._streams.interrupt(interrupted)
+                self._locks.interrupt(interrupted)
             elif code in self._table or code in self._moves:
                 return count
             elif code != wire.DESTROY:
-                # The kernel remembers ENOSYS of most and does not ask again: locks between hosts
-                # (it keeps those of this host by itself then). Not of ioctl, by which Python asks
-                # of each file whether it is a terminal.
+                # The kernel remembers ENOSYS of most and does not ask again. Not of ioctl, by which
+                # Python asks of each file whether it is a terminal.
                 self._reply(unique, errno.ENOSYS, b"")
 
     def _answered(self, unique: int, code: int) -> bool:
@@ -293,6 +317,8 @@ class FuseServer:
         _, code, unique, node_id, uid, gid, asker, _, _ = wire.IN_HEADER.unpack_from(request)
         self._local.owner, self._local.asker = (uid, gid), asker
         self._client().serves(unique & _REQUEST)
+        if not self._watches.asked.is_set():
+            self._watches.asked.set()
         body = request[wire.IN_HEADER.size :]
         move = self._moves.get(code)
         if move is not None:
@@ -347,7 +373,7 @@ class FuseServer:
             raise OSError(errno.EPROTO, "")
         wanted = wire.ASYNC_READ | wire.ATOMIC_O_TRUNC | wire.BIG_WRITES | wire.PARALLEL_DIROPS
         wanted |= wire.AUTO_INVAL_DATA | wire.MAX_PAGES | wire.HANDLE_KILLPRIV_V2 | wire.INIT_EXT
-        wanted |= wire.CACHE_SYMLINKS
+        wanted |= wire.CACHE_SYMLINKS | wire.POSIX_LOCKS | wire.FLOCK_LOCKS
         wanted2 = 0
         if flags & wire.INIT_EXT:
             able = wire.DIRECT_IO_ALLOW_MMAP | wire.PASSTHROUGH | wire.HAS_RESEND

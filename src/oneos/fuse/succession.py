@@ -25,6 +25,8 @@ LISTED, UNLISTED, POLLED, FACTS = 9, 10, 11, 12
 """number, entries; number; number, the kernel's number for who polls; what the start settled."""
 NODE, ANSWER = 13, 14
 """In a state written down: all of a node; request, answer, mark, thread."""
+LOCKED, UNLOCKED = 15, 16
+"""inode, owner, opening, process; inode, owner."""
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class State:
     backings: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     listings: dict[int, list[tuple[bytes, int, int]]] = field(default_factory=dict)
     polled: dict[int, int] = field(default_factory=dict)
+    locks: dict[tuple[int, int], tuple[int, list[int]]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     requests: dict[int, Earlier] = field(default_factory=dict)
     last_id: int = 1
@@ -132,6 +135,11 @@ class State:
             self.listings.pop(key, None)
         elif kind == POLLED:
             self.polled[key] = rest[0]
+        elif kind == LOCKED:
+            owner, number, pid = rest
+            self.locks.setdefault((key, owner), (pid, []))[1].append(number)
+        elif kind == UNLOCKED:
+            self.locks.pop((key, rest[0]), None)
         elif kind == FACTS:
             self.facts.update(key)
             self.generation = self.facts.get("generation", 0)
@@ -172,6 +180,8 @@ class State:
         found += [(BACKED, key, *backing) for key, backing in self.backings.items()]
         found += [(LISTED, key, entries) for key, entries in self.listings.items()]
         found += [(POLLED, key, handle) for key, handle in self.polled.items()]
+        for (ino, owner), (pid, numbers) in self.locks.items():
+            found += [(LOCKED, ino, owner, number, pid) for number in numbers]
         found += [(ANSWER, key, e.answer, e.mark, -1) for key, e in self.requests.items()]
         found += [(ANSWER, r, answer, 0, thread) for thread, (r, answer) in self._answers.items()]
         return found

@@ -82,6 +82,11 @@ class View:
     _proc: str = ""
     _children: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
 
+    @property
+    def proc(self) -> str:
+        """The /proc of the programs here; empty where they have the host's PIDs."""
+        return self._proc
+
     def kind(self, path: bytes) -> int:
         """S_IFDIR or S_IFLNK of what is laid at a path; 0: that is the tree's."""
         if path in self.links:
@@ -138,13 +143,7 @@ class View:
         """
         if not self._proc or not path.startswith(b"/proc/") or not path[6:].isdigit():
             return False
-        try:
-            with open(f"/proc/{os_pid}/status", "rb") as file:
-                lines = file.read().splitlines()
-        except OSError:
-            return False
-        # Its numbers from the outermost name space to its own.
-        return any(line.startswith(b"NStgid:") and line.split()[-1] == path[6:] for line in lines)
+        return (number := number_of(os_pid)) > 0 and b"%d" % number == path[6:]
 
     def lay(self, path: bytes, target: bytes) -> None:
         """Show a symbolic link in a directory of the tree, with the directories above it."""
@@ -218,3 +217,23 @@ def view_of(interpreters: Sequence[str], tree: Collection[str], packages: str = 
         view.binds.append(Bind("/bin", f"{HOST_ROOT}/bin"))
         view.missing[b"/bin"].append(Missing("/bin", root + b"/bin"))
     return view
+
+
+def number_of(os_pid: int) -> int:
+    """The number of a process in its own name space; 0: it has ended.
+
+    Args:
+        os_pid: the host's number of one of its threads.
+    """
+    try:
+        with open(f"/proc/{os_pid}/status", "rb") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return 0
+    # Its numbers from the outermost name space to its own.
+    return next((int(line.split()[-1]) for line in lines if line.startswith(b"NStgid:")), 0)
+
+
+def is_of(os_pid: int, process: int) -> bool:
+    """Whether a thread is one of a process, by the host's numbers of both."""
+    return os.path.isdir(f"/proc/{process}/task/{os_pid}")

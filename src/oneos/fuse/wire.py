@@ -35,6 +35,9 @@ SETXATTR_IN = struct.Struct("<II")
 GETXATTR_IN = struct.Struct("<II")
 GETXATTR_OUT = struct.Struct("<II")
 """Of xattrs: the size of the value and flags; the size of the buffer; the size it would need."""
+LK_IN = struct.Struct("<QQQQIII4x")
+LK_OUT = struct.Struct("<QQII")
+"""Of locks: opening, owner, first and last byte, type, process, flags; and what is in the way."""
 POLL_IN = struct.Struct("<QQII")
 POLL_OUT = struct.Struct("<II")
 
@@ -43,6 +46,7 @@ LOOKUP, FORGET, GETATTR, SETATTR, READLINK, SYMLINK = 1, 2, 3, 4, 5, 6
 MKNOD, MKDIR, UNLINK, RMDIR, RENAME, LINK, OPEN, READ, WRITE = 8, 9, 10, 11, 12, 13, 14, 15, 16
 STATFS, RELEASE, FSYNC, SETXATTR, GETXATTR, LISTXATTR = 17, 18, 20, 21, 22, 23
 REMOVEXATTR, FLUSH, INIT, OPENDIR, READDIR, RELEASEDIR, FSYNCDIR = 24, 25, 26, 27, 28, 29, 30
+GETLK, SETLK, SETLKW = 31, 32, 33
 CREATE, INTERRUPT, DESTROY, POLL, BATCH_FORGET, FALLOCATE = 35, 36, 38, 40, 42, 43
 RENAME2, LSEEK = 45, 46
 
@@ -54,6 +58,8 @@ other: there names are not kept at all."""
 
 # --- flags of INIT ----------------------------------------------------------------------------
 ASYNC_READ = 1 << 0
+POSIX_LOCKS, FLOCK_LOCKS = 1 << 1, 1 << 10
+"""Locks of fcntl(2) and flock(2) are asked for here; without, the kernel keeps some of its own."""
 ATOMIC_O_TRUNC = 1 << 3
 AUTO_INVAL_DATA = 1 << 12
 """What is kept of a directory's names is compared with its time before it is used again."""
@@ -94,6 +100,7 @@ HANDLE_KILLPRIV_V2 we take them off."""
 RENAME_NOREPLACE = 1 << 0
 GETATTR_FH = 1
 POLL_SCHEDULE_NOTIFY = 1
+LK_FLOCK = 1 << 0
 
 BACKING_OPEN = 0x4010E501
 BACKING_CLOSE = 0x4004E502

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from array import array
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 
 from oneos.errors import NetworkError, OneOSError, UserError
+from oneos.failpoints import reach
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
+from oneos.kernel.digests import Digests
 from oneos.kernel.index import Index
 from oneos.limits import (
     CALL_TIMEOUT_S,
@@ -74,6 +74,7 @@ class Collector:
                 # Another copy, an older one, may have taken this one's place meanwhile.
                 if not self._has(begun):
                     raise NetworkError("this host's copy of the index was replaced")
+                reach("collect.listed")
                 done = await asyncio.gather(
                     *(self._remove(host, number, used) for host, number in begun.items())
                 )
@@ -89,12 +90,14 @@ class Collector:
 
     async def _begin(self, host: HostName) -> int:
         number: int = await self._links.call(host, "collect.begin", m.Nothing(), int)
+        reach("collect.begun")
         result = await self._change(
             lambda rid, ns: n.Collect(rid=rid, now_ns=ns, host=host, number=number)
         )
         if result.errno:
             await self._end(host, number)
             raise NetworkError(f"{host} begins another collection", errno=result.errno)
+        reach("collect.recorded")
         return number
 
     async def _end(self, host: HostName, number: int) -> None:
@@ -116,38 +119,31 @@ class Collector:
         names = self._index.names.names
         return all(names.collection(host) >= number for host, number in begun.items())
 
-    async def _used(self) -> list[array[int]]:
-        """The chunks that some file has: the first eight bytes of each name, by the first byte,
-        sorted.
-
-        Two names that begin alike only keep one chunk too many. Eight bytes a chunk are all that
-        is held, also while they are gathered: a million files have as many.
-        """
-        used = [array("Q") for _ in range(256)]
+    async def _used(self) -> Digests:
+        """The chunks that some file has. Two names that begin alike only keep one too many."""
+        used = Digests()
         count = after = 0
         while batch := self._index.names.names.scan(after):
             for inode in batch:
                 count += len(inode.chunks)
                 for digest in inode.chunks:
-                    used[digest[0]].append(_short(digest))
+                    used.add(digest)
             if count > COLLECT_DIGESTS_MAX:
                 raise UserError(f"over {COLLECT_DIGESTS_MAX} chunks: too many to be collected")
             after = batch[-1].ino
             # A large index is a long look: everybody else gets a turn in between.
             await asyncio.sleep(0)
-        for first in range(256):
-            used[first] = array("Q", sorted(used[first]))
-            await asyncio.sleep(0)
+        await used.seal()
         return used
 
-    async def _remove(self, host: HostName, number: int, used: list[array[int]]) -> m.Collected:
+    async def _remove(self, host: HostName, number: int, used: Digests) -> m.Collected:
         chunks = size = 0
         try:
             for first in range(256):
                 held: list[bytes] = await self._links.call(
                     host, "collect.list", m.CollectList(first), list[bytes]
                 )
-                unused = [digest for digest in held if not _among(_short(digest), used[first])]
+                unused = [digest for digest in held if digest not in used]
                 for at in range(0, len(unused), COLLECT_BATCH):
                     gone = await self._links.call(
                         host,
@@ -160,12 +156,3 @@ class Collector:
         except OneOSError as error:
             return m.Collected(host, chunks, size, str(error))
         return m.Collected(host, chunks, size)
-
-
-def _short(digest: bytes) -> int:
-    return int.from_bytes(digest[:8], "big")
-
-
-def _among(value: int, of: array[int]) -> bool:
-    at = bisect_left(of, value)
-    return at < len(of) and of[at] == value

@@ -14,7 +14,8 @@ import asyncio
 import errno
 import logging
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ from msgspec.structs import replace
 
 from oneos.actor.actor import Actor, Address
 from oneos.errors import Fenced, FileError, NetworkError, OneOSError
+from oneos.failpoints import reach
 from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.grants import Call, Grants
@@ -29,6 +31,9 @@ from oneos.kernel.index import Index
 from oneos.limits import (
     BATCH_BYTES_MAX,
     BATCH_COMMANDS_MAX,
+    EARLY_HOLD_S,
+    EARLY_LAST_S,
+    EARLY_MAX,
     INDEX_COMPACT_EVERY_RECORDS,
     LEADER_PROOF_S,
     LOOKS_MAX,
@@ -137,14 +142,23 @@ class GetInode(Struct, frozen=True, tag="inode", array_like=True):
 
 
 class Change(Struct, frozen=True, tag="change", array_like=True):
-    """`seen_to`: the asking host drops by itself what it keeps of what this touches."""
+    """`seen_to`: the asking host drops by itself what it keeps of what this touches. `early`: who
+    asks makes no more of the answer than what may be lost with this agent's host."""
 
     command: n.AnyCommand
+    seen_to: bool = False
+    early: bool = False
+
+
+class ChangeMany(Struct, frozen=True, tag="changes", array_like=True):
+    """Answers the results of several changes, in one record as far as they fit; none is early."""
+
+    commands: list[n.AnyCommand]
     seen_to: bool = False
 
 
 Reading = StatPath | ListPath | Look | LookMany | Scan | ReadXattrs | GetInode
-FileSystemMessage = Reading | Change
+FileSystemMessage = Reading | Change | ChangeMany
 
 
 @dataclass(slots=True)
@@ -154,6 +168,9 @@ class _Asked:
     command: n.AnyCommand
     answer: asyncio.Future[Result]
     by: HostName | None
+
+    early: Result | None = None
+    """What was answered before the log has it."""
 
     def fail(self, why: str) -> None:
         """Have whoever asked ask again: what became of the command is not known here."""
@@ -169,13 +186,25 @@ class FileSystem(Actor):
         index: this host's copy of the index.
         control: the control log, for what became of hosts.
         recall: calls back what a host keeps.
+        is_async: whether the file with a path, without links, is in an `async` directory.
     """
 
-    def __init__(self, address: Address, index: Index, control: ControlLog, recall: Call) -> None:
+    def __init__(
+        self,
+        address: Address,
+        index: Index,
+        control: ControlLog,
+        recall: Call,
+        is_async: Callable[[bytes], bool] = lambda path: False,
+    ) -> None:
         super().__init__(address)
         self._index = index
         self._control = control
         self._grants = Grants(control, recall)
+        self._is_async = is_async
+        self._early: deque[_Asked] = deque()
+        self._early_bytes = 0
+        self._appending = False
         self._queue: deque[_Asked] = deque()
         self._answering: set[asyncio.Future[None]] = set()
         self._unanswered: dict[tuple[str, int], asyncio.Future[None]] = {}
@@ -193,6 +222,7 @@ class FileSystem(Actor):
         self._writer.add_done_callback(self._writer_ended)
         self._grants.start()
         self._control.watch(self._control_changed)
+        self._enqueue_own(n.Skip(rid=self._rid(), now_ns=now_ns(), count=EARLY_MAX))
         for member in self._control.state.members.values():
             self._void(member)
         for path, mode in _FIRST_DIRECTORIES:
@@ -202,6 +232,9 @@ class FileSystem(Actor):
 
     async def stop(self) -> None:
         self._control.unwatch(self._control_changed)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EARLY_LAST_S):
+                await self._settle_early()
         if self._writer is not None:
             self._writer.cancel()
         self._grants.stop()
@@ -213,10 +246,80 @@ class FileSystem(Actor):
 
     def receive(self, message: FileSystemMessage, sender: HostName) -> object:
         if isinstance(message, Change):
-            return self._enqueue(message.command, sender if message.seen_to else None)
+            if isinstance(message.command, n.Rename) and (no := self._not_yet(message.command)):
+                return no
+            by = sender if message.seen_to else None
+            if message.early and self._may_be_early(message.command):
+                return self._answer_early(message.command, by)
+            return self._enqueue(message.command, by)
+        if isinstance(message, ChangeMany):
+            by = sender if message.seen_to else None
+            return asyncio.gather(*(self._enqueue(each, by) for each in message.commands))
         if self._index.proof_age_s() < LEADER_PROOF_S:
             return self._read(message, sender)
         return self._read_later(message, sender)
+
+    # --- before the log has it -----------------------------------------------------------------
+    def _may_be_early(self, command: n.AnyCommand) -> bool:
+        """Whether a change may be answered now, and appended with the next ones.
+
+        It is the next in the log's order only while no other is on its way there. Nobody is told
+        of an exclusive file that might not be: it may be a lock.
+        """
+        if self._appending or self._queue or len(self._early) >= EARLY_MAX:
+            return False
+        if self._index.proof_age_s() >= LEADER_PROOF_S or not self._index.leading:
+            return False
+        if self._early_bytes + _weight(command) > BATCH_BYTES_MAX // 2:
+            return False
+        if isinstance(command, n.Create):
+            # Whoever writes it commits it when he closes it, and that comes after this in the log.
+            return command.writing and not command.exclusive
+        if isinstance(command, n.Unlink):
+            path = self._index.names.names.place_of(command.path, command.walk)
+            return path is not None and self._is_async(path)
+        return False
+
+    def _answer_early(
+        self, command: n.AnyCommand, by: HostName | None
+    ) -> Result | Awaitable[Result]:
+        result = self._index.names.ahead(command)
+        done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        done.set_result(result)
+        if not self._early:
+            asyncio.get_running_loop().call_later(EARLY_HOLD_S, self._work.set)
+        self._early.append(_Asked(command, done, by, result))
+        self._early_bytes += _weight(command)
+        recalled = self._grants.recall(self._index.names.take_touched(), by)
+        before = self._unanswered.get(command.rid)
+        if recalled is None and before is None:
+            return result
+        return self._answer_after(result, recalled, before)
+
+    async def _answer_after(
+        self,
+        result: Result,
+        recalled: Awaitable[None] | None,
+        before: asyncio.Future[None] | None,
+    ) -> Result:
+        if recalled is not None:
+            await recalled
+        if before is not None:
+            await asyncio.wait((before,))
+        return result
+
+    async def _settle_early(self) -> None:
+        """Have the log take what was answered early, while this agent may still append."""
+        writer = self._writer
+        while writer is not None and not writer.done() and (self._early or self._appending):
+            self._work.set()
+            await asyncio.sleep(EARLY_HOLD_S / 10)
+
+    def _not_yet(self, rename: n.Rename) -> Result | None:
+        """The answer to a rename that has to wait for a commit: without a record, mostly."""
+        if rename.settled is not False or self._index.proof_age_s() >= LEADER_PROOF_S:
+            return None
+        return self._index.names.names.not_yet(rename)
 
     def _read(self, message: Reading, sender: HostName) -> object:
         names = self._index.names.names
@@ -309,8 +412,13 @@ class FileSystem(Actor):
         self._enqueue(command).add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _next_batch(self) -> list[_Asked]:
-        batch = [self._queue.popleft()]
-        size = _weight(batch[0].command)
+        batch = list(self._early)
+        size = self._early_bytes
+        self._early.clear()
+        self._early_bytes = 0
+        if not batch and self._queue:
+            batch.append(self._queue.popleft())
+            size = _weight(batch[0].command)
         while self._queue and len(batch) < BATCH_COMMANDS_MAX:
             size += _weight(self._queue[0].command)
             if size > BATCH_BYTES_MAX:
@@ -324,22 +432,35 @@ class FileSystem(Actor):
         while True:
             await self._work.wait()
             batch = self._next_batch()
+            if not batch:
+                continue
+            reach("index.begun")
+            self._appending = True
             try:
                 results = await self._append([asked.command for asked in batch])
             except BaseException as error:
                 # Never as a failure of the command: it may be in the log. Whoever asked asks
                 # again, under the same request id.
+                if lost := sum(asked.early is not None for asked in batch):
+                    log.warning("%d changes that were answered may not be in the log", lost)
                 why = "it has moved" if isinstance(error, asyncio.CancelledError) else error
                 for asked in batch:
                     asked.fail(f"the File System does not lead: {why}")
                 raise
-            makers = {asked.by for asked in batch}
+            reach("index.applied")
+            self._appending = False
+            for asked, result in zip(batch, results, strict=True):
+                if asked.early is not None and asked.early != result:
+                    log.warning("a change was answered that came out another way: %s", asked)
+            makers = {asked.by for asked in batch if asked.early is None}
             maker = makers.pop() if len(makers) == 1 else None
             recalled = self._grants.recall(self._index.names.take_touched(), maker)
             # Asked again while it was not answered yet: then the same is waited for.
+            batch = [asked for asked in batch if asked.early is None]
             before = [
                 self._unanswered[rid] for x in batch if (rid := x.command.rid) in self._unanswered
             ]
+            results = results[len(results) - len(batch) :]
             if recalled is None and not before:
                 _answer(batch, results)
             else:
@@ -362,6 +483,7 @@ class FileSystem(Actor):
         try:
             if recalled is not None:
                 await recalled
+                reach("index.recalled")
             if before:
                 await asyncio.wait(before)
         except BaseException:
@@ -440,4 +562,5 @@ _FIRST_DIRECTORIES = (
     *((b"/" + name, 0o755) for name in (b"bin", b"dev", b"etc", b"home", b"host", b"proc")),
     *((b"/" + name, 0o755) for name in (b"runtime", b"srv", b"topic", b"var")),
     (b"/tmp", 0o1777),
+    (b"/etc/oneos", 0o755),
 )

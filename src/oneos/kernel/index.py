@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from oneos.engine.log import Compacted, Entry, Log
 from oneos.errors import Fenced, NetworkError, OneOSError, Unknown
+from oneos.failpoints import reach
 from oneos.ids import HostName
 from oneos.limits import CALL_TIMEOUT_S, INDEX_TAIL_RECORDS, LOG_APPEND_ATTEMPT_S
 from oneos.state.names_commands import AnyCommand
@@ -99,6 +100,7 @@ class Index:
             if self.fetch_snapshot is None:
                 raise NetworkError("the files log is too short, and nobody gives a snapshot")
             received = await self.fetch_snapshot()
+            reach("snapshot.received")
             path = self.names.path
             self.names.close()
             try:
@@ -120,6 +122,7 @@ class Index:
         """
         assert self._log is not None
         safe = self.names.checkpoint()
+        reach("index.checkpointed")
         if safe > INDEX_TAIL_RECORDS:
             await self._log.purge_through(safe - INDEX_TAIL_RECORDS)
 
@@ -139,6 +142,7 @@ class Index:
         sequence that is no longer the last.
         """
         await self.pause()
+        self.names.forget_ahead()
         # From here on; what an earlier leader granted is called back before anything is answered.
         self.names.noting = True
         await self._catch_up()
@@ -158,6 +162,7 @@ class Index:
     async def follow(self) -> None:
         """Give up the lead and be a standby again."""
         self.leading = self.names.noting = False
+        self.names.forget_ahead()
         self.names.take_touched()
         if self._follower is None:
             self._follower = asyncio.create_task(self._follow(), name="files log")
@@ -195,6 +200,7 @@ class Index:
                 continue
             if seq != expected + 1:
                 raise Fenced(f"the files log is at {seq}, not at {expected + 1}")
+            reach("index.appended")
             results = self.names.apply(seq, commands)
             self._proven_s = began_s
             return results

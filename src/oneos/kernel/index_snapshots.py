@@ -16,6 +16,7 @@ import os
 from msgspec import Struct
 
 from oneos.errors import FileError, NetworkError, OneOSError
+from oneos.failpoints import reach
 from oneos.ids import HostName
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.index import Index
@@ -84,6 +85,7 @@ class IndexSnapshots:
         path = os.path.join(self._directory, f"index-{number}.snapshot")
         # In this thread: the connection belongs to it, and 200,000 files take 60 ms (measured).
         seq = self._index.names.snapshot(path)
+        reach("snapshot.taken")
         self._made[number] = path
         asyncio.get_running_loop().call_later(INDEX_SNAPSHOT_LIFE_S, self._drop, number)
         return Taken(number, os.path.getsize(path), seq)

@@ -6,9 +6,12 @@ others are the arguments of a method between two Runtimes, which the comment abo
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Struct, field
 
 from oneos.state.control_types import EngineView, Facts
+from oneos.state.names_types import Attr
 
 Path = bytes
 
@@ -108,12 +111,84 @@ class Collected(Struct, frozen=True, array_like=True):
     error: str = ""
 
 
-StorageMessage = Targets | Health | CollectNow
+class Audit(Struct, frozen=True, tag="audit"):
+    """A host has put chunks aside as damaged: compare what it holds with the index, soon."""
+
+    host: str
+
+
+class Lost(Struct, frozen=True, tag="lost"):
+    """How many files have, as far as is known, no whole copy on any live host."""
+
+
+class CheckBegin(Struct, frozen=True, tag="check-begin"):
+    """Begin a check (`kernel.check`) under a name the asker chose; one goes on at a time.
+
+    path: of a file or directory, `/` for everything. repair: do what can be done. quick: only
+    compare lists, and read no chunk.
+    """
+
+    name: str
+    path: bytes
+    repair: bool
+    quick: bool
+
+
+class CheckLook(Struct, frozen=True, tag="check-look"):
+    """How far that check is; answers CheckState, without its first `after` findings."""
+
+    name: str
+    after: int
+
+
+class CheckEnd(Struct, frozen=True, tag="check-end"):
+    """Give that check up, if it still goes on."""
+
+    name: str
+
+
+class Finding(Struct, frozen=True):
+    """One thing a check found.
+
+    kind: "lost", "away", "few", "damaged", "lacking", "nameless" (a name without a file),
+    "unused", "leftover" or "unchecked". state: "left", "repaired", or "note" for what is no fault.
+    """
+
+    kind: str
+    state: str
+    text: str
+    path: bytes = b""
+    host: str = ""
+
+
+class CheckState(Struct, frozen=True):
+    """How far a check is, and what it found.
+
+    findings: some of those asked for; `found` is how many there are, without those `beyond` the
+    bound, which are only counted. error: why it ended before its end.
+    """
+
+    step: str
+    done: int
+    total: int
+    over: bool
+    findings: list[Finding]
+    found: int = 0
+    files: int = 0
+    chunks: int = 0
+    left: int = 0
+    repaired: int = 0
+    beyond: int = 0
+    error: str = ""
+
+
+StorageMessage = Targets | Health | CollectNow | Audit | Lost | CheckBegin | CheckLook | CheckEnd
 
 
 # --- between Runtimes: home.* ---------------------------------------------------------------
 class HomeFile(Struct, frozen=True, array_like=True):
-    """home.stat, home.yield: a file at its home, fenced by the home's epoch."""
+    """home.stat, home.yield, home.cut, home.commit: a file at its home, fenced by the home's
+    epoch."""
 
     ino: int
     home_epoch: int
@@ -126,16 +201,18 @@ class Orphan(Struct, frozen=True, array_like=True):
 
 
 class HomeOpen(Struct, frozen=True, array_like=True):
-    """home.open; `handle` is the number of the opening, which the opener never uses again."""
+    """home.open; `handle` is the number of the opening, which the opener never uses again, and
+    `path` where it found the file."""
 
     ino: int
     home_epoch: int
     flags: int
     handle: int
+    path: bytes = b""
 
 
 class HomeHandle(Struct, frozen=True, array_like=True):
-    """home.close, home.sync, home.fstat"""
+    """home.close, home.sync, home.flush, home.fstat"""
 
     handle: int
 
@@ -163,10 +240,55 @@ class HomeTruncate(Struct, frozen=True, array_like=True):
     size: int
 
 
+class HomeLock(Struct, frozen=True, array_like=True):
+    """home.lock, home.locked; kind, type, first and last as `storage.file_locks.Range`.
+
+    `number`, which the asker uses once, is that of a wait, to be called back by; 0: not to wait.
+    """
+
+    handle: int
+    owner: str
+    pid: int
+    kind: str
+    type: int
+    first: int
+    last: int
+    number: int = 0
+
+
+class HomeUnlock(Struct, frozen=True, array_like=True):
+    """home.unlock, home.closing: an owner gives up all its locks of a file, or may do so soon"""
+
+    handle: int
+    owner: str
+
+
+class HomeCallBack(Struct, frozen=True, array_like=True):
+    """home.call_back: a wait is to end"""
+
+    number: int
+
+
+class HomeLocked(Struct, frozen=True, array_like=True):
+    """The answer of home.locked: what stands in the way; its process's PID, 0 if unknown."""
+
+    type: int
+    first: int
+    last: int
+    pid: int
+
+
 class HomeStat(Struct, frozen=True, array_like=True):
     """The answer of home.stat and home.fstat."""
 
     size: int
+    mtime_ns: int
+
+
+class HomeTime(Struct, frozen=True, array_like=True):
+    """home.time: the log says that the time of a file was set; true where no commit came first."""
+
+    attr: Attr
     mtime_ns: int
 
 
@@ -175,6 +297,46 @@ class HomeOpened(Struct, frozen=True, array_like=True):
 
     handle: int
     size: int
+
+
+# --- between Runtimes: export.* -------------------------------------------------------------
+class ExportAsk(Struct, frozen=True, array_like=True):
+    """export.ask: look at a place in an export of the asked host, or change it.
+
+    `what` and what it takes in `numbers`, `text` and `other` (a second place): `files.exports`.
+    `follow`: a symbolic link in last place is not what is meant.
+    """
+
+    what: str
+    export: str
+    place: list[bytes]
+    follow: bool = True
+    numbers: list[int] = field(default_factory=list)
+    text: bytes = b""
+    other: list[bytes] = field(default_factory=list)
+
+
+class ExportOpen(Struct, frozen=True, array_like=True):
+    """export.open; `handle` is the number of the opening, which the opener never uses again."""
+
+    export: str
+    place: list[bytes]
+    flags: int
+    mode: int
+    handle: int
+
+
+class ExportAnswer(Struct, frozen=True, array_like=True):
+    """The answer of export.ask and export.open.
+
+    `link`: a symbolic link stands at that position of the place (of the second with `second`), and
+    nothing was done: whoever asked follows it, by what it says (`target`).
+    """
+
+    value: Any = None
+    link: int = -1
+    target: bytes = b""
+    second: bool = False
 
 
 # --- between Runtimes: chunk.* --------------------------------------------------------------
@@ -207,10 +369,17 @@ class ChunkPut(Struct, frozen=True, array_like=True):
 
 
 class ChunkPull(Struct, frozen=True, array_like=True):
-    """chunk.pull: fetch these from another host, for repair."""
+    """chunk.pull: fetch these from another host, for repair; what it has not, from those after."""
 
     digests: list[bytes]
     source: str
+    others: list[str] = []
+
+
+class ChunkLeftovers(Struct, frozen=True, array_like=True):
+    """chunk.leftovers: how many there are, and bytes (`ChunkStore.leftovers`)."""
+
+    remove: bool
 
 
 class CollectList(Struct, frozen=True, array_like=True):
@@ -234,11 +403,52 @@ class CollectEnd(Struct, frozen=True, array_like=True):
 
 # --- between Runtimes: streams --------------------------------------------------------------
 class DeviceOpen(Struct, frozen=True, array_like=True):
-    """device.open: connect a device of the receiver with a stream of the sender."""
+    """device.open: connect a device of the receiver with a stream of the sender.
+
+    `pid`: the process that opens it. `feed`: the sender reads for all its programs, and takes
+    frames (`files.fanout`).
+    """
 
     name: str
     flags: int
     stream: bytes
+    pid: int = 0
+    feed: bool = False
+
+
+class DeviceAsk(Struct, frozen=True, array_like=True):
+    """device.state: what the device's `host`, the receiver or another, has for its readers."""
+
+    host: str
+    name: str
+
+
+class ReaderState(Struct, frozen=True, array_like=True):
+    """What a reader of a device has had: `got` and `lost` readings; so many are `waiting`."""
+
+    pid: int
+    got: int
+    lost: int
+    waiting: int
+
+
+class DeviceState(Struct, frozen=True, array_like=True):
+    """Who has a device open at the receiver, and what came there.
+
+    `ended`: how often the hardware went away while it was open. `hosts` have had readers.
+    """
+
+    kind: str
+    mode: str
+    exclusive: bool
+    shared: bool
+    openings: int
+    readings: int
+    bytes: int
+    lost: int
+    ended: int
+    hosts: list[str]
+    readers: list[ReaderState]
 
 
 class DescriptorOpen(Struct, frozen=True, array_like=True):
@@ -322,6 +532,19 @@ class Descendants(Struct, frozen=True, array_like=True):
     """agent.descendants: what the native programs of the receiver have started; or one of them."""
 
     pid: int = 0
+
+
+class OfProcess(Struct, frozen=True, array_like=True):
+    """agent.facts: what the receiver knows of a process of its own"""
+
+    pid: int
+
+
+class ProcessFacts(Struct, frozen=True, array_like=True):
+    """The answer: where it works in the tree; and its environment, each `NAME=value` and a zero."""
+
+    cwd: Path
+    environ: bytes
 
 
 # --- between Runtimes: terminal.* -----------------------------------------------------------

@@ -1,5 +1,6 @@
-"""The Storage Kernel Agent: sees that every file has the copies it should have, and removes what
-no file has (`collector.py`).
+"""The Storage Kernel Agent: sees that every file has the copies it should have, that who should
+hold one does (`audit.py`), and removes what no file has (`collector.py`). A person may have it look
+at everything at once (`check.py`).
 
 It reads the index's copy on its own host, which may be a little old: what it finds is a reason to
 look, never a decision. The repair itself is made by a host that pulls the chunks, and is written
@@ -11,29 +12,29 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Awaitable, Callable
 
 from oneos.actor.actor import Actor, Address
 from oneos.errors import OneOSError
 from oneos.ids import HostName
 from oneos.kernel import messages as m
+from oneos.kernel.audit import Auditor, ChangeNames, CurrentInode
+from oneos.kernel.check import Check
+from oneos.kernel.checks import Checks
 from oneos.kernel.collector import Collector
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.index import Index
 from oneos.limits import (
-    CHUNK_TIMEOUT_S,
+    AUDIT_INTERVAL_S,
     COLLECT_INTERVAL_S,
-    REPAIR_CHUNKS_PER_CALL,
+    COPIES_MAX,
     REPAIR_INTERVAL_S,
 )
 from oneos.net.links import Links
 from oneos.state import control_types as t
 from oneos.state import names_commands as n
-from oneos.state.names_types import Inode, Result
+from oneos.state.names_types import Inode
 
 log = logging.getLogger(__name__)
-
-ChangeNames = Callable[[Callable[[tuple[str, int], int], n.AnyCommand]], Awaitable[Result]]
 
 
 class Storage(Actor):
@@ -45,7 +46,8 @@ class Storage(Actor):
         index: this host's copy of the index.
         links: the connections to other Runtimes.
         change: sends a command to the File System.
-        wanted: copies each chunk should have.
+        current: asks it for an inode.
+        wanted: copies each chunk should have, where the file does not say so.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Storage(Actor):
         index: Index,
         links: Links,
         change: ChangeNames,
+        current: CurrentInode,
         wanted: int,
     ) -> None:
         super().__init__(address)
@@ -62,22 +65,36 @@ class Storage(Actor):
         self._index = index
         self._links = links
         self._change = change
+        self._current = current
         self._wanted = wanted
         self._collector = Collector(control, index, links, change)
         self._collected_seq = 0
+        self._auditor = Auditor(control, index, links, change, current)
+        self._checks = Checks(
+            lambda asked: Check(
+                asked, index, links, self._auditor, self._collector, self.repair, wanted
+            )
+        )
         self._look = asyncio.Event()
+        self._to_audit: set[HostName] = set()
+        self._audit = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         self._control.watch(self._control_changed)
         self._look.set()
-        for work, name in ((self._repair_all(), "repair"), (self._collect_all(), "collection")):
+        for work, name in (
+            (self._repair_all(), "repair"),
+            (self._collect_all(), "collection"),
+            (self._audit_all(), "audit"),
+        ):
             task = asyncio.create_task(work, name=f"storage {name}")
             task.add_done_callback(self._ended)
             self._tasks.append(task)
 
     async def stop(self) -> None:
         self._control.unwatch(self._control_changed)
+        self._checks.stop()
         for task in self._tasks:
             task.cancel()
 
@@ -90,30 +107,48 @@ class Storage(Actor):
             return self._health()
         if isinstance(message, m.CollectNow):
             return self._collector.collect()
+        if isinstance(message, m.Lost):
+            return self._auditor.lost_count()
+        if isinstance(message, m.Audit):
+            self._to_audit.add(HostName(message.host))
+            self._audit.set()
+            return None
+        if isinstance(message, m.CheckBegin | m.CheckLook | m.CheckEnd):
+            return self._checks.receive(message)
         return [x.name for x in self._control.machine.alive() if x.name != message.home]
 
     def _control_changed(self, command: t.Command, result: t.Result) -> None:
         if isinstance(command, t.Arrive | t.Depart | t.DeclareDead):
             self._look.set()
+        if isinstance(command, t.Arrive):
+            # Its disk may be another one than it was; and what was lost may be on it.
+            lost = self._auditor.lost_count()
+            self._to_audit.update(self._auditor.alive() if lost else [command.host])
+            self._audit.set()
 
     async def _health(self) -> int:
-        return len(await self._under_replicated())
+        """How many files have too few copies on live hosts, also for want of hosts."""
+        return len(await self._under_replicated(COPIES_MAX))
 
-    async def _under_replicated(self) -> list[Inode]:
+    async def _under_replicated(self, hosts: int) -> list[Inode]:
+        """Files with fewer copies on live hosts than they should have, and `hosts` can hold."""
         alive = {member.name for member in self._control.machine.alive()}
-        goal = min(self._wanted, len(alive))
         found = []
         after = 0
         while batch := self._index.names.names.scan(after):
             found += [
                 inode
                 for inode in batch
-                if inode.chunks and len(alive.intersection(inode.copies)) < goal
+                if inode.chunks
+                and len(alive.intersection(inode.copies)) < min(self._wanted_of(inode), hosts)
             ]
             after = batch[-1].ino
             # A large index is a long look: everybody else gets a turn in between.
             await asyncio.sleep(0)
         return found
+
+    def _wanted_of(self, inode: Inode) -> int:
+        return inode.wanted or self._wanted
 
     async def _repair_all(self) -> None:
         while True:
@@ -123,14 +158,23 @@ class Storage(Actor):
             except TimeoutError:
                 pass
             self._look.clear()
-            for inode in await self._under_replicated():
+            for inode in await self._under_replicated(len(self._control.machine.alive())):
                 try:
-                    await self._repair(inode)
+                    await self.repair(inode)
                 except OneOSError as error:
                     log.warning("file %d keeps too few copies for now: %s", inode.ino, error)
 
+    async def repair(self, inode: Inode) -> None:
+        """Have as many live hosts hold a file as should, as far as there are some that can.
+
+        Raises:
+            OneOSError: a host or the File System cannot be asked.
+        """
+        async with self._auditor.one:
+            await self._repair(await self._current(inode.ino))
+
     async def _repair(self, inode: Inode) -> None:
-        alive = [member.name for member in self._control.machine.alive()]
+        alive = self._auditor.alive()
         sources = [name for name in inode.copies if name in alive]
         if not sources:
             # Nothing can be copied until a host that holds it returns.
@@ -138,18 +182,16 @@ class Storage(Actor):
         spare = [name for name in alive if name not in inode.copies]
         # Those that were struck off hold nothing any more; the list must not grow for ever.
         copies = [name for name in inode.copies if name in self._control.state.members]
-        missing = min(self._wanted, len(alive)) - len(sources)
-        for name in spare[:missing]:
-            for start in range(0, len(inode.chunks), REPAIR_CHUNKS_PER_CALL):
-                part = list(inode.chunks[start : start + REPAIR_CHUNKS_PER_CALL])
-                await self._links.call(
-                    name,
-                    "chunk.pull",
-                    m.ChunkPull(part, sources[0]),
-                    int,
-                    timeout_s=CHUNK_TIMEOUT_S * REPAIR_CHUNKS_PER_CALL,
-                )
+        missing = min(self._wanted_of(inode), len(alive)) - len(sources)
+        for name in spare:
+            if missing <= 0:
+                break
+            await self._auditor.pull(name, list(dict.fromkeys(inode.chunks)), sources)
+            if lacking := await self._auditor.missing(name, inode.chunks):
+                log.warning("%s lacks %d chunks of file %d", name, len(lacking), inode.ino)
+                continue
             copies.append(name)
+            missing -= 1
         if copies == list(inode.copies):
             return
         result = await self._change(
@@ -163,6 +205,28 @@ class Storage(Actor):
         )
         if result.errno not in (0, errno.ESTALE, errno.ENOENT):
             log.warning("the copies of file %d could not be noted: %d", inode.ino, result.errno)
+
+    async def _audit_all(self) -> None:
+        """All hosts at the start and once in a while, and each that has lost something."""
+        clock = asyncio.get_running_loop().time
+        due = clock()
+        while True:
+            if clock() >= due:
+                self._to_audit.update(self._auditor.alive())
+                due = clock() + AUDIT_INTERVAL_S
+            hosts, self._to_audit = self._to_audit, set()
+            if hosts := hosts.intersection(self._auditor.alive()):
+                self._to_audit |= await self._auditor.audit(hosts)
+                # Who was struck off the holders of a file leaves it with too few.
+                self._look.set()
+            # Those that failed are tried again.
+            wait_s = REPAIR_INTERVAL_S if self._to_audit else max(due - clock(), 0.0)
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._audit.wait()
+            except TimeoutError:
+                pass
+            self._audit.clear()
 
     async def _collect_all(self) -> None:
         while True:

@@ -36,14 +36,16 @@ class OpenFd:
 
     `handle` is None where the Runtime keeps no account of it (`/dev/null` and its kind);
     else `Client.close(handle)` after closing the descriptor commits what was written. `generated`:
-    it is a text made for this opening, whose name shows no size. `attributes`: of what was to be
-    created, if need be, at its home here.
+    it is a text made for this opening, whose name shows no size. `exported`: it is a host's own,
+    and closing it commits nothing. `attributes`: of what was to be created, if need be, at its home
+    here.
     """
 
     fd: int
     handle: int | None
     generated: bool = False
     attributes: Sequence[int] = ()
+    exported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class Client:
         mode: int = 0o666,
         owner: Sequence[int] = (),
         ino: int = 0,
+        pid: int = 0,
     ) -> Opened:
         """Open a path of the tree.
 
@@ -184,12 +187,16 @@ class Client:
             mode: of a file that is created, with the umask already taken off.
             owner: user and group of a file that is created, where not the Runtime's.
             ino: for a file that is not created: the inode that a kernel knows to stand there.
+            pid: the process that it is opened for, where that is not this one.
 
         Raises:
             FileError: as `call`; also EISDIR for a directory that is not opened as one.
         """
         with self._lock:
-            more = (owner, ino) if ino else (owner,) if owner else ()
+            if pid:
+                more: tuple[Any, ...] = (owner, ino, pid)
+            else:
+                more = (owner, ino) if ino else (owner,) if owner else ()
             changing = flags & (os.O_CREAT | os.O_TRUNC)
             op, *before = self._once("open") if changing else ("open",)
             result = self._request(op, (*before, path, flags, mode, *more), ())
@@ -217,7 +224,8 @@ class Client:
         kind = result.get("k")
         if kind == "fd" and fds:
             attributes = result.get("attr", ())
-            return OpenFd(fds[0], result["h"], bool(result.get("text")), attributes)
+            generated, exported = bool(result.get("text")), bool(result.get("export"))
+            return OpenFd(fds[0], result["h"], generated, attributes, exported)
         if kind == "fd":
             fd = _open_native(result["path"], flags_native, path)
             self.call("opened", result["h"])

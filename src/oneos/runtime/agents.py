@@ -21,7 +21,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from oneos.errors import FileError, InternalError, NetworkError, OneOSError, UserError
@@ -107,6 +107,8 @@ class Agents:
         terminals.pressed = self.signals.pressed
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self.ending: Callable[[Agent], Awaitable[None]] = _nothing
+        """Is told of each that has ended, before what it had open is closed."""
 
     def __len__(self) -> int:
         return len(self._agents)
@@ -118,9 +120,18 @@ class Agents:
             raise UserError(f"no agent {pid} with that token runs here", errno=errno.EACCES)
         return agent
 
+    def start_of(self, pid: int) -> m.Start | None:
+        """How an agent here was started; None: none of that number runs here."""
+        agent = self._agents.get(pid)
+        return agent.start if agent is not None else None
+
     def pids(self) -> list[int]:
         """The agents that run here."""
         return list(self._agents)
+
+    def named(self, os_pid: int) -> int:
+        """The PID of an agent by the host's; 0: it is none's."""
+        return next((pid for pid, x in self._agents.items() if x.os_pid == os_pid), 0)
 
     def serve(self, routes: Routes) -> None:
         """Answer `agent.*`."""
@@ -327,6 +338,7 @@ class Agents:
         """
         self._records.forget(agent.start.pid)
         agent.over = True
+        await self.ending(agent)
         # The streams first: their content is what the program meant to leave.
         for handle in [*agent.standard.streams, *agent.handles.values()]:
             try:
@@ -473,3 +485,7 @@ def _complain(agent: Agent, error: OneOSError | OSError) -> None:
     except OSError:
         # Its reader is gone or slow; the status says that something failed.
         pass
+
+
+async def _nothing(agent: Agent) -> None:
+    """Where nobody has to know."""

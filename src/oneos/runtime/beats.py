@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -38,16 +39,19 @@ log = logging.getLogger(__name__)
 
 
 class Beat(Struct, frozen=True, array_like=True):
-    """What a host says of itself each second."""
+    """What a host says of itself each second; the chunks it found damaged ever, and made good."""
 
     incarnation: int
     load: float
+    damaged: int = 0
+    repaired: int = 0
 
 
 @dataclass(slots=True)
 class _Heard:
     at_s: float
     load: float
+    damage: tuple[int, int] = (0, 0)
 
 
 class Beats:
@@ -65,6 +69,8 @@ class Beats:
         self._control = control
         self._links = links
         self._core = core
+        self.damage: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        """What to say of this host's chunks."""
         self._heard: dict[str, _Heard] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._frozen_since: float | None = None
@@ -88,6 +94,11 @@ class Beats:
         heard = self._heard.get(host)
         return heard.load if heard else None
 
+    def damaged(self, host: str) -> tuple[int, int] | None:
+        """How many chunks a host has found damaged ever, and made good, as it told last."""
+        heard = self._heard.get(host)
+        return heard.damage if heard else None
+
     def suspects(self) -> set[str]:
         """Live hosts not heard of for a while."""
         now = asyncio.get_running_loop().time()
@@ -105,7 +116,9 @@ class Beats:
         except UNREADABLE:
             return
         host = subjects.author_of(message.subject)
-        self._heard[host] = _Heard(asyncio.get_running_loop().time(), beat.load)
+        self._heard[host] = _Heard(
+            asyncio.get_running_loop().time(), beat.load, (beat.damaged, beat.repaired)
+        )
 
     async def _send(self, engine: Engine) -> None:
         subject = f"{subjects.BEAT}.{subjects.encode_token(self.host)}"
@@ -113,7 +126,7 @@ class Beats:
             member = self._control.state.members.get(self.host)
             if member is not None and engine.connected:
                 load = os.getloadavg()[0] / (os.cpu_count() or 1)
-                beat = Beat(member.incarnation, round(load, 2))
+                beat = Beat(member.incarnation, round(load, 2), *self.damage())
                 try:
                     await engine.publish(subject, msgspec.msgpack.encode(beat))
                 except OneOSError as error:

@@ -15,6 +15,7 @@ import signal
 import sys
 from pathlib import Path
 
+from oneos import failpoints
 from oneos.config import RuntimeConfig, load_config
 from oneos.errors import OneOSError, UserError
 from oneos.limits import LOG_FILE_BYTES_MAX, LOG_FILES_MAX
@@ -52,6 +53,7 @@ def serve(directory: Path, *, to_file: bool) -> int:
     _log(directory, to_file)
     try:
         config = config_of(directory)
+        failpoints.arm(os.environ, directory)
         return _loop(_serve(config))
     except Deposed as error:
         log.warning("%s; starting anew", error)

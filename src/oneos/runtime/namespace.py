@@ -17,6 +17,7 @@ import platform
 import secrets
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -403,6 +404,22 @@ class NameSpace:
             return ""
         return f"/proc/{os.getpid()}/fd/{fds['tree']}" if "tree" in fds else None
 
+    async def touch(self, path: bytes, mode: int) -> None:
+        """Have the kernel tell all who watch a path of the tree that its attributes changed.
+
+        The file process answers this change, which is none, by itself. Where the Runtime cannot
+        walk the name space nobody is told.
+
+        Args:
+            mode: the permissions of what is there.
+        """
+        tree = await self.tree()
+        if tree:
+            try:
+                await asyncio.to_thread(_touch, os.fsencode(tree), path, mode)
+            except OSError:
+                pass  # It is gone, of which the next look tells.
+
     def proc(self) -> int:
         """The /proc of the name space's own PIDs; -1 where it has none."""
         return self._made.fds.get("proc", -1) if self._made is not None else -1
@@ -502,3 +519,17 @@ def _read(path: str) -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def _touch(tree: bytes, path: bytes, mode: int) -> None:
+    """Change permissions of what the tree's mount has at a path, and of nothing else.
+
+    Links are not followed out of it: a name may have become one meanwhile.
+    """
+    fd = os.open(tree + path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if found.st_dev == os.stat(tree).st_dev and not stat.S_ISLNK(found.st_mode):
+            os.chmod(f"/proc/self/fd/{fd}", mode)
+    finally:
+        os.close(fd)

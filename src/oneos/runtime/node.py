@@ -24,15 +24,20 @@ from oneos.errors import InternalError, OneOSError
 from oneos.files.collected import Collected
 from oneos.files.copies import Copies
 from oneos.files.devfs import DeviceFiles
+from oneos.files.device_facts import DeviceFacts
 from oneos.files.devices import Devices
+from oneos.files.exports import Exports
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
+from oneos.files.host_files import HostFiles
 from oneos.files.hosts import Runtimes
 from oneos.files.kept import Generation
 from oneos.files.meetings import Meetings
 from oneos.files.names import Names
 from oneos.files.proc import Proc
 from oneos.files.regular import RegularFiles
+from oneos.files.scrubber import Scrubber
+from oneos.files.storage_rules import StorageRules
 from oneos.files.topics import TopicFiles
 from oneos.files.tree import Tree
 from oneos.ids import Incarnation
@@ -48,7 +53,7 @@ from oneos.net.links import Links
 from oneos.net.routes import Routes
 from oneos.net.server import Server
 from oneos.net.streams import Streams
-from oneos.runtime import growth, utilities
+from oneos.runtime import growth, mounts, utilities
 from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
@@ -56,11 +61,13 @@ from oneos.runtime.commands import nowhere
 from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends
 from oneos.runtime.environments import Environments
+from oneos.runtime.export_calls import ExportCalls
 from oneos.runtime.facts import facts_of
 from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import LocalServer
+from oneos.runtime.mounts import Mounts
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.operations import Operations
@@ -68,6 +75,7 @@ from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
 from oneos.runtime.placed import Placed
 from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.process_facts import ProcessFacts
 from oneos.runtime.recalls import Recalls
 from oneos.runtime.remote_files import RemoteFiles
 from oneos.runtime.system import System
@@ -126,6 +134,13 @@ class Node:
         self.beats = Beats(self.host, self.control, self.links, config.core)
         self.chunks = ChunkStore(os.fspath(directory / "chunks"))
         self.backing = BackingStore(os.fspath(directory / "open"), self.chunks)
+        self.scrubber = Scrubber(
+            self.chunks,
+            os.fspath(directory / "scrub.json"),
+            config.scrub_days,
+            lambda: self.services.ask("storage", m.Audit(self.host), None),
+        )
+        self.beats.damage = lambda: self.scrubber.damage
         self.copies = Copies(self.host, self.chunks, self.control, self.links, config.copies)
         socket_path = directory / "run" / "local.sock"
         self.namespace = NameSpace(
@@ -138,9 +153,13 @@ class Node:
             self._block,
             lambda pid, number: self.system.kill(pid, number, zombies=False),
         )
-        self.recalls = Recalls(Generation(), self.namespace)
+        self.mounts = Mounts()
+        self.recalls = Recalls(Generation(), self.namespace, self.mounts)
         self.names = Names(self.host, lambda: self.incarnation, self.services, self.recalls)
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
+        self.rules = StorageRules(os.fspath(directory / "storage-rules.toml"))
+        self.homes = Homes(
+            self.host, self.backing, self.copies, self.names.ask, self.names.ask_many, self.rules.of
+        )
         self.home_calls = HomeCalls(self.homes)
         self.native_kind = NameSpace.kind(config.context)
         self.meetings = Meetings(os.fspath(directory / "run" / "meet"), self._tree_inside)
@@ -154,6 +173,12 @@ class Node:
             self.meetings,
         )
         self.devices = Devices(config.devices, directory)
+        self.exports = ExportCalls(
+            self.host,
+            lambda: self.incarnation,
+            Exports(self.host, config.exports),
+            self.links,
+        )
         self.index = (
             Index(os.fspath(directory / "index.sqlite"), self.host) if config.core else None
         )
@@ -170,10 +195,13 @@ class Node:
             self.copies,
             Collected(self.chunks),
             self.descendants,
+            self.exports,
             self.home_calls,
             self.name_server,
+            self.process_facts,
             self.recalls,
             self.remote,
+            self.scrubber,
             self.terminals,
             self.voters,
         ):
@@ -191,10 +219,23 @@ class Node:
             self.regular,
             {
                 b"dev": DeviceFiles(self.control, lambda *a: self.remote.open_device(*a)),
+                b"host": HostFiles(self.control, self.exports),
                 b"proc": Proc(
-                    self.control, self.descendants, lambda *a: self.remote.open_descriptor(*a)
+                    self.control,
+                    self.descendants,
+                    lambda *a: self.remote.open_descriptor(*a),
+                    lambda process: self.process_facts.ask(process),
+                    lambda pid, number: self.system.kill(pid, number, zombies=False),
                 ),
-                b"runtime": Runtimes(self.control, self.beats.load),
+                b"runtime": Runtimes(
+                    self.control,
+                    self.beats.load,
+                    self.beats.damaged,
+                    DeviceFacts(
+                        lambda *a: self.remote.device_state(*a),
+                        lambda *a: self.remote.readers_at(*a),
+                    ),
+                ),
                 b"topic": TopicFiles(lambda: self.attached.topics, self._topic_names),
             },
         )
@@ -218,9 +259,11 @@ class Node:
             os.fspath(socket_path),
         )
         self.descendants.hidden = self.agents.spawning.inners.numbers
+        self.process_facts = ProcessFacts(self.host, self.links, self.agents)
         self.remote = RemoteFiles(self.host, self.links, self.plumbing, self.devices, self.agents)
-        self.homes.drop_idle = self.namespace.drop_idle
+        self.homes.drop_idle = self.recalls.drop_idle
         self.homes.take_back = self.recalls.generation.advance
+        self.homes.locks.named = self.agents.named
         self.launcher = Launcher(
             self.host,
             self.tree,
@@ -260,6 +303,7 @@ class Node:
             self._grow,
             lambda: self.incarnation > 0,
             self.stop,
+            lambda: [self.rules.problem] if self.rules.problem else [],
         )
         self.operations = Operations(
             self.host,
@@ -270,6 +314,8 @@ class Node:
             self.launcher,
             self.system,
             self.namespace.listen,
+            self.mounts,
+            self.namespace.touch,
         )
         self.local = LocalServer(
             os.fspath(socket_path), self.operations.handle, self.operations.ended
@@ -287,6 +333,7 @@ class Node:
         self.records.end_orphans()
         utilities.clear(self.directory / "stage")
         self.meetings.clear()
+        mounts.clear(self.local.path)
         self.environments.clear()
         finding = asyncio.create_task(self.interpreters.find(self.config.python, self.config.node))
         try:
@@ -343,6 +390,10 @@ class Node:
         self._closers.append(self.supervisor.close)
         self._closers.append(self.homes.settle)
         await self.placed.place()
+        self.scrubber.start()
+        self._closers.append(self.scrubber.close)
+        self.rules.start(self.regular)
+        self._closers.append(self.rules.stop)
         log.info("%s is up as incarnation %d", self.host, self.incarnation)
 
     # --- following the control log --------------------------------------------------------------
@@ -360,10 +411,12 @@ class Node:
             self.streams.drop(command.host)
             self.server.drop(command.host)
             self.start_task(self.home_calls.drop(command.host))
+            self.exports.drop(command.host)
         if isinstance(command, t.Arrive) and command.host != self.host:
             # It may have restarted so quickly that nobody noted the end of its earlier run.
             now = self.control.state.members[command.host].incarnation
             self.start_task(self.home_calls.drop(command.host, before=now))
+            self.exports.drop(command.host, before=now)
         if isinstance(command, t.Spawn):
             self._expect_launch(result.value if isinstance(result.value, list) else [])
 
@@ -434,6 +487,7 @@ class Node:
         await self.agents.close()
         await self.terminals.close()
         await self.namespace.close()
+        await self.mounts.close()
         await self.local.drop()
         if depart and self.incarnation:
             self.control.unwatch(self._changed)
@@ -452,6 +506,7 @@ class Node:
                 # The others must still be closed: one of them ends the engine's server.
                 log.warning("while stopping: %s", error, exc_info=error)
         await self.plumbing.close()
+        await self.remote.feeds.close()
         await self.devices.close()
         await self.links.close()
         self.streams.close()

@@ -22,8 +22,8 @@ import msgspec
 from msgspec import Struct
 
 from oneos.errors import FileError, OneOSError, UserError
-from oneos.files.opened import RemoteFile
 from oneos.files.piped import PipedFile
+from oneos.files.remote import Remote
 from oneos.files.shared import Shared, share
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Incarnation, Pid
@@ -332,7 +332,7 @@ class Offspring:
         child = self._of(parent, pid)
         handle = parent.handles.get(number)
         file = handle.file if isinstance(handle, Shared) else handle
-        if handle is None or not isinstance(file, RemoteFile):
+        if handle is None or not isinstance(file, Remote):
             raise FileError(errno.EBADF)
         parent.handles[number] = shared = share(handle)
         dropped = child.agent.dropped
@@ -345,7 +345,7 @@ class Offspring:
 class _Lent:
     """A remote file as its pipe uses it: closed with what the child wrote committed."""
 
-    def __init__(self, shared: Shared, file: RemoteFile) -> None:
+    def __init__(self, shared: Shared, file: Remote) -> None:
         self._shared = shared
         self.pread, self.pwrite = file.pread, file.pwrite
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,24 +18,31 @@ from typing import Any
 import msgspec
 
 from oneos.errors import FileError, OneOSError, UserError
+from oneos.files.export_files import ExportedFile
 from oneos.files.handles import Caller, Change, Directory, Handle, Text
 from oneos.files.names import BY_KERNEL
-from oneos.files.opened import LocalFile, RemoteFile
+from oneos.files.opened import LocalFile
+from oneos.files.remote import Remote, RemoteFile
 from oneos.files.shared import Shared
 from oneos.files.tree import Tree
 from oneos.files.virtual import FACTS_SINCE
 from oneos.ids import HostName, Ino
+from oneos.kernel import messages as m
 from oneos.limits import CLIENT_HANDLES_MAX, LOOKS_MAX, NAME_BYTES_MAX, SHARED_HANDLES_MAX
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer, Connection
+from oneos.runtime.locking import Lockable, Locking, range_of
+from oneos.runtime.mounts import Mounts
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.once import Once
 from oneos.runtime.pipeline_spec import SpawnSpec
 from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.system import System
+
+_CLIENTS = itertools.count(1)
 
 
 @dataclass(slots=True)
@@ -43,7 +51,8 @@ class Client:
 
     Several `connections` that name the same secret are one client, which ends with the last. Its
     files outlive the process that opened them, if another takes over: `kept` are descriptors for
-    that, of what cannot be opened again; `generation` counts such processes.
+    that, of what cannot be opened again; `generation` counts such processes. The owners of its
+    locks have names that begin with `name`.
     """
 
     caller: Caller
@@ -54,6 +63,7 @@ class Client:
     once: Once = field(default_factory=Once)
     kept: dict[int, int] = field(default_factory=dict)
     generation: int = 0
+    name: str = field(default_factory=lambda: f"n{next(_CLIENTS)}")
     _last_handle: int = 0
 
     def keep(self, handle: Handle) -> int:
@@ -121,7 +131,9 @@ class Operations:
         host: this host.
         store: a directory of the disk whose sizes `statvfs` shows as the tree's.
         tree, agents, offspring, launcher, system: what the requests act on.
+        mounts: of the tree, on this host.
         listen: takes the listening descriptor of a native program's filter; it stays the caller's.
+        touch: has this host's kernel tell who watches a path that its attributes changed.
     """
 
     def __init__(
@@ -134,9 +146,13 @@ class Operations:
         launcher: Launcher,
         system: System,
         listen: Callable[[int], None],
+        mounts: Mounts,
+        touch: Callable[[bytes, int], Awaitable[None]],
     ) -> None:
         self.host = host
+        self._mounts = mounts
         self._listen = listen
+        self._touch = touch
         self._store = store
         self._tree = tree
         self._agents = agents
@@ -144,15 +160,18 @@ class Operations:
         self._launcher = launcher
         self._system = system
         self._clients: dict[str, Client] = {}
+        self.locking = Locking(host)
+        agents.ending = self.locking.ended
         self._closing: set[asyncio.Task[None]] = set()
         both = "stat look list mkdir rmdir unlink rename symlink readlink link chmod chown utime"
         both += " mknod meeting bind statvfs truncate realpath open opened close ended sync fstat"
+        both += " flush lock locked unlock call_back holder"
         both += " getxattr listxattr setxattr removexattr fsetattr pread pwrite ftruncate kill ps"
         program = "scan child fork exec started reaped unborn pipe"
         client = "looks setattr release once take_over adopt commands session spawn wait poll which"
         client += " terminal go_on take_back mark raw resize"
         client += " status voters manifest token stop forget environments environment_remove"
-        client += " collect"
+        client += " collect fsck fsck_look fsck_end closing next_drop notice"
         self._operations: dict[str, Operation] = {
             name: getattr(self, "_op_" + name) for name in f"{both} {program} {client}".split()
         }
@@ -175,6 +194,8 @@ class Operations:
             raise UserError(f"only a program may ask for {name!r}", errno=errno.EPERM)
         if isinstance(who.owner, Client) and who.owner.shared:
             BY_KERNEL.set(True)
+        if name == "next_drop":
+            return await self._op_next_drop(connection, *arguments)
         if name == "spawn":
             return await self._op_spawn(who, connection.take_fds(), *arguments)
         return await operation(who, *arguments)
@@ -230,10 +251,12 @@ class Operations:
         who = connection.caller
         if not isinstance(who.owner, Client):
             return
+        self._mounts.connection_ended(connection)
         who.owner.connections -= 1
         if who.owner.connections:
             return
         self._clients.pop(who.owner.shared, None)
+        await self.locking.client_ended(who.owner.name)
         for number in list(who.owner.handles):
             await self._close_orphan(who.owner, number)
         for sid in who.owner.sessions:
@@ -272,14 +295,17 @@ class Operations:
             task = asyncio.ensure_future(self._close_orphan(client, number))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+        await self.locking.call_back_all(client.name)
 
     async def _op_adopt(self, who: Who, number: int) -> Any:
         handle = self._handle(who, number)
-        if isinstance(handle, RemoteFile):
+        if isinstance(handle, Remote):
             return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
         answer: dict[str, Any] = {"k": "fd", "h": number, "path": handle.path}
         if isinstance(handle, Text):
             answer["text"] = True
+        if isinstance(handle, ExportedFile):
+            answer["export"] = True
         fd = self._shared(who).kept.get(number)
         return answer if fd is None else Answer(answer, [os.dup(fd)])
 
@@ -320,7 +346,8 @@ class Operations:
         return await self._tree.meeting(path, who.caller)
 
     async def _op_statvfs(self, who: Who, path: bytes) -> list[int]:
-        await self._tree.stat(path, who.caller)
+        if (served := await self._tree.statvfs(path, who.caller)) is not None:
+            return served
         s = os.statvfs(self._store)
         sizes = [s.f_bsize, s.f_frsize, s.f_blocks, s.f_bfree, s.f_bavail]
         return [*sizes, s.f_files, s.f_ffree, s.f_favail, 0, NAME_BYTES_MAX, 0]
@@ -414,10 +441,13 @@ class Operations:
         mode: int,
         owner: Sequence[int] = (),
         ino: int = 0,
+        pid: int = 0,
     ) -> Any:
-        if ino and not isinstance(who.owner, Client):
-            raise UserError("a program opens files by name", errno=errno.EPERM)
-        handle = await self._tree.open(path, flags, mode, _maker(who, owner), ino)
+        if (ino or pid) and not isinstance(who.owner, Client):
+            raise UserError("a program opens files by name, for itself", errno=errno.EPERM)
+        caller = _maker(who, owner)
+        caller = replace(caller, pid=pid) if pid else caller
+        handle = await self._tree.open(path, flags, mode, caller, ino)
         if isinstance(handle, Directory):
             return {"k": "dir", "path": handle.name}
         if handle.kind == "host":
@@ -431,7 +461,7 @@ class Operations:
         except (FileError, OSError):
             await handle.close()
             raise
-        if isinstance(handle, RemoteFile):
+        if isinstance(handle, Remote):
             return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
         path_here = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
         answer: dict[str, Any] = {"k": "fd", "h": number, "path": path_here}
@@ -439,6 +469,8 @@ class Operations:
             answer["text"] = True
         if isinstance(handle, StreamFile):
             answer["stream"] = True
+        if isinstance(handle, ExportedFile):
+            answer["export"] = True
         if flags & os.O_CREAT and isinstance(who.owner, Client) and isinstance(handle, LocalFile):
             answer["attr"] = (await handle.stat()).wire()
         if isinstance(handle, LocalFile) and handle.again is not None:
@@ -455,10 +487,10 @@ class Operations:
             raise FileError(errno.EBADF)
         return handle
 
-    def _remote(self, who: Who, number: int) -> RemoteFile:
+    def _remote(self, who: Who, number: int) -> Remote:
         handle = self._handle(who, number)
         file = handle.file if isinstance(handle, Shared) else handle
-        if not isinstance(file, RemoteFile):
+        if not isinstance(file, Remote):
             raise FileError(errno.EBADF)
         return file
 
@@ -473,6 +505,8 @@ class Operations:
         del who.owner.handles[number]
         if isinstance(who.owner, Client):
             who.owner.let_go(number)
+        else:
+            await self.locking.closing(who.owner, handle)
         await handle.close()
 
     async def _op_ended(self, who: Who, number: int) -> None:
@@ -481,6 +515,10 @@ class Operations:
         stream = handle.file if isinstance(handle, Shared) else handle
         if isinstance(stream, StreamFile):
             stream.check_whole()
+
+    async def _op_notice(self, who: Who, path: bytes, mode: int) -> None:
+        """Another host has changed what a program of this host's name space watches."""
+        await self._touch(path, mode)
 
     async def _op_release(self, who: Who, number: int) -> None:
         handle = self._handle(who, number)
@@ -494,6 +532,9 @@ class Operations:
 
     async def _op_sync(self, who: Who, number: int) -> None:
         await self._handle(who, number).sync()
+
+    async def _op_flush(self, who: Who, number: int) -> None:
+        await self._handle(who, number).flush()
 
     async def _op_fstat(self, who: Who, number: int) -> list[int]:
         return (await self._handle(who, number).stat()).wire()
@@ -512,6 +553,97 @@ class Operations:
 
     async def _op_ftruncate(self, who: Who, number: int, size: int) -> None:
         await self._remote(who, number).truncate(size)
+
+    # --- locks ----------------------------------------------------------------------------------
+    def _lock_owner(
+        self, who: Who, number: int, kind: str, owner: int, ino: int
+    ) -> tuple[Lockable, str]:
+        """What is locked, and whose lock it is. A program has what is at home here by itself."""
+        if isinstance(who.owner, Client):
+            self._shared(who)
+            handle = self._handle(who, number) if number else None
+            return self.locking.file(handle, ino), f"{who.owner.name}.{owner:x}"
+        file = self._remote(who, number)
+        if not isinstance(file, RemoteFile):
+            # Another host's own file: what locks it there is none of the network's.
+            raise FileError(errno.ENOLCK)
+        return file, self.locking.owner(who.owner, file, kind)
+
+    async def _op_lock(
+        self,
+        who: Who,
+        number: int,
+        kind: str,
+        type_: int,
+        first: int,
+        last: int,
+        wait: int = 0,
+        owner: int = 0,
+        pid: int = 0,
+        ino: int = 0,
+        hand: bool = False,
+    ) -> Any:
+        file, name = self._lock_owner(who, number, kind, owner, ino)
+        if isinstance(who.owner, Agent) and isinstance(file, RemoteFile):
+            pid = who.owner.start.pid
+            self.locking.noted(who.owner, file, kind)
+        waiting = (self._waits(who), wait) if wait else None
+        await self.locking.lock(file, name, pid, range_of(kind, type_, first, last), waiting)
+        fd = file.hand(name) if hand and isinstance(file, LocalFile) else -1
+        return Answer(None, [fd]) if fd >= 0 else None
+
+    async def _op_locked(
+        self,
+        who: Who,
+        number: int,
+        kind: str,
+        type_: int,
+        first: int,
+        last: int,
+        owner: int = 0,
+        ino: int = 0,
+    ) -> list[int] | None:
+        file, name = self._lock_owner(who, number, kind, owner, ino)
+        found = await file.locked(name, range_of(kind, type_, first, last))
+        return [found.type, found.first, found.last, found.pid] if found else None
+
+    async def _op_unlock(self, who: Who, number: int, owner: int = 0, ino: int = 0) -> None:
+        file, name = self._lock_owner(who, number, "posix", owner, ino)
+        await file.unlock(name)
+
+    async def _op_closing(self, who: Who, number: int, owner: int, ino: int) -> None:
+        file, name = self._lock_owner(who, number, "open", owner, ino)
+        await file.closing(name)
+
+    async def _op_holder(
+        self, who: Who, number: int, type_: int, first: int, last: int, os_pid: int
+    ) -> int:
+        """The PID in the network of who has a lock that the kernel showed."""
+        handle = self._handle(who, number)
+        file = handle.file if isinstance(handle, Shared) else handle
+        if os_pid > 0 or not isinstance(file, LocalFile):
+            return self._agents.named(os_pid)
+        return file.holder(type_, first, last)
+
+    async def _op_call_back(self, who: Who, wait: int) -> None:
+        calling = self.locking.call_back((self._waits(who), wait))
+        if isinstance(who.owner, Agent):
+            await calling
+            return
+        # The wait answers; and one at a home that is away holds up no other.
+        task = asyncio.ensure_future(calling)
+        self._closing.add(task)
+        task.add_done_callback(self._called_back)
+
+    def _called_back(self, task: asyncio.Task[None]) -> None:
+        self._closing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._system.note(f"a wait for a lock was not called back: {error}")
+
+    @staticmethod
+    def _waits(who: Who) -> str:
+        owner = who.owner
+        return owner.name if isinstance(owner, Client) else f"p{owner.start.pid}"
 
     # --- processes ------------------------------------------------------------------------------
     async def _op_kill(self, who: Who, pid: int, number: int) -> None:
@@ -608,6 +740,9 @@ class Operations:
         answer = {"path": f"/proc/{os.getpid()}/fd/{fd}"}
         return Answer(answer, [os.dup(fd)]) if who.fds else answer
 
+    async def _op_next_drop(self, connection: Connection, done: int) -> list[object]:
+        return await self._mounts.next(connection, done)
+
     # --- the network ----------------------------------------------------------------------------
     async def _op_status(self, who: Who) -> dict[str, Any]:
         return await self._system.status()
@@ -629,6 +764,15 @@ class Operations:
 
     async def _op_collect(self, who: Who) -> list[dict[str, Any]]:
         return await self._system.collect()
+
+    async def _op_fsck(self, who: Who, name: str, path: bytes, repair: bool, quick: bool) -> None:
+        await self._system.check(m.CheckBegin(name, path, repair, quick))
+
+    async def _op_fsck_look(self, who: Who, name: str, after: int) -> dict[str, Any] | None:
+        return await self._system.check(m.CheckLook(name, after))
+
+    async def _op_fsck_end(self, who: Who, name: str) -> None:
+        await self._system.check(m.CheckEnd(name))
 
     async def _op_environments(self, who: Who) -> list[dict[str, Any]]:
         return self._agents.environments.list()

@@ -98,9 +98,17 @@ class Placed:
         if index is None:
             raise UserError(f"{node.host} is an edge host: {placed.service} cannot run on it")
         if placed.service == "filesystem":
-            return lambda: FileSystem(address, index, control, self._recall)
+            return lambda: FileSystem(
+                address, index, control, self._recall, lambda path: node.rules.of(path).later
+            )
         return lambda: Storage(
-            address, control, index, node.links, node.names.ask, node.config.copies
+            address,
+            control,
+            index,
+            node.links,
+            node.names.ask,
+            node.names.numbered,
+            node.config.copies,
         )
 
     async def _recall(self, host: HostName, recall: m.Recall) -> None:

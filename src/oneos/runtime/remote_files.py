@@ -12,14 +12,16 @@ import logging
 import os
 
 from oneos.errors import FileError, NetworkError, OneOSError, Unknown
-from oneos.files.devices import Devices
+from oneos.files.devices import Devices, Opener
 from oneos.files.handles import Handle, Plain
 from oneos.ids import HostName
 from oneos.kernel import messages as m
+from oneos.limits import DEVICE_STATE_TIMEOUT_S
 from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agents import Agents
+from oneos.runtime.feeds import Feeds
 from oneos.runtime.plumbing import Line, Plumbing, Pump, StreamFile, pipe
 from oneos.state import control_types as t
 
@@ -38,20 +40,51 @@ class RemoteFiles:
         self._devices = devices
         self._agents = agents
         self._tasks: set[asyncio.Task[None]] = set()
+        self.feeds = Feeds(self._open_feed)
 
     def serve(self, routes: Routes) -> None:
-        """Answer `device.open` and `descriptor.open`."""
+        """Answer `device.open`, `device.state` and `descriptor.open`."""
         routes.add("device.open", self._on_device, m.DeviceOpen, finish=True)
+        routes.add("device.state", self._on_state, m.DeviceAsk)
         routes.add("descriptor.open", self._on_descriptor, m.DescriptorOpen, finish=True)
 
     # --- for programs here ----------------------------------------------------------------------
-    async def open_device(self, member: t.Member, name: str, flags: int) -> Handle:
-        """Open a device wherever it hangs. Raises FileError."""
+    async def open_device(self, member: t.Member, device: t.Device, flags: int, pid: int) -> Handle:
+        """Open a device wherever it hangs, for the process `pid`. Raises FileError."""
+        name = device.name
         if member.name == self.host:
-            return await self._devices.open(name, flags)
+            return await self._devices.open(name, flags, Opener(self.host, pid))
+        if device.shared and flags & os.O_ACCMODE == os.O_RDONLY:
+            return await self.feeds.open(member.name, name, pid)
         key = new_stream_id()
-        request = m.DeviceOpen(name, flags, key)
+        request = m.DeviceOpen(name, flags, key, pid)
         return await self._open_at(member.name, flags, "device.open", request, key, f"/dev/{name}")
+
+    async def _open_feed(self, host: HostName, name: str) -> StreamFile:
+        key = new_stream_id()
+        request = m.DeviceOpen(name, os.O_RDONLY, key, feed=True)
+        return await self._open_at(host, os.O_RDONLY, "device.open", request, key, f"/dev/{name}")
+
+    async def device_state(self, host: HostName, name: str) -> m.DeviceState:
+        """What a host has to say of a device of its own.
+
+        Raises:
+            FileError, NetworkError: its host does not have it, or does not answer.
+        """
+        return await self._state_at(host, m.DeviceAsk(host, name))
+
+    async def readers_at(self, host: HostName, of: HostName, name: str) -> m.DeviceState | None:
+        """The readers of a device at another host than its own; None: no answer."""
+        try:
+            return await self._state_at(host, m.DeviceAsk(of, name))
+        except OneOSError:
+            return None
+
+    async def _state_at(self, host: HostName, ask: m.DeviceAsk) -> m.DeviceState:
+        state: m.DeviceState = await self._links.call(
+            host, "device.state", ask, m.DeviceState, timeout_s=DEVICE_STATE_TIMEOUT_S
+        )
+        return state
 
     async def open_descriptor(self, process: t.Process, number: int, flags: int) -> Handle:
         """Open an agent's standard descriptor wherever it runs. Raises FileError."""
@@ -64,7 +97,7 @@ class RemoteFiles:
 
     async def _open_at(
         self, host: HostName, flags: int, method: str, request: object, key: bytes, shown: str
-    ) -> Handle:
+    ) -> StreamFile:
         access = flags & os.O_ACCMODE
         if access == os.O_RDWR:
             raise FileError(
@@ -98,8 +131,15 @@ class RemoteFiles:
     # --- for other hosts ------------------------------------------------------------------------
     async def _on_device(self, peer: Peer, request: m.DeviceOpen) -> None:
         assert peer.host is not None
-        handle = await self._devices.open(request.name, request.flags)
+        opener = Opener(peer.host, request.pid)
+        handle = await self._devices.open(request.name, request.flags, opener, request.feed)
         self._join(handle, peer.host, request.flags, request.stream)
+
+    async def _on_state(self, peer: Peer, ask: m.DeviceAsk) -> m.DeviceState:
+        if ask.host == self.host:
+            return self._devices.state(ask.name)
+        lost, readers = self.feeds.lost(ask.host, ask.name)
+        return m.DeviceState("", "", False, True, len(readers), 0, 0, lost, 0, [], readers)
 
     async def _on_descriptor(self, peer: Peer, request: m.DescriptorOpen) -> None:
         assert peer.host is not None

@@ -20,7 +20,7 @@ from typing import Any
 
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller
-from oneos.files.opened import RemoteFile
+from oneos.files.remote import Remote
 from oneos.files.tree import Tree
 from oneos.limits import CHUNK_BYTES, INLINE_METADATA_BYTES_MAX, REQUIREMENTS_BYTES_MAX
 
@@ -266,7 +266,7 @@ async def _read(tree: Tree, path: bytes, caller: Caller) -> bytes | None:
         )
     handle = await tree.open(path, os.O_RDONLY, 0, caller)
     try:
-        if not isinstance(handle, RemoteFile):
+        if not isinstance(handle, Remote):
             return os.pread(handle.fd, size, 0)
         parts = bytearray()
         while len(parts) < size and (part := await handle.pread(len(parts), CHUNK_BYTES)):

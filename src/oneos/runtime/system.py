@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from msgspec import structs
+from msgspec import structs, to_builtins
 
 from oneos.errors import FileError, NetworkError, OneOSError, UserError
 from oneos.files.proc import iso
@@ -39,6 +39,7 @@ class System:
         grow_voters: changes the number of voters.
         ready: whether this Runtime has arrived in the network.
         stop: ends this Runtime.
+        problems: what a person should know of this host, a line each.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class System:
         grow_voters: Callable[[int], Awaitable[dict[str, Any]]],
         ready: Callable[[], bool],
         stop: Callable[[], None],
+        problems: Callable[[], list[str]] = list,
     ) -> None:
         self.host = host
         self._version = version
@@ -70,6 +72,7 @@ class System:
         self._grow = grow_voters
         self._ready = ready
         self._stop = stop
+        self._problems = problems
 
     @property
     def network(self) -> str:
@@ -109,11 +112,14 @@ class System:
                     "cores": x.facts.cores,
                     "memory_bytes": x.facts.memory_bytes,
                     "load": self._beats.load(x.name),
+                    "damaged": damaged,
+                    "repaired": repaired,
                     "since": iso(x.since_ns),
                     "agents": agents.get(x.name, 0),
                     "devices": [device.name for device in x.facts.devices],
                 }
                 for x in sorted(state.members.values(), key=lambda x: x.name)
+                for damaged, repaired in [self._beats.damaged(x.name) or (None, None)]
             ],
             "services": [
                 {
@@ -127,7 +133,9 @@ class System:
                 for placed in self._placements()
             ],
             "voters": voters,
-            "under_replicated": await self._under_replicated(),
+            "under_replicated": await self._count(m.Health()),
+            "lost": await self._count(m.Lost()),
+            "problems": self._problems(),
         }
 
     def _placements(self) -> list[t.Placement]:
@@ -136,9 +144,9 @@ class System:
         nowhere = (t.Placement(rule.name, HostName(""), Epoch(0)) for rule in state.rules)
         return [state.placements.get(none.service, none) for none in nowhere]
 
-    async def _under_replicated(self) -> int | None:
+    async def _count(self, message: m.Health | m.Lost) -> int | None:
         try:
-            return await self._services.ask("storage", m.Health(), int, timeout_s=STATUS_TIMEOUT_S)
+            return await self._services.ask("storage", message, int, timeout_s=STATUS_TIMEOUT_S)
         except OneOSError:
             # A look at the network must not depend on the network being well.
             return None
@@ -256,6 +264,15 @@ class System:
             "storage", m.CollectNow(), list[m.Collected], timeout_s=COLLECT_TIMEOUT_S
         )
         return [structs.asdict(one) for one in found]
+
+    async def check(
+        self, message: m.CheckBegin | m.CheckLook | m.CheckEnd
+    ) -> dict[str, Any] | None:
+        """Begin a check, look how far it is, or end it."""
+        state: m.CheckState | None = await self._services.ask(
+            "storage", message, m.CheckState | None
+        )
+        return None if state is None else to_builtins(state, builtin_types=(bytes,))
 
     def stop(self) -> None:
         """End this Runtime, once the answer is out."""

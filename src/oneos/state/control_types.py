@@ -15,11 +15,15 @@ SERVICES = ("pubsub", "scheduler", "session", "filesystem", "storage")
 
 
 class Device(Struct, frozen=True, array_like=True):
-    """A device as its host announces it. `mode` is "r", "w" or "rw"."""
+    """A device as its host announces it. `mode` is "r", "w" or "rw".
+
+    `shared`: a host that reads it does so once for all its programs.
+    """
 
     name: str
     kind: str
     mode: str
+    shared: bool = False
 
 
 class Facts(Struct, frozen=True):

@@ -38,7 +38,7 @@ from oneos.state.names_types import (
     encode_result,
     opened,
 )
-from oneos.state.names_walk import Leaves, resolve
+from oneos.state.names_walk import Leaves, place, resolve
 
 
 def _barrier(store: NameStore, command: c.Barrier) -> None:
@@ -63,6 +63,7 @@ _RULES: dict[type[c.Command], Callable[[NameStore, Any], Any]] = {
     c.HostLost: names_files.host_lost,
     c.Copies: names_files.copies,
     c.Collect: names_chunks.collect,
+    c.Skip: names_tree.skip,
     c.Barrier: _barrier,
 }
 
@@ -91,6 +92,8 @@ class Names:
             result = Result(0, _RULES[type(command)](self._store, command))
         except Leaves as way:
             result = Result(way.errno, Elsewhere(way.asked, way.path, way.links))
+        except names_files.NotSettled as error:
+            result = Result(error.errno, error.unsettled)
         except FileError as error:
             result = Result(error.errno)
         self._store.put_result(slot, number, _kept(result))
@@ -108,7 +111,7 @@ class Names:
             return Result(error.errno)
         if (inode.home, inode.home_epoch) != (result.value.home, result.value.home_epoch):
             return Result(errno.ESTALE)
-        return Result(0, opened(inode, result.value.created))
+        return Result(0, opened(inode, result.value.created, result.value.path))
 
     # --- reads --------------------------------------------------------------------------------
     def lookup(self, path: bytes, walk: Walk = WALK) -> Inode:
@@ -165,9 +168,32 @@ class Names:
         entry = self._store.entry(directory, name)
         return None if entry is None else names_files.inode_of(self._store, entry.ino)
 
+    def place_of(self, path: bytes, walk: Walk = WALK) -> bytes | None:
+        """The path of a name without the links on its way, whether or not it is there; None: there
+        is no such place here."""
+        try:
+            return place(self._store, path, walk).path
+        except FileError:
+            return None
+
+    def not_yet(self, rename: c.Rename) -> Result | None:
+        """The answer to a rename of a file that is not settled; None: its rule has to judge it."""
+        try:
+            source = resolve(self._store, rename.old, replace(rename.walk, follow=False))
+            names_files.check_settled(self._store, source.ino, settled=False, replaces=False)
+        except names_files.NotSettled as error:
+            return Result(error.errno, error.unsettled)
+        except FileError:
+            return None
+        return None
+
     def inode(self, ino: Ino) -> Inode:
         """The inode with this number. Raises FileError(ESTALE) when there is none."""
         return names_files.inode_of(self._store, ino)
+
+    def entries(self, directory: Ino) -> Sequence[Entry]:
+        """The names in a directory, sorted; none where it is no directory."""
+        return self._store.entries(directory)
 
     def list(self, path: bytes) -> Sequence[Entry]:
         """The names in a directory, sorted. Raises FileError as opendir(3)."""

@@ -50,12 +50,17 @@ class Rename(Command, frozen=True, tag="rename"):
     """As rename(2): replaces a file, or an empty directory by a directory. Answers Removed.
 
     `replace` False is RENAME_NOREPLACE: EEXIST when there is something of the new name.
+    `settled` False: a file that its home may not have committed yet is not renamed; EAGAIN and
+    `Unsettled`: have its home commit, and rename it with True. With either, EIO when the rename
+    would replace something by a file that was never committed and lost its home. Old records, which
+    have None, rename whatever there is.
     """
 
     old: bytes
     new: bytes
     walk: Walk = WALK
     replace: bool = True
+    settled: bool | None = None
 
 
 class Symlink(Command, frozen=True, tag="symlink"):
@@ -176,7 +181,8 @@ class Commit(Command, frozen=True, tag="commit"):
     `promises` are those of `copies`, in their order, to keep the chunks (see `Collect`): EAGAIN
     when one is void, and a chunk that the file did not have may be gone there. Ask it again.
     `ctime_ns` is when the content was changed last; what old records, which have none, meant is
-    the time of the commit.
+    the time of the commit. `wanted` is how many hosts should hold it; 0: as many as the Storage
+    service thinks, as for old records.
     """
 
     ino: Ino
@@ -189,6 +195,7 @@ class Commit(Command, frozen=True, tag="commit"):
     final: bool
     ctime_ns: int | None = None
     promises: tuple[int, ...] = ()
+    wanted: int = 0
 
 
 class Release(Command, frozen=True, tag="release"):
@@ -222,6 +229,13 @@ class Collect(Command, frozen=True, tag="collect"):
     number: int
 
 
+class Skip(Command, frozen=True, tag="skip"):
+    """Leave out so many numbers of inodes: an earlier File System may have told of them, and its
+    records of that were never agreed on."""
+
+    count: int
+
+
 class Barrier(Command, frozen=True, tag="barrier"):
     """Changes nothing: once it is applied, so is all that was appended before it."""
 
@@ -244,6 +258,7 @@ AnyCommand = (
     | HostLost
     | Copies
     | Collect
+    | Skip
     | Barrier
 )
 

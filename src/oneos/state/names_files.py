@@ -20,7 +20,16 @@ from oneos.limits import CHUNK_BYTES, COPIES_MAX, FILE_CHUNKS_MAX
 from oneos.state import names_commands as c
 from oneos.state.names_chunks import check_promises
 from oneos.state.names_store import NameStore
-from oneos.state.names_types import ORPHANS, Attr, Entry, Inode, Opened, Removed, opened
+from oneos.state.names_types import (
+    ORPHANS,
+    Attr,
+    Entry,
+    Inode,
+    Opened,
+    Removed,
+    Unsettled,
+    opened,
+)
 from oneos.state.names_walk import resolve
 
 DIGEST_BYTES = 32
@@ -48,6 +57,32 @@ def inode_of(store: NameStore, ino: Ino) -> Inode:
 
 def _homeless(inode: Inode) -> Inode:
     return replace(inode, home=NOBODY, home_incarnation=Incarnation(0), writing=False)
+
+
+class NotSettled(FileError):
+    """A file is in use at a home that may not have committed all of it."""
+
+    def __init__(self, inode: Inode) -> None:
+        super().__init__(errno.EAGAIN, f"inode {inode.ino}")
+        self.unsettled = Unsettled(inode.ino, inode.home, inode.home_epoch)
+
+
+def check_settled(store: NameStore, ino: Ino, settled: bool, replaces: bool) -> None:
+    """Whether a file's content may take the place of another's; see `Rename`.
+
+    Raises:
+        NotSettled: its home is to commit it first.
+        FileError: EIO, all that was ever written to it went with its home: what it `replaces` may
+            be the only content there is.
+    """
+    there, inode = store.inode(ino), inode_of(store, ino)
+    if there is None or not there.writing:
+        return
+    if inode.home:
+        if not settled:
+            raise NotSettled(inode)
+    elif replaces and not inode.version:
+        raise FileError(errno.EIO, f"inode {ino}", hint="its content was lost with its home")
 
 
 def check_home(store: NameStore, home: HostName, incarnation: Incarnation) -> None:
@@ -157,6 +192,7 @@ def commit(store: NameStore, command: c.Commit) -> Attr:
         chunks=command.chunks,
         copies=command.copies,
         writing=inode.writing and not command.final,
+        wanted=min(max(0, command.wanted), COPIES_MAX),
     )
     store.put_inode(inode)
     return inode.attr()

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 from oneos.errors import FileError
 from oneos.ids import Ino
 from oneos.state import names_commands as c
-from oneos.state.names_files import check_home, claimed, inode_of, nameless
+from oneos.state.names_files import check_home, check_settled, claimed, inode_of, nameless
 from oneos.state.names_store import NameStore
 from oneos.state.names_types import ROOT, Attr, Entry, Inode, Opened, Removed, opened
 from oneos.state.names_walk import Place, Walker, entry, place
 
 NEXT_INO = "next-ino"
+INOS_SKIPPED_MAX = 1 << 16
 
 
 def new_ino(store: NameStore) -> Ino:
@@ -29,6 +30,13 @@ def new_ino(store: NameStore) -> Ino:
     ino = store.counter(NEXT_INO) or ROOT + 1
     store.set_counter(NEXT_INO, ino + 1)
     return Ino(ino)
+
+
+def skip(store: NameStore, command: c.Skip) -> None:
+    """See `Skip`; EINVAL for more than anybody leaves out, since a number is never had again."""
+    if not 0 <= command.count <= INOS_SKIPPED_MAX:
+        raise FileError(errno.EINVAL)
+    store.set_counter(NEXT_INO, (store.counter(NEXT_INO) or ROOT + 1) + command.count)
 
 
 def touch(store: NameStore, ino: Ino, now_ns: int, names: int = 0, subdirs: int = 0) -> None:
@@ -122,6 +130,8 @@ def rename(store: NameStore, command: c.Rename) -> Removed:
         if target.ino == source.ino:
             return Removed()
         _check_replaced(store, command.new, is_dir, target)
+    if command.settled is not None and source.kind == stat.S_IFREG:
+        check_settled(store, source.ino, command.settled, target is not None)
     return _move(store, command.now_ns, (old.directory, source), (new.directory, new.name), target)
 
 
@@ -177,7 +187,7 @@ def create(store: NameStore, command: c.Create) -> Opened:
         if inode.home in ("", command.home):
             inode = claimed(inode, command.home, command.incarnation, command.writing)
             store.put_inode(inode)
-        return opened(inode, created=False)
+        return opened(inode, created=False, path=at.path)
     parent, now = inode_of(store, at.directory), command.now_ns
     made = Inode(
         new_ino(store),
@@ -197,7 +207,7 @@ def create(store: NameStore, command: c.Create) -> Opened:
     store.put_inode(made)
     store.put_entry(at.directory, Entry(at.name, made.ino, stat.S_IFREG))
     touch(store, at.directory, now, names=1)
-    return opened(made, created=True)
+    return opened(made, created=True, path=at.path)
 
 
 def _place_to_open(store: NameStore, command: c.Create) -> tuple[Place, Entry | None]:

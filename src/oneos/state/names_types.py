@@ -63,7 +63,8 @@ class Inode(Struct, frozen=True, array_like=True, gc=False):
     `CHUNK_BYTES`; what lies beyond the last chunk, or beyond the data of a short one, up to `size`
     is zeros, and data of a chunk beyond `size` does not occur. `home` is "" while no host has the
     file; `home_epoch` grows with each change of the home and fences what older homes still send.
-    `target` is what a symbolic link says, as it was given; b"" for all that is none.
+    `target` is what a symbolic link says, as it was given; b"" for all that is none. `wanted` is
+    how many hosts should hold the content, 0 where nobody said so.
     """
 
     ino: Ino
@@ -83,6 +84,7 @@ class Inode(Struct, frozen=True, array_like=True, gc=False):
     home_epoch: int = 0
     writing: bool = False
     target: bytes = b""
+    wanted: int = 0
 
     @property
     def is_link(self) -> bool:
@@ -118,7 +120,8 @@ class Inode(Struct, frozen=True, array_like=True, gc=False):
 class Opened(Struct, frozen=True, array_like=True, tag="opened", gc=False):
     """Answer of `Create` and `Claim`: the file, and who its home is now.
 
-    When `home` is another host than the one that asked, the file is in use there: go there.
+    When `home` is another host than the one that asked, the file is in use there: go there. `path`
+    is where `Create` found or made it, without links; b"" where that is not known.
     """
 
     attr: Attr
@@ -129,6 +132,7 @@ class Opened(Struct, frozen=True, array_like=True, tag="opened", gc=False):
     created: bool
     chunks: tuple[bytes, ...]
     copies: tuple[HostName, ...]
+    path: bytes = b""
 
 
 class Removed(Struct, frozen=True, array_like=True, tag="removed", gc=False):
@@ -156,7 +160,16 @@ class Elsewhere(Struct, frozen=True, array_like=True, tag="elsewhere", gc=False)
     links: int
 
 
-Value = Attr | Opened | Removed | Elsewhere | None
+class Unsettled(Struct, frozen=True, array_like=True, tag="unsettled", gc=False):
+    """Answer of a `Rename` of a file that its home may not have committed yet; errno is EAGAIN and
+    nothing was changed."""
+
+    ino: Ino
+    home: HostName
+    home_epoch: int
+
+
+Value = Attr | Opened | Removed | Elsewhere | Unsettled | None
 
 
 class Result(Struct, frozen=True, array_like=True, gc=False):
@@ -188,7 +201,7 @@ class Found(Struct, frozen=True, array_like=True, gc=False):
     entries: list[Entry] | None = None
 
 
-def opened(inode: Inode, created: bool) -> Opened:
+def opened(inode: Inode, created: bool, path: bytes = b"") -> Opened:
     """The answer that shows this inode."""
     return Opened(
         inode.attr(),
@@ -199,6 +212,7 @@ def opened(inode: Inode, created: bool) -> Opened:
         created,
         inode.chunks,
         inode.copies,
+        path,
     )
 
 

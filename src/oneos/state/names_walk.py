@@ -55,6 +55,11 @@ class Place(NamedTuple):
         return self.ancestors[-1]
 
     @property
+    def path(self) -> bytes:
+        """The name's path from the root, without links."""
+        return b"/" + b"/".join([*self.above, self.name])
+
+    @property
     def is_name(self) -> bool:
         """False for the root, and for a path that ends in `.` or `..`."""
         return self.name not in (b"", b".", b"..")

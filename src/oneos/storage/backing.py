@@ -21,6 +21,7 @@ from oneos.errors import FileError
 from oneos.limits import CHUNK_GROUP
 from oneos.storage.chunks import ChunkStore, Offer
 from oneos.storage.cut import Cut, Seen, cut_file
+from oneos.storage.cut_small import cut_small_files
 from oneos.storage.disk import as_file_error, remove
 from oneos.storage.fill import Spot, fill_fetched, fill_local, finish, make_empty
 
@@ -118,6 +119,11 @@ class BackingStore:
                 `fetch` raises. Nothing of it stays then.
         """
         with self._making(ino, home_epoch) as path:
+            if not chunks and not size:
+                # A name and nothing to wait for: a thread would take longer than the work.
+                make_empty(path, mtime_ns)
+                await self._begin(ino, home_epoch, path)
+                return path
             part = path + PART
             try:
                 missing = await self._named(
@@ -200,6 +206,26 @@ class BackingStore:
             seen = None if force else backing.seen
             taken, backing.seen = await in_thread(cut_file, backing.path, self._chunks, seen, offer)
         return taken
+
+    async def cut_small(self, inos: Sequence[int], offer: Offer) -> dict[int, Cut]:
+        """Cut small files at once, as `cut`; those that are none, or not here, are left out.
+
+        Nothing else may cut any of them meanwhile.
+
+        Raises:
+            FileError: as `cut`.
+        """
+        there = {ino: found for ino in inos if (found := self._files.get(ino)) is not None}
+        paths = [found.path for found in there.values()]
+        cuts: dict[int, Cut] = {}
+        for (ino, found), taken in zip(
+            there.items(),
+            await in_thread(cut_small_files, paths, self._chunks, offer),
+            strict=True,
+        ):
+            if taken is not None:
+                cuts[ino], found.seen = taken
+        return cuts
 
     async def drop(self, ino: int) -> None:
         """Remove the backing file, if it is there. Programs that have it open keep their bytes."""

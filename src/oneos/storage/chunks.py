@@ -17,13 +17,17 @@ import hashlib
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from oneos.errors import FileError
-from oneos.limits import CHUNK_BYTES, CORRUPT_KEPT_MAX
+from oneos.failpoints import reach
+from oneos.limits import CHUNK_BYTES, CORRUPT_KEPT_MAX, LEFTOVER_AGE_S
+from oneos.storage.damage import Damage
 from oneos.storage.disk import (
     as_file_error,
+    forget,
     read_up_to,
     remove,
     sync_directory,
@@ -80,6 +84,8 @@ class ChunkStore:
             sync_directory(directory)
             for name in os.listdir(self._tmp):
                 remove(os.path.join(self._tmp, name))
+            aside = {digest for name in os.listdir(self._corrupt) if (digest := _digest_of(name))}
+            self.damage = Damage(x for x in aside if not os.path.exists(self.path(x)))
 
     def path(self, digest: bytes) -> str:
         """Where a chunk is, if it is there. Reading it there verifies nothing: see `get`."""
@@ -137,12 +143,14 @@ class ChunkStore:
             for part in written.values():
                 with as_file_error(part):
                     sync_file(part, cached)
+            reach("chunks.written")
             for path, part in written.items():
                 self._name(part, path)
         except BaseException:
             for part in written.values():
                 remove(part)
             raise
+        reach("chunks.named")
         # Also for a chunk that was there: another thread may have named it a moment ago.
         for folder in {os.path.dirname(self.path(digest)) for digest, _ in puts}:
             self._sync_names(folder)
@@ -154,6 +162,7 @@ class ChunkStore:
         with as_file_error(path), self._lock:
             os.rename(part, path)
             self._named[folder] = self._named.get(folder, 0) + 1
+        self.damage.put(bytes.fromhex(os.path.basename(path)))
 
     def _sync_names(self, folder: str) -> None:
         with self._lock:
@@ -166,8 +175,10 @@ class ChunkStore:
             self._synced[folder] = max(named, self._synced.get(folder, -1))
 
     def _holds(self, path: str, data: bytes) -> bool:
+        seen = None
         try:
             with open(path, "rb", buffering=0) as file:
+                seen = os.fstat(file.fileno())
                 there = read_up_to(file.fileno(), len(data) + 1, 0)
         except FileNotFoundError:
             return False
@@ -176,7 +187,7 @@ class ChunkStore:
         if there == data:
             return True
         # A damaged chunk under this name is no reason to believe that the data is safe.
-        self._set_aside(path)
+        self._set_aside(path, seen)
         return False
 
     def _write(self, data: bytes) -> str:
@@ -213,6 +224,7 @@ class ChunkStore:
                         bytes_here = os.stat(path).st_size
                         os.unlink(path)
                         count, size = count + 1, size + bytes_here
+                        reach("collect.removing")
                 except FileNotFoundError:
                     pass
         return Usage(count, size, 0)
@@ -225,16 +237,36 @@ class ChunkStore:
             FileError: ENOENT when it is not here; EIO when it is damaged or cannot be read. A
                 damaged one is moved aside, so that it counts as missing from then on.
         """
+        return self._read(digest, from_disk=False)
+
+    def check(self, digest: bytes) -> int:
+        """Read a chunk from the disk, also where the kernel has it in memory, and compare it.
+
+        Returns:
+            Its length in bytes. They do not stay in the kernel's memory.
+
+        Raises:
+            FileError: as `get`.
+        """
+        return len(self._read(digest, from_disk=True))
+
+    def _read(self, digest: bytes, from_disk: bool) -> bytes:
         path = self.path(digest)
+        seen = None
         try:
             with as_file_error(path), open(path, "rb", buffering=0) as file:
+                seen = os.fstat(file.fileno())
+                if from_disk:
+                    forget(file.fileno())
                 data = read_up_to(file.fileno(), CHUNK_BYTES + 1, 0)
+                if from_disk:
+                    forget(file.fileno())
         except FileError as error:
             if error.errno == errno.EIO:
-                self._set_aside(path)
+                self._set_aside(path, seen)
             raise
         if hashlib.sha256(data).digest() != digest:
-            self._set_aside(path)
+            self._set_aside(path, seen)
             hint = "damaged on this disk and moved to corrupt/: another host's copy is used instead"
             raise FileError(errno.EIO, path, hint=hint)
         return data
@@ -276,10 +308,50 @@ class ChunkStore:
                 if len(name) == 64 and name.startswith(f"{first:02x}"):
                     yield os.path.join(folder, name)
 
-    def _set_aside(self, path: str) -> None:
-        aside = os.path.join(self._corrupt, f"{os.path.basename(path)}.{next(self._serial)}")
+    def leftovers(self, remove_them: bool) -> Usage:
+        """What lies about beside the chunks: unfinished ones nobody writes any more, and damaged
+        ones that were put aside and are whole here again.
+
+        Args:
+            remove_them: whether they are removed.
+        """
+        count = size = 0
+        for path in [*self._unfinished(), *self._made_good()]:
+            try:
+                size += os.stat(path).st_size
+                count += 1
+                if remove_them:
+                    os.unlink(path)
+            except FileNotFoundError:
+                pass
+        return Usage(count, size, len(os.listdir(self._corrupt)))
+
+    def _unfinished(self) -> Iterator[str]:
+        for name in os.listdir(self._tmp):
+            path = os.path.join(self._tmp, name)
+            try:
+                if time.time() - os.stat(path).st_mtime > LEFTOVER_AGE_S:
+                    yield path
+            except FileNotFoundError:
+                pass
+
+    def _made_good(self) -> Iterator[str]:
+        for name in os.listdir(self._corrupt):
+            digest = _digest_of(name)
+            if digest and os.path.exists(self.path(digest)):
+                yield os.path.join(self._corrupt, name)
+
+    def _set_aside(self, path: str, seen: os.stat_result | None) -> None:
+        """Move a damaged chunk away; not one that was put in its place since it was `seen`."""
+        name = os.path.basename(path)
+        aside = os.path.join(self._corrupt, f"{name}.{next(self._serial)}")
         try:
-            os.rename(path, aside)
+            with self._lock:
+                now = os.stat(path)
+                if seen is not None and (now.st_dev, now.st_ino) != (seen.st_dev, seen.st_ino):
+                    return
+                os.rename(path, aside)
+            self.damage.note(bytes.fromhex(name))
             kept = [os.path.join(self._corrupt, name) for name in os.listdir(self._corrupt)]
             kept.sort(key=os.path.getctime)
             for old in kept[: max(0, len(kept) - CORRUPT_KEPT_MAX)]:
@@ -287,3 +359,13 @@ class ChunkStore:
         except FileNotFoundError:
             # Another thread found the same damage.
             pass
+
+
+def _digest_of(aside: str) -> bytes:
+    """Which chunk a file in `corrupt/` was; b"" for what a person left there."""
+    name = aside.partition(".")[0]
+    try:
+        digest = bytes.fromhex(name)
+    except ValueError:
+        return b""
+    return digest if len(digest) == 32 else b""

@@ -59,7 +59,7 @@ def sync_file(path: str, cached: bool = True) -> None:
     try:
         os.fsync(fd)
         if not cached:
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            forget(fd)
     finally:
         os.close(fd)
 
@@ -70,3 +70,10 @@ def remove(path: str) -> None:
         os.unlink(path)
     except FileNotFoundError:
         pass
+
+
+def forget(fd: int) -> None:
+    """Have the kernel forget what it holds in memory of a file, so that the next read is from the
+    disk; what is not written back yet stays, and where the kernel has no such call, all of it."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

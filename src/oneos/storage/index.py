@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from oneos.errors import FileError, InternalError, OneOSError
+from oneos.failpoints import reach
 from oneos.ids import Seq
 from oneos.limits import INDEX_PAGE_CACHE_BYTES
 from oneos.state.names import Names
@@ -53,6 +54,7 @@ class SqliteNames:
         self.applied_seq = Seq(row[0])
         self.noting = False
         self.touched: set[int] = set()
+        self._ahead: list[tuple[Command, Result]] = []
 
     @classmethod
     def open(cls, path: str) -> SqliteNames:
@@ -76,12 +78,44 @@ class SqliteNames:
             db.close()
             raise
 
+    def ahead(self, command: Command) -> Result:
+        """Apply a command before any record has it: reads see it at once, the database does not.
+
+        The record that begins with all these very commands makes them lasting; when any other is
+        applied, they are forgotten before.
+        """
+        self._store.take_fresh()
+        try:
+            result = self.names.apply(command)
+        except BaseException:
+            self.forget_ahead()
+            raise
+        self._ahead.append((command, result))
+        if self.noting:
+            self.touched |= self._store.take_fresh()
+        return result
+
+    def forget_ahead(self) -> None:
+        """Undo what was applied ahead."""
+        self._ahead = []
+        self._store.forget()
+
+    def _done_ahead(self, commands: Sequence[Command]) -> list[Result]:
+        """The results of a record's first commands, where those were applied ahead."""
+        done = self._ahead
+        same = zip(done, commands, strict=False)
+        if len(done) <= len(commands) and all(before[0] is now for before, now in same):
+            self._ahead = []
+            return [result for _, result in done]
+        self.forget_ahead()
+        return []
+
     def apply(self, seq: int, commands: Sequence[Command]) -> list[Result]:
         """Apply one log record: all of it with its sequence, or, when this raises, nothing.
 
         Args:
             seq: the record's sequence, above `applied_seq`. Not every number need come.
-            commands: the record's commands, in order.
+            commands: the record's commands, in order; the first may have been applied `ahead`.
 
         Raises:
             FileError: ENOSPC or EIO of the disk. The same record may be applied again.
@@ -92,9 +126,12 @@ class SqliteNames:
                 f"{self.path}: record {seq} comes after record {self.applied_seq}",
                 hint="skip records up to applied_seq",
             )
+        results = self._done_ahead(commands)
+        before = len(results)
+        self._store.take_fresh()
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            results = [self.names.apply(command) for command in commands]
+            results += [self.names.apply(command) for command in commands[before:]]
             self._store.flush()
             self._db.execute("UPDATE applied SET seq = ?", (seq,))
             self._db.execute("COMMIT")
@@ -106,7 +143,9 @@ class SqliteNames:
                 raise _failure(self.path, error) from error
             raise
         if self.noting:
-            self.touched |= self._store.touched()
+            # What the others touched was noted then.
+            touched, fresh = self._store.touched(), self._store.take_fresh()
+            self.touched |= touched & fresh if before else touched
         self._store.settle()
         self.applied_seq = Seq(seq)
         return results
@@ -175,6 +214,7 @@ class SqliteNames:
             for end in ("-wal", "-shm"):
                 remove(path + end)
             os.replace(part, path)
+            reach("snapshot.placed")
             sync_directory(os.path.dirname(path) or ".")
         except sqlite3.Error as error:
             remove(part)

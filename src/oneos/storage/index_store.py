@@ -100,6 +100,7 @@ class SqliteStore:
         self._new_entries: dict[tuple[int, bytes], Entry | None] = {}
         self._new_counters: dict[str, int] = {}
         self._new_results: dict[Slot, tuple[int, bytes]] = {}
+        self._fresh: set[int] = set()
 
     def _numbers_of(self, client: str) -> array[int]:
         numbers = self._numbers.get(client)
@@ -150,6 +151,11 @@ class SqliteStore:
                 found.add(ino)
         return found
 
+    def take_fresh(self) -> set[int]:
+        """The inodes that were put, or whose names were, since this was asked last."""
+        fresh, self._fresh = self._fresh, set()
+        return fresh
+
     def settle(self) -> None:
         """The transaction is committed: the changes are the state now."""
         for ino, inode in self._new_inodes.items():
@@ -192,10 +198,12 @@ class SqliteStore:
 
     def put_inode(self, inode: Inode) -> None:
         self._new_inodes[inode.ino] = inode
+        self._fresh.add(inode.ino)
 
     def delete_inode(self, ino: int) -> None:
         self._new_inodes[ino] = None
         self._new_xattrs[ino] = {}
+        self._fresh.add(ino)
 
     def inodes(self, after: int, count: int) -> list[Inode]:
         # What a batch changes may add to or hide any row, so all its changes are laid over.
@@ -233,9 +241,11 @@ class SqliteStore:
 
     def put_entry(self, directory: int, entry: Entry) -> None:
         self._new_entries[directory, entry.name] = entry
+        self._fresh.add(directory)
 
     def delete_entry(self, directory: int, name: bytes) -> None:
         self._new_entries[directory, name] = None
+        self._fresh.add(directory)
 
     def entries(self, directory: int) -> list[Entry]:
         query = "SELECT name, ino, kind FROM entries WHERE directory = ? ORDER BY name"

@@ -218,6 +218,98 @@ def test_collect_shows_what_went_and_fails_for_a_host_that_could_not_be_asked(
     assert "pi1 does not answer" in outcome.out
 
 
+CHECKED = {
+    "step": "looking",
+    "done": 3,
+    "total": 3,
+    "over": True,
+    "findings": [],
+    "found": 0,
+    "files": 3,
+    "chunks": 9,
+    "left": 0,
+    "repaired": 0,
+    "beyond": 0,
+    "error": "",
+}
+
+
+def finding(kind: str, state: str, path: bytes, host: str, text: str) -> dict[str, object]:
+    return {"kind": kind, "state": state, "path": path, "host": host, "text": text}
+
+
+def test_fsck_of_what_is_whole_is_clean(server: AskServer, oneos: Oneos) -> None:
+    server.answers["fsck_look"] = CHECKED
+    outcome = oneos("fsck", "--quick", "/home")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "3 files: clean\n", "")
+    begin, look = server.requests
+    assert [begin[0], *begin[2:]] == ["fsck", b"/home", False, True]
+    assert look == ["fsck_look", begin[1], 0]
+    assert oneos("fsck").out == "3 files, 9 chunks read: clean\n"
+
+
+def test_fsck_tells_by_its_status_what_became_of_what_it_found(
+    server: AskServer, oneos: Oneos
+) -> None:
+    good = finding("damaged", "repaired", b"/a\x1b", "hub", "chunk 12 was damaged")
+    bad = finding("lost", "left", b"/b", "", "no whole copy")
+    unasked = finding("unchecked", "left", b"", "pi1", "does not answer")
+    state = CHECKED | {"findings": [good], "found": 1, "repaired": 1}
+    server.answers["fsck_look"] = state
+    outcome = oneos("fsck", "--repair")
+    assert outcome.status == 1
+    first, last = outcome.out.splitlines()
+    assert first == r"/a\x1b: hub: chunk 12 was damaged [repaired]"
+    assert last == "3 files, 9 chunks read: 1 repaired, 0 left"
+    server.answers["fsck_look"] = state | {"findings": [good, bad], "found": 2, "left": 1}
+    assert oneos("fsck", "--repair").status == 4
+    server.answers["fsck_look"] = state | {"findings": [bad, unasked], "found": 2, "left": 2}
+    outcome = oneos("fsck", "--json")
+    assert outcome.status == 8
+    said = json.loads(outcome.out)
+    assert [one["kind"] for one in said["findings"]] == ["lost", "unchecked"]
+    assert (said["files"], said["chunks"], said["left"]) == (3, 9, 2)
+
+
+def test_fsck_that_cannot_be_done_says_so_in_a_line(server: AskServer, oneos: Oneos) -> None:
+    outcome = oneos("fsck", "home")
+    assert (outcome.status, outcome.out) == (8, "")
+    assert outcome.err == "oneos: fsck: home: a path of the tree begins with /\n"
+    server.answers["fsck_look"] = CHECKED | {"error": "/x: No such file or directory"}
+    outcome = oneos("fsck", "/x")
+    assert (outcome.status, outcome.out) == (8, "")
+    assert outcome.err == "oneos: fsck: /x: No such file or directory\n"
+    server.answers["fsck"] = Refusal(16, "another check goes on", "wait for the other oneos fsck")
+    assert oneos("fsck").status == 8
+
+
+def test_fsck_completes_paths_of_the_tree(server: AskServer) -> None:
+    server.answers[("list", b"/home")] = [[b"alice", 0o040000, 7], [b"all", 0o100000, 8]]
+    done = subprocess.run(
+        [sys.executable, "-m", "oneos.cli.main"],
+        env={
+            "_ONEOS_COMPLETE": "bash_complete",
+            "COMP_WORDS": "oneos fsck /home/al",
+            "COMP_CWORD": "2",
+            "ONEOS_SOCKET": server.path,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["plain,/home/alice/", "plain,/home/all"]
+
+
+def test_status_tells_what_was_found_damaged(server: AskServer, oneos: Oneos) -> None:
+    hub, pi1 = STATUS["members"]
+    members = [hub | {"damaged": 3, "repaired": 2}, pi1 | {"damaged": None, "repaired": None}]
+    server.answers["status"] = STATUS | {"members": members, "lost": 1}
+    out = oneos("status").out
+    assert "damaged chunks found on hub: 3, repaired 2\n" in out
+    assert "files without a whole copy: 1; which ones: oneos fsck --quick\n" in out
+    assert "on pi1" not in out
+
+
 def test_hosts_that_may_be_forgotten_complete(server: AskServer) -> None:
     server.answers["status"] = STATUS
     done = subprocess.run(

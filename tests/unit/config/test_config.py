@@ -61,6 +61,7 @@ def test_every_key_is_read() -> None:
         python = "/bin/sh"
         node = "node20"
         copies = 3
+        scrub_days = 0.5
 
         [[device]]
         name = "sensor/1"
@@ -82,6 +83,7 @@ def test_every_key_is_read() -> None:
         python="/bin/sh",
         node="node20",
         copies=3,
+        scrub_days=0.5,
         devices=config.devices,
     )
     assert [(d.name, d.path, d.rate_hz) for d in config.devices] == [
@@ -120,6 +122,10 @@ def test_the_data_lies_where_the_socket_is_looked_for(
         ('core = "yes"', 'oneos.toml: core: expected true or false, got "yes"'),
         ('tags = "camera"', 'oneos.toml: tags: expected a list of strings, got "camera"'),
         ('tags = ["a b"]', 'oneos.toml: tags: "a b" cannot be a tag'),
+        (
+            "scrub_days = -1",
+            "oneos.toml: scrub_days: expected a number from 0 to 3650, got -1",
+        ),
         ("copies = 0", "oneos.toml: copies: expected a whole number from 1 to 16, got 0"),
         ('node = "no/such"', "oneos.toml: node: /etc/oneos/no/such is not there or not executable"),
         ("device = 1", "oneos.toml: device: expected tables [[device]], got 1"),

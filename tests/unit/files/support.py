@@ -7,12 +7,14 @@ from pathlib import Path
 from oneos.actor.actor import Actor, Address
 from oneos.files.collected import Collected
 from oneos.files.copies import Copies
+from oneos.files.durability import Rules
 from oneos.files.handles import Caller
 from oneos.files.home_calls import HomeCalls
 from oneos.files.homes import Homes
 from oneos.files.meetings import Meetings
 from oneos.files.names import Names
 from oneos.files.regular import RegularFiles
+from oneos.files.scrubber import Scrubber
 from oneos.ids import HostName, Incarnation, ServiceName
 from oneos.kernel import filesystem as fs
 from oneos.kernel import messages as m
@@ -35,6 +37,10 @@ ROOT = Caller()
 async def no_name_space() -> str:
     """Where programs meet on a host that has none: nowhere inside."""
     return ""
+
+
+async def no_report() -> None:
+    """What is damaged here is looked for by the test."""
 
 
 class Nobody:
@@ -66,7 +72,9 @@ class Host:
         self.backing = BackingStore(str(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, control, self.links, 2)
         self.names = Names(self.host, lambda: self.incarnation, self.services, Nobody())
-        self.homes = Homes(self.host, self.backing, self.copies, self.names.ask)
+        self.homes = Homes(
+            self.host, self.backing, self.copies, self.names.ask, self.names.ask_many, Rules().of
+        )
         self.calls = HomeCalls(self.homes)
         self.files = RegularFiles(
             self.host,
@@ -81,6 +89,7 @@ class Host:
         self.calls.serve(self.routes)
         self.copies.serve(self.routes)
         Collected(self.chunks).serve(self.routes)
+        Scrubber(self.chunks, str(directory / "scrub.json"), 0, no_report).serve(self.routes)
         services.serve(self.routes, "filesystem", fs.FileSystemMessage, self.agents.get)
 
     async def recall(self, host: HostName, recall: m.Recall) -> None:

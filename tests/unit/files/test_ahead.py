@@ -1,24 +1,18 @@
 import asyncio
 import hashlib
-from collections.abc import Callable
 
 from oneos.errors import NetworkError
 from oneos.files.ahead import Ahead, Piece
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import CHUNKS_AHEAD_BYTES_MAX, CHUNKS_AHEAD_CALL_BYTES
+from tests.support.waiting import eventually
 
 PI, HUB = HostName("pi"), HostName("hub")
 
 
 def piece(data: bytes) -> Piece:
     return hashlib.sha256(data).digest(), data
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - a condition has no event
-            await asyncio.sleep(0.001)
 
 
 class Receiver:

@@ -11,7 +11,8 @@ from oneos.errors import Fenced, FileError, OneOSError, Unknown
 from oneos.files import late_closes
 from oneos.files import unused as unused_module
 from oneos.files.handles import Handle
-from oneos.files.opened import LocalFile, RemoteFile
+from oneos.files.opened import LocalFile
+from oneos.files.remote import RemoteFile
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.state import control_types as t

@@ -10,12 +10,14 @@ import pytest
 
 from oneos.errors import FileError
 from oneos.files.devfs import DeviceFiles
+from oneos.files.device_facts import DeviceFacts
 from oneos.files.handles import Caller, Handle, Plain
 from oneos.files.hosts import Runtimes
 from oneos.files.places import split
 from oneos.files.proc import Proc
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Pid, SessionId
+from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.state import control_types as t
 from tests.unit.files.support import Network
@@ -38,8 +40,13 @@ class Bench:
             network.hosts[0].files,
             {
                 b"dev": DeviceFiles(control, self._device),
-                b"proc": Proc(control, self, self._descriptor),
-                b"runtime": Runtimes(control, {"hub": 0.5}.get),
+                b"proc": Proc(control, self, self._descriptor, self._facts, self._kill),
+                b"runtime": Runtimes(
+                    control,
+                    {"hub": 0.5}.get,
+                    {"hub": (3, 2)}.get,
+                    DeviceFacts(self._state, self._readers),
+                ),
             },
         )
 
@@ -49,13 +56,29 @@ class Bench:
     async def find(self, pid: int) -> t.Process | None:
         return next((process for process in self.others if process.pid == pid), None)
 
-    async def _device(self, member: t.Member, name: str, flags: int) -> Handle:
-        self.asked.append((member.name, name, flags))
-        return await opened(member.name, name)
+    async def _device(self, member: t.Member, device: t.Device, flags: int, pid: int) -> Handle:
+        self.asked.append((member.name, device.name, flags))
+        return await opened(member.name, device.name)
+
+    async def _state(self, host: HostName, name: str) -> m.DeviceState:
+        here = [m.ReaderState(7, 5, 0, 0)]
+        return m.DeviceState("fifo", "r", False, True, 3, 9, 90, 1, 2, ["lab", "far"], here)
+
+    async def _readers(self, host: HostName, of: HostName, name: str) -> m.DeviceState | None:
+        if host == "far":
+            return None
+        there = [m.ReaderState(8, 5, 2, 1)]
+        return m.DeviceState("", "", False, True, 1, 0, 0, 3, 0, [], there)
 
     async def _descriptor(self, process: t.Process, number: int, flags: int) -> Handle:
         self.asked.append((process.pid, number, flags))
         return await opened(process.pid, number)
+
+    async def _facts(self, process: t.Process) -> m.ProcessFacts:
+        return m.ProcessFacts(b"/runtime/hub", b"SECRET=1\0")
+
+    async def _kill(self, pid: int, number: int) -> None:
+        self.asked.append((pid, "kill", number))
 
     async def names(self, path: bytes, caller: Caller = ROOT) -> list[bytes]:
         return [entry.name for entry in await self.tree.list(path, caller)]
@@ -180,6 +203,27 @@ async def test_process_shows_as_in_proc(bench: Bench, world: World) -> None:
     assert b"fd" not in await bench.names(place)
 
 
+async def test_process_says_where_it_works_and_takes_orders(bench: Bench, world: World) -> None:
+    place = b"/proc/%d" % await spawn(bench, world, HUB)
+    assert stat.S_ISLNK((await bench.tree.stat(place + b"/cwd", ROOT, False)).mode)
+    assert await bench.tree.readlink(place + b"/cwd", ROOT) == b"/runtime/hub"
+    assert await bench.text(place + b"/cwd/state") == "alive\n"
+    assert await bench.tree.realpath(place + b"/cwd/..", ROOT) == b"/runtime"
+    assert await bench.text(place + b"/environ", Caller("ann")) == "SECRET=1\0"
+    no = Caller("eve")
+    assert await failure(bench.tree.open(place + b"/environ", os.O_RDONLY, 0, no)) == "EACCES"
+
+    assert await failure(bench.tree.open(place + b"/ctl", os.O_RDONLY, 0, ROOT)) == "EACCES"
+    for said, gives in (("stop\n", ["kill", 19]), ("SIGCONT 9", ["kill", 9]), ("x", "EINVAL")):
+        handle = await bench.tree.open(place + b"/ctl", os.O_WRONLY | os.O_TRUNC, 0, ROOT)
+        os.write(handle.fd, said.encode())
+        if isinstance(gives, str):
+            assert await failure(handle.close()) == gives
+        else:
+            await handle.close()
+            assert list(bench.asked[-1][1:]) == gives
+
+
 async def test_statistics_are_where_readers_of_the_kernels_proc_look(
     bench: Bench, world: World
 ) -> None:
@@ -225,6 +269,8 @@ async def test_runtime_shows_what_a_host_is(
     await arrive_with(bench, network, LAB)
     assert await bench.text(b"/runtime/lab/tags") == "strong\n"
     assert await bench.text(b"/runtime/lab/load") == "\n"
+    texts = [await bench.text(b"/runtime/" + x) for x in (b"hub/damaged", b"hub/repaired")]
+    assert [*texts, await bench.text(b"/runtime/lab/damaged")] == ["3\n", "2\n", "\n"]
     assert await failure(bench.tree.stat(b"/runtime/nobody/cores", ROOT)) == "ENOENT"
 
 
@@ -410,3 +456,30 @@ async def test_fifos_and_sockets_stand_for_things_of_the_host(bench: Bench) -> N
     assert os.path.dirname(await tree.meeting(b"/socket", ROOT)) == os.path.dirname(handle.path)
     assert await failure(tree.meeting(b"/dev/null", ROOT)) == "ECONNREFUSED"
     assert await failure(tree.meeting(b"/fifo", ROOT)) == "ENOENT"
+
+
+async def test_a_device_says_who_reads_it_on_every_host(bench: Bench, network: Network) -> None:
+    await arrive_with(bench, network, HUB, t.Device("sensor/1", "fifo", "r", True))
+    assert await bench.names(b"/runtime/hub/devices") == [b"sensor"]
+    assert await bench.names(b"/runtime/hub/devices/sensor") == [b"1"]
+    shown = await bench.text(b"/runtime/hub/devices/sensor/1")
+    assert shown.splitlines() == [
+        "kind fifo",
+        "mode r",
+        "shared yes",
+        "exclusive no",
+        "openings 3",
+        "readings 9",
+        "bytes 90",
+        "ended 2",
+        "lost 4",
+        "reader hub 7 got 5 lost 0 waiting 0",
+        "reader lab 8 got 5 lost 2 waiting 1",
+        "no-answer far",
+    ]
+    with pytest.raises(FileError) as raised:
+        await bench.tree.open(b"/runtime/hub/devices/sensor/1", os.O_WRONLY, 0, ROOT)
+    assert raised.value.errno == errno.EACCES
+    with pytest.raises(FileError) as raised:
+        await bench.tree.stat(b"/runtime/hub/devices/sensor/2", ROOT)
+    assert raised.value.errno == errno.ENOENT

@@ -16,10 +16,12 @@ from oneos.fuse.succession import (
     CLOSED,
     FACTS,
     LISTED,
+    LOCKED,
     OPENED,
     POLLED,
     UNBACKED,
     UNLISTED,
+    UNLOCKED,
     Earlier,
     Opening,
     State,
@@ -200,3 +202,18 @@ def test_kept_file_is_known_from_one_in_use_and_its_number_given_again(
     assert journal.slot() != kept.slot
     journal.commit()
     assert journal.slot() == kept.slot
+
+
+def test_owners_of_locks_are_known_until_they_have_none(memory: int) -> None:
+    journal, _ = begun(memory)
+    for number in (3, 4):
+        journal.note(LOCKED, 7, 1 << 63, number, 100)
+    journal.note(LOCKED, 8, 1 << 63, 5, 100)
+    journal.note(LOCKED, 7, 2, 3, 101)
+    journal.note(UNLOCKED, 7, 2)
+    journal.commit()
+    expected = {(7, 1 << 63): (100, [3, 4]), (8, 1 << 63): (100, [5])}
+    state, _ = heir(memory)
+    assert state.locks == expected
+    # And by the next one, from the state that this one wrote down.
+    assert heir(memory)[0].locks == expected

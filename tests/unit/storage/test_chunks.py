@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from oneos.errors import FileError
-from oneos.limits import CHUNK_BYTES, CORRUPT_KEPT_MAX
+from oneos.limits import CHUNK_BYTES, CORRUPT_KEPT_MAX, LEFTOVER_AGE_S
 from oneos.storage.chunks import ChunkStore
 from tests.unit.storage.support import run_on_small_disk
 
@@ -125,6 +125,63 @@ def test_putting_over_a_damaged_chunk_repairs_it(store: ChunkStore) -> None:
     (put,) = store.put_many([b"good"])
     assert put == (digest, True)
     assert store.get(digest) == b"good"
+
+
+def test_damage_is_counted_with_what_became_of_it(store: ChunkStore) -> None:
+    told = []
+    store.damage.on_found = lambda: told.append(store.damage.found)
+    digests = [store.put(b"%d" % n) for n in range(3)]
+    for digest in digests[:2]:
+        Path(store.path(digest)).write_bytes(b"evil")
+        with fails(errno.EIO):
+            store.check(digest)
+    assert store.check(digests[2]) == 1
+    store.put(b"0")
+    store.put(b"2")
+    assert (store.damage.found, store.damage.repaired, told) == (2, 1, [1, 2])
+    # The next life knows what is still lacking.
+    store = ChunkStore(store.directory)
+    store.put(b"1")
+    assert (store.damage.found, store.damage.repaired) == (0, 1)
+
+
+def test_a_chunk_that_was_put_anew_is_not_moved_aside_for_what_it_replaced(
+    store: ChunkStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = store.put(b"good")
+    Path(store.path(digest)).write_bytes(b"evil")
+    aside = store._set_aside
+
+    def late(path: str, seen: os.stat_result | None) -> None:
+        monkeypatch.setattr(store, "_set_aside", aside)
+        # Another thread is quicker: it meets the damage and puts the chunk again.
+        store.put(b"good")
+        aside(path, seen)
+
+    monkeypatch.setattr(store, "_set_aside", late)
+    with fails(errno.EIO):
+        store.get(digest)
+    assert store.get(digest) == b"good"
+    assert store.damage.found == 1
+
+
+def test_leftovers_are_what_nobody_needs_any_more(store: ChunkStore) -> None:
+    digests = [store.put(b"%d" % n) for n in range(2)]
+    for digest in digests:
+        Path(store.path(digest)).write_bytes(b"evil")
+        with fails(errno.EIO):
+            store.get(digest)
+    store.put(b"0")
+    for name, age_s in (("old", LEFTOVER_AGE_S + 60), ("new", 0.0)):
+        path = Path(store.directory) / "tmp" / name
+        path.write_bytes(b"123")
+        os.utime(path, (time.time() - age_s,) * 2)
+    assert store.leftovers(remove_them=False) == (2, 7, 2)
+    store.leftovers(remove_them=True)
+    assert store.leftovers(remove_them=False) == (0, 0, 1)
+    # The one that is nowhere stays, for a person to look at.
+    assert _left_in(store, "corrupt")[0].startswith(digests[1].hex())
+    assert _left_in(store, "tmp") == ["new"]
 
 
 def test_only_so_many_damaged_chunks_are_kept(store: ChunkStore) -> None:

@@ -182,8 +182,8 @@ def _as_version_1(path: str) -> None:
     """Make an index what the version before links wrote: inodes without a target."""
     db = sqlite3.connect(path)
     for ino, record in db.execute("SELECT ino, record FROM inodes").fetchall():
-        *fields, target = msgspec.msgpack.decode(record)
-        assert target == b""
+        *fields, target, wanted = msgspec.msgpack.decode(record)
+        assert (target, wanted) == (b"", 0)
         db.execute(
             "UPDATE inodes SET record = ? WHERE ino = ?", (msgspec.msgpack.encode(fields), ino)
         )

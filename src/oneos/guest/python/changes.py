@@ -88,6 +88,9 @@ class Changes(Places):
     def chmod(
         self, path: "Any", mode: int, *, dir_fd: int | None = None, follow_symlinks: bool = True
     ) -> None:
+        if h := self._open_file(path):
+            self.channel.call("fsetattr", h, {"mode": mode & 0o7777})
+            return None
         where = self._target(path, dir_fd)
         if not where:
             return real["chmod"](path, mode)  # type: ignore[no-any-return]
@@ -118,6 +121,11 @@ class Changes(Places):
     ) -> None:
         where = self._target(path, dir_fd)
         uid, gid = owner(uid, "uid"), owner(gid, "gid")
+        if h := self._open_file(path):
+            change = {"uid": uid, "gid": gid}
+            given = {name: value for name, value in change.items() if value >= 0}
+            self.channel.call("fsetattr", h, given)
+            return None
         if not where:
             return real["chown"](path, uid, gid)  # type: ignore[no-any-return]
         follow = bool(follow_symlinks)
@@ -150,6 +158,9 @@ class Changes(Places):
         if ns is None and times is not None:
             ns = [int(t // 1) * 10**9 + int(t % 1 * 1e9) for t in times]
         atime, mtime = ns if ns is not None else [time.time_ns()] * 2
+        if h := self._open_file(path):
+            self.channel.call("fsetattr", h, {"atime_ns": atime, "mtime_ns": mtime})
+            return None
         names = self._shown(path) if UTIME_NAMES_THE_FILE else ()
         self.channel.call("utime", where, atime, mtime, bool(follow_symlinks), names=names)
         return None

@@ -138,6 +138,48 @@ class Channel:
             raise os_error(reply[0], *names, message=message, hint=hint)
         return reply[1], descriptor
 
+    def begin(self, *request: "Any") -> Connection:
+        """Send one request, of which `until_answered` and `end` bring the answer.
+
+        For one that may wait for long: what a signal's handler raises meanwhile, the program gets.
+        """
+        connection = self._take()
+        failed = False
+        try:
+            while connection.owed:
+                connection._frame()
+                connection.owed -= 1
+            connection.send(codec.encode(request))
+        except BaseException as error:
+            self._drop(connection)
+            if not isinstance(error, (OSError, ValueError)):
+                raise
+            failed = True
+        if failed:
+            raise os_error(errno.EIO, message=GONE, hint=GONE_HINT)
+        return connection
+
+    def until_answered(self, connection: Connection) -> None:
+        """Wait for an answer. Raises whatever a signal's handler does; then `drop` it."""
+        import select
+
+        if not connection.unread:
+            ready = select.poll()
+            ready.register(connection.sock.fileno(), select.POLLIN)
+            ready.poll()
+
+    def end(self, connection: Connection) -> "Any":
+        """The answer to what was begun. Raises OSError, as `call`."""
+        reply, _ = self._answered(connection, b"")
+        if reply[0]:
+            hint = reply[2] if len(reply) > 2 else ""
+            raise os_error(reply[0], message=reply[1], hint=hint)
+        return reply[1]
+
+    def drop(self, connection: Connection) -> None:
+        """Do without an answer."""
+        self._drop(connection)
+
     def post(self, *request: "Any") -> None:
         """Send a request whose outcome nobody needs: its reply is dropped when it comes."""
         try:
@@ -160,10 +202,13 @@ class Channel:
     def _exchange(self, body: bytes) -> "tuple[list[Any], int]":
         if len(body) > FRAME_BYTES_MAX:
             raise os_error(errno.EMSGSIZE)
-        connection = self._take()
+        return self._answered(self._take(), body)
+
+    def _answered(self, connection: Connection, body: bytes) -> "tuple[list[Any], int]":
         failed = False
         try:
-            connection.send(body)
+            if body:
+                connection.send(body)
             reply = connection.reply()
         except BaseException as error:
             self._drop(connection)

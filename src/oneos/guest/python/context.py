@@ -19,6 +19,7 @@ from .entries import DirEntry
 from .family import Family
 from .fileio import make_file_io
 from .io_open import Opener
+from .locks import Locks
 from .looks import Looks
 from .names import Names
 from .paths import ENCODING, ERRORS, Paths, host_directories
@@ -88,7 +89,6 @@ DESCRIPTORS = [
     "splice",
     "posix_fallocate",
     "posix_fadvise",
-    "lockf",
 ]
 FAMILY = ["getppid", "wait", "wait3", "wait4", "waitid", "waitpid"]
 PROGRAMS = [
@@ -198,7 +198,10 @@ class Context:
             module.open_code = opener.open_code  # type: ignore[attr-defined]
         builtins.open = opening
 
-        self.refusals = Refusals(paths, descriptors, process, programs)
+        locks = Locks(descriptors, family)
+        if hasattr(posix, "lockf"):
+            posix.lockf = locks.posix_lockf
+        self.refusals = Refusals(paths, descriptors, process, programs, locks)
         self.refusals.install(sys.modules)
         # What the importer found out before this was about the host.
         sys.path_importer_cache.clear()

@@ -164,9 +164,14 @@ class Descriptors:
         with handle.lock:
             handle.refs -= 1
             last = handle.refs == 0
-        if not last or not handle.h:
+        if not handle.h:
             return
-        if handle.written:
+        if not last:
+            if self.remote.locking and handle.kind == "remote":
+                # With any descriptor of a file a process gives up its locks there.
+                self.channel.call("unlock", handle.h)
+            return
+        if handle.written or self.remote.locking:
             self.channel.call("close", handle.h)
         else:
             self.channel.post("close", handle.h)
@@ -372,12 +377,6 @@ class Descriptors:
     def posix_fadvise(self, fd: int, *args: int) -> None:
         if self.far(fd) is None:
             real["posix_fadvise"](fd, *args)
-
-    @seamless
-    def lockf(self, fd: int, command: int, length: int, /) -> None:
-        if self.far(fd) is not None:
-            raise later("locking a file that is open at another host")
-        real["lockf"](fd, command, length)
 
 
 def number(fd: "Any") -> int:

@@ -60,6 +60,14 @@ class Places:
             return self._of_descriptor(path)
         return self._write(path, dir_fd)
 
+    def _open_file(self, path: "Any") -> int:
+        """The Runtime's number of an open file, by whose descriptor it is named; else 0.
+
+        A file's name may be another's by now, or nobody's. A directory has only its name.
+        """
+        handle = self.descriptors.table.get(path) if isinstance(path, int) else None
+        return 0 if handle is None or handle.kind == "dir" else handle.h
+
     def _shown(self, path: "Any") -> "tuple[Any, ...]":
         return () if path is None or isinstance(path, int) else (shown(path),)
 

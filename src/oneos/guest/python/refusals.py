@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .descriptors import Descriptors
+    from .locks import Locks
     from .paths import Paths
     from .process import Process
     from .programs import Programs
@@ -35,6 +36,7 @@ class Refusals:
         descriptors: tells remote files from others.
         process: knows the host's name and the user.
         programs: starts programs, for `_posixsubprocess`.
+        locks: locks files, for `fcntl`.
 
     Attributes:
         user: the user's name, for `pwd`.
@@ -47,6 +49,7 @@ class Refusals:
         descriptors: "Descriptors",
         process: "Process",
         programs: "Programs",
+        locks: "Locks",
     ) -> None:
         self.paths = paths
         self.descriptors = descriptors
@@ -60,6 +63,7 @@ class Refusals:
             "_sqlite3": self._sqlite3,
             "_ssl": self._ssl,
             "_ctypes": self._ctypes,
+            "fcntl": locks.install,
             "mmap": self._mmap,
             "_dbm": self._dbm,
             "_gdbm": self._dbm,

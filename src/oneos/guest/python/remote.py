@@ -70,6 +70,8 @@ class Remote:
     def __init__(self, channel: "Channel") -> None:
         self.channel = channel
         self._template = -1
+        self.locking = False
+        """Whether this process, or one that it was forked of, has ever locked a remote file."""
 
     def placeholder(self) -> int:
         """A descriptor that stands for a remote file.
@@ -148,6 +150,12 @@ class Remote:
                 offset += handle.offset
             elif whence == 2:
                 offset += self.size(handle)
+            elif whence in (posix.SEEK_DATA, posix.SEEK_HOLE):
+                # As a file system that tells no holes: all is data, and behind it is one.
+                size = self.size(handle)
+                if not 0 <= offset < size:
+                    raise os_error(errno.ENXIO)
+                offset = offset if whence == posix.SEEK_DATA else size
             elif whence != 0:
                 raise os_error(errno.EINVAL)
             if offset < 0:
