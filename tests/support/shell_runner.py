@@ -60,7 +60,7 @@ def run_dash(script: str, given: str, scratch: Path) -> Outcome:
             stderr=err,
             cwd=home,
             env=environment,
-            timeout=20,
+            timeout=60,
         )
     code = process.returncode
     return _outcome(names, 128 - code if code < 0 else code)

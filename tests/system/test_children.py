@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs.python.conftest import PROGRAMS
 from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster, read_line, wait_until
 from tests.system.test_processes import SOON_S, os_processes
-
-PROGRAMS = Path(__file__).parents[1] / "unit" / "guest_python" / "programs"
 
 PIPELINE = """\
 import subprocess, sys

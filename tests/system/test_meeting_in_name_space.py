@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.programs.python.conftest import PROGRAMS
 from tests.support.namespaces import no_name_space
 from tests.support.terminal import person
 from tests.system.support import HOME, ONEOS, USER, Cluster, read_line, wait_until
 from tests.system.test_terminals import ENTERED, PROMPT
-from tests.unit.guest_python.conftest import PROGRAMS
 
 pytestmark = [
     pytest.mark.skipif(bool(no_name_space()), reason=f"no name space: {no_name_space()}"),

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.programs.python.conftest import PROGRAMS
 from tests.system.support import HOME, Cluster, read_line
-from tests.unit.guest_python.conftest import PROGRAMS
 
 FORKSERVER = """\
 import multiprocessing

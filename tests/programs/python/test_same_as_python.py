@@ -1,16 +1,14 @@
 """Unmodified programs cannot tell the context from plain Python: same output, errors and files."""
 
-from pathlib import Path
-
 import pytest
 
+from tests.programs.python.conftest import PROGRAMS
 from tests.unit.guest_python.conftest import (
     World,
     interpreters,
     version,
 )
 
-PROGRAMS = Path(__file__).parent / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.py"))
 
 
