@@ -170,11 +170,13 @@ class Names:
 
     def place_of(self, path: bytes, walk: Walk = WALK) -> bytes | None:
         """The path of a name without the links on its way, whether or not it is there; None: there
-        is no such place here."""
+        is no such place here, or a link is there."""
         try:
-            return place(self._store, path, walk).path
+            at = place(self._store, path, walk)
         except FileError:
             return None
+        found = self._store.entry(at.directory, at.name)
+        return None if found is not None and stat.S_ISLNK(found.kind) else at.path
 
     def not_yet(self, rename: c.Rename) -> Result | None:
         """The answer to a rename of a file that is not settled; None: its rule has to judge it."""

@@ -28,8 +28,8 @@ def unlink(path: bytes) -> fs.Change:
     return early(fs.Change(n.Unlink(rid(), 1, path)))
 
 
-def in_tmp(path: bytes) -> bool:
-    return path.startswith(b"/tmp/")
+def is_async(path: bytes) -> bool:
+    return path.startswith((b"/tmp/", b"/d/"))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def names(agent: fs.FileSystem, path: bytes) -> list[bytes]:
 async def ready(world: World, control: ControlLog, index: Index, agent: fs.FileSystem) -> None:
     """Its first records are in the log."""
     await agent.ask(mkdir(b"/d"), HUB)
-    agent._is_async = in_tmp
+    agent._is_async = is_async
 
 
 async def test_a_create_is_answered_and_seen_before_the_log_has_it(
@@ -98,18 +98,22 @@ async def test_locks_and_what_is_to_last_wait_for_the_log(world: World, held: No
     incarnation = world.incarnations[HUB]
     async with running(control, index, world.epoch(control, "filesystem")) as agent:
         await ready(world, control, index, agent)
+        await agent.ask(mkdir(b"/lasting"), HUB)
         for number, command in enumerate(
             (
+                n.Create(rid(), 1, b"/lasting/f", 0o644, 0, 0, False, HUB, incarnation),
+                n.Symlink(rid(), 1, b"/lasting/g", b"/tmp/link", 0, 0),
+                n.Create(rid(), 1, b"/tmp/link", 0o644, 0, 0, False, HUB, incarnation),
                 n.Create(rid(), 1, b"/tmp/lock", 0o644, 0, 0, True, HUB, incarnation),
                 n.Create(rid(), 1, b"/tmp/read", 0o644, 0, 0, False, HUB, incarnation, False),
-                n.Symlink(rid(), 1, b"/d", b"/tmp/way", 0, 0),
+                n.Symlink(rid(), 1, b"/lasting", b"/tmp/way", 0, 0),
                 n.MkDir(rid(), 1, b"/tmp/m", 0o755, 0, 0),
             )
         ):
             before = index.names.applied_seq
             await agent.ask(fs.Change(command, early=True), HUB)
             assert index.names.applied_seq == before + 1, number
-        await agent.ask(create(b"/d/f", HUB, incarnation), HUB)
+        assert sorted(await names(agent, b"/lasting")) == [b"f", b"g"]
         # An unlink is early in an async directory, wherever the path that was given leads.
         for path, soon in ((b"/tmp/way/f", False), (b"/d/../tmp/lock", True)):
             before = index.names.applied_seq
