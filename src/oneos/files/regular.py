@@ -53,6 +53,7 @@ from oneos.state.names_types import (
     Walk,
 )
 from oneos.state.names_walk import Leaves
+from oneos.storage.disk import stamp_ns
 
 
 class RegularFiles:
@@ -401,7 +402,7 @@ class RegularFiles:
             path,
             lambda rid, ns: n.Create(
                 rid=rid,
-                now_ns=ns,
+                now_ns=min(ns, stamp_ns()),
                 path=path,
                 mode=mode & 0o7777,
                 uid=caller.uid,
