@@ -619,8 +619,9 @@ NAME_RESULTS_MAX = 1024
 """Results kept for each client of the index, so that a repeated request is answered and not done
 twice: four full batches, more than one host has under way at a fail-over."""
 
-FILE_CHUNKS_MAX = 16_384
-"""16 GiB a file: its list of hashes is 544 KiB, which still fits one log record."""
+FILE_CHUNKS_MAX = 131_072
+"""128 GiB a file: its list of hashes is 4.3 MiB, which goes into one log record and one message
+between hosts, of 8 MiB at most."""
 
 COPIES_MAX = 16
 """Hosts named as holders of one file's chunks; more would only swell each inode."""
@@ -834,7 +835,7 @@ REPLAY_ATTEMPTS_MAX = 20
 
 BATCH_BYTES_MAX = 1024 * 1024
 """Commands of the index in one record, measured roughly; one that alone is longer (a file's list of
-hashes has up to 544 KiB) may go alone, so that a record stays far below the engine's 8 MiB."""
+hashes has up to 4.3 MiB) may go alone, so that a record stays below the engine's 8 MiB."""
 
 LEADER_PROOF_S = 2.0
 """How long the File System answers reads without a new proof that it still leads: half of
