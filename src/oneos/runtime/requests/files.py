@@ -12,7 +12,7 @@ import msgspec
 
 from oneos.errors import FileError, UserError
 from oneos.files.export_files import ExportedFile
-from oneos.files.handles import Change, Directory, Text
+from oneos.files.handles import Change, Directory, Handle, Text
 from oneos.files.opened import LocalFile
 from oneos.files.remote import Remote
 from oneos.files.shared import Shared
@@ -73,16 +73,12 @@ class FileRequests:
         except (FileError, OSError):
             await handle.close()
             raise
+        answer = _shown(handle, number)
         if isinstance(handle, Remote):
-            return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
-        path_here = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
-        answer: dict[str, Any] = {"k": "fd", "h": number, "path": path_here}
-        if isinstance(handle, Text):
-            answer["text"] = True
+            return answer
+        answer["path"] = handle.path or f"/proc/{os.getpid()}/fd/{handle.fd}"
         if isinstance(handle, StreamFile):
             answer["stream"] = True
-        if isinstance(handle, ExportedFile):
-            answer["export"] = True
         if flags & os.O_CREAT and isinstance(who.owner, Client) and isinstance(handle, LocalFile):
             answer["attr"] = (await handle.stat()).wire()
         if isinstance(handle, LocalFile) and handle.again is not None:
@@ -155,12 +151,20 @@ class FileRequests:
 
     async def op_adopt(self, who: Who, number: int) -> Any:
         handle = handle_of(who, number)
+        answer = _shown(handle, number)
         if isinstance(handle, Remote):
-            return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
-        answer: dict[str, Any] = {"k": "fd", "h": number, "path": handle.path}
-        if isinstance(handle, Text):
-            answer["text"] = True
-        if isinstance(handle, ExportedFile):
-            answer["export"] = True
+            return answer
         fd = client_of(who).kept.get(number)
         return answer if fd is None else Answer(answer, [os.dup(fd)])
+
+
+def _shown(handle: Handle, number: int) -> dict[str, Any]:
+    """What an answer says of an open file, whoever opened it."""
+    if isinstance(handle, Remote):
+        return {"k": "remote", "h": number, "size": handle.size, "append": handle.append}
+    answer: dict[str, Any] = {"k": "fd", "h": number, "path": handle.path}
+    if isinstance(handle, Text):
+        answer["text"] = True
+    if isinstance(handle, ExportedFile):
+        answer["export"] = True
+    return answer
