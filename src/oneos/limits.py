@@ -156,6 +156,13 @@ dead."""
 EXITED_KEPT_MAX = 256
 """Ended processes the table keeps for `ps` and late waiters; the oldest go first."""
 
+TEMPLATES_MAX = 1024
+"""Programs that the network starts again: the control state has what each is started from, up to
+TEMPLATE_BYTES_MAX, and every host keeps it all in memory."""
+
+TEMPLATE_BYTES_MAX = 16 * 1024
+"""Arguments, environment and paths of one of them."""
+
 CONTROL_RECORD_IDS_MAX = 1024
 """Record ids remembered to drop repeats: more than may be in flight at a fail-over."""
 
@@ -396,6 +403,32 @@ FUSE_DROP_RETRY_S = 0.001
 
 AGENTS_PER_CORE = 8
 """Agents a core of one's own host takes before programs go to other hosts."""
+
+PLACEMENT_GUESS_BYTES = 2**20
+"""What a stream of unknown length is taken for when programs are placed."""
+
+NEAR_LEAST_BYTES = 256 * 1024
+"""Input below this counts for nothing when programs are placed: it is there in milliseconds."""
+
+PLACEMENT_START_BYTES = 64 * 1024
+"""To start a program away from who asked takes 20 ms longer: as sending this by a slow network."""
+
+PLACEMENT_FULL_BYTES = 2**40
+"""More than any input: a host with AGENTS_PER_CORE is taken only where all others are full too."""
+
+WHY_LINES_MAX = 4
+"""Lines of the process table that say why a program is where it is; every host keeps them."""
+
+EVICT_GRACE_S = 10.0
+"""For a program to end by itself that is to go elsewhere: as Docker gives one it stops."""
+
+PROGRAM_LOG_BYTES = 2**20
+"""A program's log that is longer when it is started again is put aside; the one before it goes."""
+
+RESTART_BACKOFF_S = 1.0
+RESTART_BACKOFF_MAX_S = 60.0
+"""Before a program is started again that ended: doubled each time, as long as it comes back within
+its window."""
 
 PID_FIRST = 2
 """The first number the log gives: 1 is in every name space the process that starts the others."""

@@ -43,9 +43,10 @@ def _complete_signal(
     return [CompletionItem(name) for name in names if name.startswith(incomplete.upper())]
 
 
-def _complete_pid(
+def complete_pid(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
+    """The programs whose PIDs begin so."""
     try:
         with Client(ctx.params.get("socket_path") or default_socket()) as client:
             processes = client.call("ps", False)

@@ -34,6 +34,8 @@ VERBS = {
     "umount": "Take such a mount away.",
     "status": "Show the hosts of the network and what runs where.",
     "ps": "List the programs of the network.",
+    "explain": "Say why a program is where it is.",
+    "drain": "Take the programs off a host, and place no more there.",
     "kill": "Send a signal to programs, on whichever host they run.",
     "env": "Show or remove the packages installed for programs on this host.",
     "voters": "Show or change how many hosts carry the log.",

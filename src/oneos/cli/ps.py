@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from oneos.cli.display import print_json, print_table, since
+from oneos.cli.display import print_json, print_table, since, visible
 from oneos.cli.options import ask, json_option, socket_option
 
 
@@ -14,6 +16,8 @@ from oneos.cli.options import ask, json_option, socket_option
 @json_option
 def command(ended_too: bool, socket_path: str, as_json: bool) -> None:
     """List the programs of the network, whichever host they run on.
+
+    Of one that waits for a host it says for what, behind its command.
 
     \b
     Example:
@@ -26,7 +30,7 @@ def command(ended_too: bool, socket_path: str, as_json: bool) -> None:
         return
     heads = [">PID", ">PPID", "USER", "HOST", "STATE", ">AGE", "COMMAND"]
     rows = [
-        [p["pid"], p["ppid"], p["user"], p["host"], p["state"], since(p["started"]), p["command"]]
+        [p["pid"], p["ppid"], p["user"], p["host"], p["state"], since(p["started"]), _what(p)]
         for p in processes
     ]
     if ended_too:
@@ -34,3 +38,8 @@ def command(ended_too: bool, socket_path: str, as_json: bool) -> None:
         for row, process in zip(rows, processes, strict=True):
             row.insert(5, process["status"])
     print_table(heads, rows)
+
+
+def _what(process: dict[str, Any]) -> str:
+    command = visible(process["command"])
+    return f"{command} ({visible(process['reason'])})" if process["state"] == "waiting" else command

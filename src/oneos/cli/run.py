@@ -2,23 +2,65 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import signal
 import stat
 import sys
+import threading
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 import click
 
+from oneos.cli.display import visible
 from oneos.cli.options import login_name, socket_option
-from oneos.errors import FileError, UserError
+from oneos.errors import FileError, OneOSError, UserError
 from oneos.local.client import Client
 from oneos.local.console import FORGET, FROM_HOST, Console
 from oneos.local.line import Job
 
 NOT_FOUND = 127
+
+_DETACHED = {0: ["null"], 1: ["log"], 2: ["dup", 1]}
+
+_TELL_S = 0.5
+"""After which a person is told that a program waits: longer than a start takes."""
+
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int:
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", (text or "0").lower())
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no amount: write 64M or 1.5G")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+@contextlib.contextmanager
+def _told_if_it_waits(socket_path: str, sid: int) -> Iterator[None]:
+    """Tell a person why nothing happens, if a program waits for a host."""
+
+    def tell() -> None:
+        try:
+            with Client(socket_path) as other:
+                table = other.call("ps", False)
+        except OneOSError:
+            return  # Whoever started it says it better.
+        for process in table:
+            if process["state"] == "waiting" and process["sid"] == sid:
+                _complain(f"{process['pid']} waits: {process['reason']} (Ctrl-C: do not)")
+
+    timer = threading.Timer(_TELL_S, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -27,9 +69,43 @@ NOT_FOUND = 127
     "on",
     multiple=True,
     metavar="WHERE",
-    help="Where to run it: host:NAME, tag:NAME, device:NAME or machine:KIND; all have to fit. "
-    "Default: here.",
+    help="Where to run it: host:NAME, tag:NAME, device:NAME, machine:KIND, python:VERSION or "
+    "node:VERSION; all have to fit. Default: here, unless its input is elsewhere.",
 )
+@click.option("--cores", type=click.FloatRange(min=0), default=0, help="Cores for it alone.")
+@click.option(
+    "--memory",
+    "memory_bytes",
+    metavar="SIZE",
+    callback=_size,
+    help="Memory for it, and the most it may have: 64M, 1.5G.",
+)
+@click.option(
+    "-d", "--detach", is_flag=True, help="Do not wait: the network runs it, and keeps its output."
+)
+@click.option(
+    "--restart",
+    type=click.Choice(["never", "on-failure", "always"]),
+    help="When the network starts it again, on any host that can run it; implies --detach.",
+)
+@click.option(
+    "--restarts-max",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="It is given up when it was started again so often within the window.",
+)
+@click.option(
+    "--window",
+    "window_s",
+    type=click.FloatRange(min=0.1),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="Of --restarts-max.",
+)
+@click.option("--no-wait", is_flag=True, help="Fail if no host can run it now.")
+@click.option("--dry-run", is_flag=True, help="Only say where it would run, and why.")
 @click.option("--cwd", metavar="PATH", help="Its working directory in the tree. Default: home.")
 @click.option("--user", metavar="NAME", help="In whose name. Default: your login name.")
 @socket_option
@@ -37,11 +113,26 @@ NOT_FOUND = 127
     "words", nargs=-1, required=True, metavar="COMMAND [ARGUMENT]...", type=click.UNPROCESSED
 )
 def command(
-    on: tuple[str, ...], cwd: str | None, user: str | None, socket_path: str, words: tuple[str, ...]
+    on: tuple[str, ...],
+    cores: float,
+    memory_bytes: int,
+    detach: bool,
+    restart: str | None,
+    restarts_max: int,
+    window_s: float,
+    no_wait: bool,
+    dry_run: bool,
+    cwd: str | None,
+    user: str | None,
+    socket_path: str,
+    words: tuple[str, ...],
 ) -> int:
     """Run one program of the network; its standard streams are this command's.
 
     At a terminal (input and output) it has a terminal on its host, whichever that is.
+
+    If no host can run it now that could later, it waits. With --detach it prints the PID and ends;
+    what the program prints is in /var/log/programs/PID.log.
 
     Ends with the program's exit status, 128 and the signal's number if a signal ended it, 127 if
     there is none of that name.
@@ -50,12 +141,14 @@ def command(
     Examples:
       oneos run --on host:pi1 python3 /home/alice/read.py
       oneos run cat /dev/sensor/1 > here.log
+      oneos run --restart always --on tag:camera python3 /srv/watch.py
     """
+    detach = detach or restart is not None
     with Client(socket_path) as client:
         session = client.call("session", {"user": user or login_name()})
         environment = dict(session["env"])
         console = None
-        if Console.available():
+        if Console.available() and not detach and not dry_run:
             told = {name: os.environ[name] for name in FROM_HOST if os.environ.get(name)}
             environment = told | environment
             console = Console(client.join(session["user"], session["sid"]), _complain, told)
@@ -64,23 +157,44 @@ def command(
             "env": {k.encode(): v.encode() for k, v in environment.items()},
             "cwd": _directory(client, cwd, session["home"]),
             "on": list(on),
-            "io": {
+            "cores": cores,
+            "memory_bytes": memory_bytes,
+            "io": _DETACHED
+            if detach
+            else {
                 fd: ["tty"] if console is not None and console.is_terminal(fd) else ["fd", fd]
                 for fd in (0, 1, 2)
             },
         }
-        spec = {"sid": session["sid"], "stages": [stage]}
+        spec = {"sid": session["sid"], "stages": [stage], "wait": not no_wait}
+        if detach:
+            spec["policy"] = {
+                "restart": restart or "never",
+                "restarts_max": restarts_max,
+                "window_s": window_s,
+            }
+        if dry_run:
+            (answer,) = client.call("plan", spec)
+            if "errno" in answer:
+                print(_refusal(words[0], answer).lines(), file=sys.stderr)
+                return int(answer["status"])
+            print("\n".join(visible(line) for line in answer["why"]))
+            return 0
         job = None
         if console is not None:
             job = console.new_job(foreground=True)
             spec["job"] = console.wire(job, foreground=True)
-        (answer,) = client.call("spawn", spec, fds=(0, 1, 2))
+        with _told_if_it_waits(socket_path, session["sid"]):
+            (answer,) = client.call("spawn", spec, fds=() if detach else (0, 1, 2))
         if "errno" in answer:
             print(_refusal(words[0], answer).lines(), file=sys.stderr)
             if console is not None:
                 console.close()
             return int(answer["status"])
         pid = answer["pid"]
+        if detach:
+            print(pid)
+            return 0
 
         def forward(number: int, _frame: FrameType | None) -> None:
             with Client(socket_path) as other:

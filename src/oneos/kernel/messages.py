@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from oneos.state import control_types as t
 from oneos.state.control_types import EngineView, Facts
 from oneos.state.names_types import Attr
 
@@ -48,32 +49,50 @@ SessionMessage = Login | Logout
 
 # --- scheduler service ----------------------------------------------------------------------
 class Wish(Struct, frozen=True):
-    """One program to place: what it is, and where it may run."""
+    """One program to place: what it is, what it demands, and how it hangs together with the rest.
+
+    `follows`, `from_asker`, `to_asker`, `child`: see `kernel.placement`. `template`: whatever host
+    it is placed on starts it by itself.
+    """
 
     argv: list[bytes]
     cwd: Path
-    interpreter: str
-    on: list[str] = field(default_factory=list)
+    demands: t.Demands
+    follows: bool = False
+    from_asker: bool = False
+    to_asker: bool = False
+    child: bool = False
+    template: t.Template | None = None
 
 
 class Schedule(Struct, frozen=True, tag="schedule"):
-    """Place the programs of one pipeline and enter them into the process table."""
+    """Place the programs of one pipeline and enter them into the process table.
+
+    wait: what can be placed later is entered as waiting, all or nothing. dry: only say where they
+    would go; nothing is entered.
+    """
 
     sid: int
     ppid: int
     user: str
     home_host: str
     wishes: list[Wish]
+    wait: bool = False
+    dry: bool = False
 
 
 class Placed(Struct, frozen=True):
-    """Where a program goes, or why nowhere: then `errno` is set and `pid` is 0."""
+    """Where a program goes, or why nowhere: then `errno` is set and `pid` is 0.
+
+    With a PID and no host it waits.
+    """
 
     pid: int
     host: str
     errno: int = 0
     message: str = ""
     hint: str = ""
+    why: list[str] = []
 
 
 SchedulerMessage = Schedule
@@ -480,7 +499,7 @@ class End(Struct, frozen=True, array_like=True):
 
 
 class Start(Struct, frozen=True):
-    """One agent to start at the receiver."""
+    """One agent to start at the receiver. memory_bytes: the most it may have for data; 0: any."""
 
     pid: int
     ppid: int
@@ -494,6 +513,8 @@ class Start(Struct, frozen=True):
     ends: list[End]
     umask: int = 0o022
     ignored: list[int] = []
+    attempt: int = 1
+    memory_bytes: int = 0
 
 
 class Launch(Struct, frozen=True):

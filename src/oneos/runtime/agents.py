@@ -17,6 +17,7 @@ import asyncio
 import errno
 import logging
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -272,7 +273,13 @@ class Agents:
             raise FileError(errno.EAGAIN, hint=f"{AGENTS_MAX} agents run here already")
 
     def note(self, agent: Agent, os_pid: int) -> None:
-        """Write down which OS process an agent is, for the next run; and send what it was sent."""
+        """Write down which OS process an agent is, for the next run; limit it, and send what it
+        was sent."""
+        if most := agent.start.memory_bytes:
+            try:
+                resource.prlimit(os_pid, resource.RLIMIT_DATA, (most, most))
+            except (OSError, ValueError) as error:
+                log.warning("the memory of agent %d is not limited: %s", agent.start.pid, error)
         try:
             self._records.note(agent.start.pid, os_pid)
         except OSError as error:
@@ -374,16 +381,25 @@ class Agents:
 
     async def _written_down(self, agent: Agent, status: int) -> None:
         try:
-            await self._ended(agent.start.pid, status)
+            if not (self._closing and self._starts_again(agent)):
+                await self._ended(agent.start.pid, agent.start.attempt, status)
         finally:
-            self._agents.pop(agent.start.pid, None)
+            # It may run here again already.
+            if self._agents.get(agent.start.pid) is agent:
+                del self._agents[agent.start.pid]
 
-    async def never_launched(self, pid: int) -> None:
+    def _starts_again(self, agent: Agent) -> bool:
+        """Whether the network starts it elsewhere as soon as this host has left."""
+        process = self._control.state.processes.get(agent.start.pid)
+        return process is not None and process.template is not None
+
+    async def never_launched(self, pid: int, attempt: int) -> None:
         """End in the log what was placed here and never launched: its launcher died."""
-        await self._ended(pid, NOT_STARTED)
+        await self._ended(pid, attempt, NOT_STARTED)
 
-    async def _ended(self, pid: int, status: int) -> None:
-        ended = t.Ended(self.host, self._incarnation(), [(Pid(pid), status)], now_ns())
+    async def _ended(self, pid: int, attempt: int, status: int) -> None:
+        own = self._incarnation()
+        ended = t.Ended(self.host, own, [(Pid(pid), status)], now_ns(), [attempt])
         while True:
             try:
                 await self._control.submit(ended)

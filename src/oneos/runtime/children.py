@@ -16,7 +16,7 @@ from oneos.kernel.control_log import ControlLog
 from oneos.limits import CHILDREN_KEPT_MAX
 from oneos.runtime.plumbing import Pump
 from oneos.state import control_types as t
-from oneos.state.control import LOST_STATUS
+from oneos.state.processes import LOST_STATUS
 
 
 class Children:

@@ -9,21 +9,25 @@ and from programs elsewhere; `wait` returns when the last byte has come out of t
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
 import os
 import secrets
+import signal
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from oneos.errors import OneOSError
+from oneos.errors import OneOSError, UserError
 from oneos.files.handles import Caller
+from oneos.files.names import Names
 from oneos.files.tree import Tree
-from oneos.ids import HostName
+from oneos.ids import HostName, Pid
 from oneos.kernel import messages as m
-from oneos.kernel.control_log import ControlLog
+from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.services import Services
-from oneos.limits import LAUNCH_TIMEOUT_S
+from oneos.limits import LAUNCH_TIMEOUT_S, STAGES_MAX
 from oneos.net.links import Links
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agents import Agents
@@ -32,6 +36,10 @@ from oneos.runtime.commands import NOT_EXECUTABLE, CommandError, OnHost, resolve
 from oneos.runtime.pipeline_spec import Job, SpawnSpec, StageSpec, check
 from oneos.runtime.plumbing import Plumbing
 from oneos.runtime.terminals import Terminals
+from oneos.runtime.wishes import wishes_of
+from oneos.state import control_types as t
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -53,6 +61,7 @@ class Launcher:
     Args:
         host: this host.
         tree: for finding commands.
+        names: the File System, which knows where files are.
         services: for the Scheduler.
         links: the connections to other Runtimes.
         plumbing: for the client's descriptors.
@@ -66,6 +75,7 @@ class Launcher:
         self,
         host: HostName,
         tree: Tree,
+        names: Names,
         services: Services,
         links: Links,
         plumbing: Plumbing,
@@ -76,6 +86,7 @@ class Launcher:
     ) -> None:
         self.host = host
         self._tree = tree
+        self._names = names
         self._services = services
         self._links = links
         self._plumbing = plumbing
@@ -106,6 +117,8 @@ class Launcher:
             stages = [_Stage(stage) for stage in spec.stages]
             await asyncio.gather(*(self._resolve(stage, user) for stage in stages))
             await self._place(spec, stages, user, ppid)
+            if spec.policy is not None:
+                return [x.failure or {"pid": x.pid, "host": x.host} for x in stages]
             own = self._at_own_terminal(spec, stages, ppid)
             if spec.job is not None and not own:
                 await self._give_terminals(spec, spec.job, stages)
@@ -149,27 +162,77 @@ class Launcher:
         able = [stage for stage in stages if stage.failure is None]
         if not able:
             return
-        wishes = [m.Wish(x.spec.argv, x.spec.cwd, x.interpreter, x.on) for x in able]
+        wait = spec.wait and len(able) == len(stages)
+        placed = await self._schedule(spec, able, user, ppid, wait=wait)
+        for stage, place in zip(able, placed, strict=True):
+            self._take(stage, place)
+        # The record was applied where the Scheduler runs; whoever waits for a program reads here.
+        pids = {x.pid for x in able if x.pid}
+        await self._control.wait_for(lambda: self._control.state.processes.keys() >= pids)
+        self.children.add(sorted(pids))
+        if spec.policy is None:
+            await self._wait_for_hosts([x for x in able if x.pid and not x.host])
+
+    async def _schedule(
+        self,
+        spec: SpawnSpec,
+        able: list[_Stage],
+        user: str,
+        ppid: int,
+        wait: bool = False,
+        dry: bool = False,
+    ) -> list[m.Placed]:
+        wishes = await wishes_of(self._names, spec, able)
         placed: list[m.Placed] = await self._services.ask(
             "scheduler",
-            m.Schedule(spec.sid, ppid, user, self.host, wishes),
+            m.Schedule(spec.sid, ppid, user, self.host, wishes, wait, dry),
             list[m.Placed],
-            idempotent=False,
+            idempotent=dry,
         )
+        return placed
+
+    async def _wait_for_hosts(self, stages: list[_Stage]) -> None:
+        """Wait until programs that no host could run have theirs; who gives up ends them."""
+        try:
+            for stage in stages:
+                while (process := self._control.state.processes.get(stage.pid)) and (
+                    process.state == "waiting"
+                ):
+                    await self._control.changed()
+                stage.host = process.host if process and process.state == "running" else ""
+                if not stage.host:
+                    reason = f"it was ended while it waited: {process.reason if process else ''}"
+                    status = (process and process.status) or NOT_EXECUTABLE
+                    stage.failure = _failure(UserError(reason, errno=errno.EINTR), status)
+                    stage.pid = 0
+        except asyncio.CancelledError:
+            for stage in stages:
+                command = t.Release(Pid(stage.pid), -1, 128 + signal.SIGINT, "given up", now_ns())
+                # Whoever asked is gone: nobody waits for this.
+                self._agents.start_task(_let_go(self._control, command), "given up")
+            raise
+
+    async def plan(self, spec: SpawnSpec, user: str) -> list[dict[str, Any]]:
+        """Where the programs of a pipeline would go, and why; nothing is started."""
+        check(spec, STAGES_MAX * 3)
+        stages = [_Stage(stage) for stage in spec.stages]
+        await asyncio.gather(*(self._resolve(stage, user) for stage in stages))
+        able = [stage for stage in stages if stage.failure is None]
+        placed = await self._schedule(spec, able, user, 0, dry=True) if able else []
         for stage, place in zip(able, placed, strict=True):
-            stage.pid, stage.host = place.pid, place.host
-            if place.errno:
-                stage.failure = {
-                    "errno": place.errno,
-                    "message": place.message,
-                    "hint": place.hint,
-                    "status": NOT_EXECUTABLE,
-                }
-        # The record was applied where the Scheduler runs; whoever waits for a program reads here.
-        await self._control.wait_for(
-            lambda: self._control.state.processes.keys() >= {x.pid for x in able if x.pid}
-        )
-        self.children.add([stage.pid for stage in able if stage.pid])
+            self._take(stage, place)
+        whys = {id(stage): place.why for stage, place in zip(able, placed, strict=True)}
+        return [x.failure or {"host": x.host, "why": whys[id(x)]} for x in stages]
+
+    def _take(self, stage: _Stage, place: m.Placed) -> None:
+        stage.pid, stage.host = place.pid, place.host
+        if place.errno:
+            stage.failure = {
+                "errno": place.errno,
+                "message": place.message,
+                "hint": place.hint,
+                "status": NOT_EXECUTABLE,
+            }
 
     def _at_own_terminal(self, spec: SpawnSpec, stages: list[_Stage], ppid: int) -> bool:
         """Whether they can be of the job that the asking program belongs to: as its kernel has it,
@@ -296,6 +359,7 @@ class Launcher:
                 x.ends,
                 x.spec.umask,
                 x.spec.ignored,
+                memory_bytes=x.spec.memory_bytes,
             )
             for x in stages
         ]
@@ -324,6 +388,13 @@ class Launcher:
                     "status": outcome.status,
                 }
                 self.children.drop_output(stage.pid)
+
+
+async def _let_go(control: ControlLog, command: t.Release) -> None:
+    try:
+        await control.submit(command)
+    except OneOSError as error:
+        log.info("process %d: %s", command.pid, error)
 
 
 def _is_null(fd: int) -> bool:

@@ -78,6 +78,7 @@ from oneos.runtime.plumbing import Plumbing
 from oneos.runtime.process_facts import ProcessFacts
 from oneos.runtime.recalls import Recalls
 from oneos.runtime.remote_files import RemoteFiles
+from oneos.runtime.supervised import Supervised
 from oneos.runtime.system import System
 from oneos.runtime.terminals import Terminals
 from oneos.runtime.voters import Voters, own_pin
@@ -106,7 +107,7 @@ class Node:
         self.identity = Identity.load(self.directory / "identity")
         self.host = self.identity.host
         self.incarnation = Incarnation(0)
-        self._expected: deque[tuple[float, int]] = deque()
+        self._expected: deque[tuple[float, int, int]] = deque()
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -264,9 +265,13 @@ class Node:
         self.homes.drop_idle = self.recalls.drop_idle
         self.homes.take_back = self.recalls.generation.advance
         self.homes.locks.named = self.agents.named
+        self.supervised = Supervised(
+            self.host, lambda: self.incarnation, self.control, self.agents, self.tree
+        )
         self.launcher = Launcher(
             self.host,
             self.tree,
+            self.names,
             self.services,
             self.links,
             self.plumbing,
@@ -404,7 +409,7 @@ class Node:
         if own is None or own.incarnation != self.incarnation or own.state == "dead":
             self.fail(Deposed(f"the network gave {self.host} up while it lived"))
             return
-        if isinstance(command, t.Arrive | t.Depart | t.DeclareDead | t.Place):
+        if isinstance(command, t.Arrive | t.Depart | t.DeclareDead | t.Place | t.Drain):
             self.start_task(self.placed.place())
         if isinstance(command, t.Depart | t.DeclareDead) and command.host != self.host:
             self.links.drop(command.host)
@@ -419,24 +424,32 @@ class Node:
             self.exports.drop(command.host, before=now)
         if isinstance(command, t.Spawn):
             self._expect_launch(result.value if isinstance(result.value, list) else [])
+        elif isinstance(command, t.Assign):
+            self._expect_launch([one.pid for one in command.programs])
+        if isinstance(command, t.Spawn | t.Assign | t.Evict):
+            self.supervised.look()
 
     def _expect_launch(self, pids: list[int]) -> None:
         """What was placed here is launched soon, or its launcher has died."""
         at = asyncio.get_running_loop().time() + CALL_TIMEOUT_S * 2
         processes = self.control.state.processes
-        own = [pid for pid in pids if (p := processes.get(pid)) and p.host == self.host]
+        own = [
+            p
+            for pid in pids
+            if (p := processes.get(pid)) and p.host == self.host and p.state == "running"
+        ]
         if own and not self._expected:
             self.start_task(self._end_unlaunched())
-        self._expected += [(at, pid) for pid in own]
+        self._expected += [(at, p.pid, p.attempt) for p in own if p.template is None]
 
     async def _end_unlaunched(self) -> None:
         """End in the log what was never launched: one wait for all that are placed."""
         while self._expected:
-            at, pid = self._expected[0]
+            at, pid, attempt = self._expected[0]
             await asyncio.sleep(at - asyncio.get_running_loop().time())
             process = self.control.state.processes.get(pid)
             if process and process.state == "running" and pid not in self.agents.pids():
-                await self.agents.never_launched(process.pid)
+                await self.agents.never_launched(process.pid, attempt)
             self._expected.popleft()
 
     async def _topic_names(self) -> list[str]:

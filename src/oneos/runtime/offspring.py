@@ -189,7 +189,8 @@ class Offspring:
     async def _enter(
         self, parent: Agent, start: m.Start, handles: list[int], on: tuple[str, ...] = ()
     ) -> Agent:
-        wish = m.Wish(start.argv, start.cwd, start.interpreter, [f"host:{self.host}", *on])
+        demands = t.Demands(start.interpreter, [f"host:{self.host}", *on])
+        wish = m.Wish(start.argv, start.cwd, demands, child=True)
         answers: list[m.Placed] = await self._services.ask(
             "scheduler",
             m.Schedule(start.sid, start.ppid, start.user, self.host, [wish]),

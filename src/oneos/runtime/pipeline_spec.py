@@ -11,6 +11,7 @@ from msgspec import Struct
 from oneos.errors import UserError
 from oneos.kernel import messages as m
 from oneos.limits import STAGES_MAX
+from oneos.state import control_types as t
 
 JOB_MAX = 2**31 - 1
 """A job's number is four bytes on the way to the leader of a terminal."""
@@ -20,6 +21,7 @@ _ENDS: dict[str, tuple[type, ...]] = {
     "fd": (int,),
     "pipe": (int,),
     "file": (bytes, int, int),
+    "log": (),
     "dup": (int,),
     "null": (),
     "tty": (),
@@ -36,6 +38,8 @@ class StageSpec(Struct, frozen=True):
     on: list[str] = []
     umask: int = 0o022
     ignored: list[int] = []
+    cores: float = 0.0
+    memory_bytes: int = 0
 
 
 class Job(Struct, frozen=True):
@@ -51,11 +55,17 @@ class Job(Struct, frozen=True):
 
 
 class SpawnSpec(Struct, frozen=True):
-    """A `spawn` request."""
+    """A `spawn` request.
+
+    `wait`: what can only be placed later waits. `policy`: the network starts the program, and
+    again where the policy says so; nobody's descriptors or terminal are in it then.
+    """
 
     sid: int
     stages: list[StageSpec]
     job: Job | None = None
+    wait: bool = False
+    policy: t.Policy | None = None
 
 
 def check(spec: SpawnSpec, fds: int) -> None:
@@ -71,11 +81,17 @@ def check(spec: SpawnSpec, fds: int) -> None:
         raise UserError(f"a pipeline has 1 to {STAGES_MAX} programs", errno=errno.E2BIG)
     if spec.job is not None and not 0 < spec.job.number <= JOB_MAX:
         raise UserError(f"a job's number is 1 to {JOB_MAX}")
+    if spec.policy is not None:
+        _check_policy(spec, spec.policy)
     for stage in spec.stages:
         if not stage.argv:
             raise UserError("a program without a name")
         if spec.job is None and ["tty"] in stage.io.values():
             raise UserError("there is no terminal without a job")
+        if spec.policy is None and ["log"] in stage.io.values():
+            raise UserError("only programs that nobody waits for write into their log")
+        if not (0 <= stage.cores < float("inf") and stage.memory_bytes >= 0):
+            raise UserError("cores and memory_bytes are amounts")
         if not 0 <= stage.umask <= 0o777:
             raise UserError(f"{stage.umask:#o} is no umask")
         for number in stage.ignored:
@@ -83,6 +99,20 @@ def check(spec: SpawnSpec, fds: int) -> None:
                 raise UserError(f"signal {number} cannot be ignored")
         for number, end in stage.io.items():
             _check_end(number, end, fds)
+
+
+def _check_policy(spec: SpawnSpec, policy: t.Policy) -> None:
+    if policy.restart not in ("never", "on-failure", "always"):
+        raise UserError(
+            f"{policy.restart!r} is no restart policy", hint="never, on-failure or always"
+        )
+    if policy.restarts_max < 0 or not 0 < policy.window_s < float("inf"):
+        raise UserError("a window and the restarts within it are positive numbers")
+    if len(spec.stages) != 1 or spec.job is not None:
+        raise UserError("what the network starts by itself is one program without a terminal")
+    for end in spec.stages[0].io.values():
+        if end and end[0] not in ("null", "file", "dup", "log"):
+            raise UserError(f"a program that the network starts by itself has no {end[0]!r}")
 
 
 def _check_end(number: int, end: list[Any], fds: int) -> None:

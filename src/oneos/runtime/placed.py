@@ -92,7 +92,7 @@ class Placed:
         if placed.service == "session":
             return lambda: Sessions(address, control, self._make_home)
         if placed.service == "scheduler":
-            return lambda: Scheduler(address, control)
+            return lambda: Scheduler(address, control, node.beats.load)
         if placed.service == "pubsub":
             return lambda: PubSub(address, node.attached.topics)
         if index is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from msgspec import structs, to_builtins
 
 from oneos.errors import FileError, NetworkError, OneOSError, UserError
 from oneos.files.proc import iso
-from oneos.ids import Epoch, HostName
+from oneos.ids import Epoch, HostName, Pid
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.services import Services
@@ -166,9 +167,10 @@ class System:
                 "command": b" ".join(p.argv).decode("utf-8", "backslashreplace"),
                 "status": p.status,
                 "reason": p.reason,
+                "restarts": p.restarts,
             }
             for p in sorted([*self._control.state.processes.values(), *others], key=_pid)
-            if everything or p.state == "running"
+            if everything or p.state != "ended"
         ]
 
     def manifest(self) -> str:
@@ -176,11 +178,50 @@ class System:
         return self._control.state.manifest
 
     # --- doing ----------------------------------------------------------------------------------
-    async def kill(self, pid: int, number: int, *, zombies: bool = True) -> None:
+    def explain(self, pid: int) -> dict[str, Any]:
+        """Why a program is where it is, as `oneos explain --json` prints it.
+
+        Raises:
+            FileError: ESRCH.
+        """
+        process = self._control.state.processes.get(pid)
+        if process is None:
+            host = self._descendants.host_of(pid)
+            if host is None:
+                raise FileError(errno.ESRCH)
+            why = [f"on {host}: the program that started it runs there"]
+            return {"pid": pid, "state": "running", "host": host, "why": why}
+        template = process.template
+        return {
+            "pid": pid,
+            "state": process.state,
+            "host": process.host,
+            "command": b" ".join(process.argv).decode("utf-8", "backslashreplace"),
+            "why": process.why,
+            "reason": process.reason,
+            "attempt": process.attempt,
+            "restarts": process.restarts,
+            "last_status": process.last_status,
+            "restart": template.policy.restart if template is not None else "never",
+        }
+
+    async def drain(self, host: str, on: bool) -> None:
+        """Place no more programs on a host, or do so again."""
+        try:
+            await self._control.submit(t.Drain(HostName(host), on))
+        except UserError as error:
+            raise UserError(
+                error.message, errno=error.errno, hint="see who is there: oneos status"
+            ) from error
+
+    async def kill(
+        self, pid: int, number: int, *, zombies: bool = True, final: bool = False
+    ) -> None:
         """Send a signal to a process wherever it runs; a negative PID names its process group.
 
         Args:
             pid, number: as kill(2).
+            final: whether a program that ends by it is not started again either: a person sends it.
             zombies: whether it succeeds, without effect, for a program that has ended and is still
                 in the table: as for a child that nobody has waited for.
 
@@ -197,6 +238,14 @@ class System:
                 raise FileError(errno.ESRCH)
             await self._signal_at(host, pid, number, group)
             return
+        if process.state == "waiting" or (final and process.template and number in _FINAL):
+            waits = process.state == "waiting"
+            if waits and number not in _FINAL:
+                return
+            reason = f"ended by signal {number}"
+            await self._control.submit(t.Release(Pid(pid), -1, 128 + number, reason, now_ns()))
+            if waits:
+                return
         if process.state != "running":
             if zombies:
                 return
@@ -279,6 +328,10 @@ class System:
         if not self.network:
             raise UserError("this Runtime is still starting", errno=errno.EAGAIN)
         self._stop()
+
+
+_FINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM)
+"""What ends a program for good when a person sends it; others, as SIGHUP, may mean anything."""
 
 
 def _pid(process: t.Process) -> int:

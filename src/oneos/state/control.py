@@ -16,20 +16,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from oneos.ids import Epoch, HostName, Incarnation, Pid, ServiceName, SessionId
+from oneos.ids import Epoch, HostName, Incarnation, ServiceName, SessionId
 from oneos.limits import (
     CONTROL_RECORD_IDS_MAX,
-    EXITED_KEPT_MAX,
     MEMBERS_MAX,
     SESSIONS_MAX,
     TOKENS_MAX,
 )
 from oneos.state import control_types as t
-from oneos.state import pids
-
-LOST_STATUS = 128 + 9
-"""Status of a program whose host died: as if it had been killed, since it was."""
-
+from oneos.state import pids, processes
 
 _OF_THE_LIVING = (
     t.AddToken
@@ -40,6 +35,11 @@ _OF_THE_LIVING = (
     | t.OpenSession
     | t.CloseSession
     | t.Spawn
+    | t.Assign
+    | t.Postpone
+    | t.Evict
+    | t.Release
+    | t.Drain
     | t.Freeze
 )
 """What only a host may say that is alive; the rest is fenced by what it carries."""
@@ -174,7 +174,9 @@ class Control:
         block = member.block
         if c.numbers and block == pids.NO_BLOCK:
             block = pids.free_block({x.block for x in s.members.values()})
-        s.members[c.host] = t.Member(c.host, c.facts, incarnation, "alive", c.now_ns, block)
+        s.members[c.host] = t.Member(
+            c.host, c.facts, incarnation, "alive", c.now_ns, block, member.draining
+        )
         # What a service knew in memory is gone with the old incarnation: a new epoch says so.
         self._place_all(restarted=c.host)
         return t.Result(value=incarnation)
@@ -209,14 +211,23 @@ class Control:
         del s.members[c.host]
         return t.Result()
 
+    def _drain(self, c: t.Drain) -> t.Result:
+        s = self.state
+        member = s.members.get(c.member)
+        if member is None:
+            return _refuse(errno.ESRCH, f"no member is named {c.member}")
+        s.members[c.member] = msgspec.structs.replace(member, draining=c.on)
+        for rule in s.rules if c.on else ():
+            placed = s.placements.get(rule.name)
+            if placed is not None and placed.host == c.member:
+                host = self._choose(rule)
+                if host != c.member:
+                    s.placements[rule.name] = t.Placement(rule.name, host, Epoch(placed.epoch + 1))
+        return t.Result()
+
     def _end_host(self, host: str, incarnation: Incarnation, now_ns: int, reason: str) -> None:
         s = self.state
-        for process in list(s.processes.values()):
-            if process.state == "running" and (process.host, process.incarnation) == (
-                host,
-                incarnation,
-            ):
-                self._end(process, LOST_STATUS, now_ns, reason)
+        processes.host_gone(s, host, incarnation, now_ns, reason)
         for sid, session in list(s.sessions.items()):
             if (session.host, session.incarnation) == (host, incarnation):
                 del s.sessions[sid]
@@ -250,8 +261,10 @@ class Control:
         able = [m for m in s.members.values() if m.state == "alive" and self._may(rule, m)]
         if not able:
             return HostName("")
-        # The same answer on every host: fewest services, core before edge, then the name.
-        return min(able, key=lambda m: (not m.facts.core, held.count(m.name), m.name)).name
+        # The same answer on every host: core before edge, fewest services, then the name.
+        return min(
+            able, key=lambda m: (m.draining, not m.facts.core, held.count(m.name), m.name)
+        ).name
 
     def _place(self, c: t.Place) -> t.Result:
         s = self.state
@@ -286,70 +299,25 @@ class Control:
         return t.Result()
 
     def _spawn(self, c: t.Spawn) -> t.Result:
-        s = self.state
-        placed = s.placements.get("scheduler")
-        if placed is None or placed.epoch != c.epoch:
-            return _refuse(errno.ESTALE, "the Scheduler has moved")
-        for program in c.programs:
-            member = s.members.get(program.host)
-            if (
-                member is None
-                or member.state != "alive"
-                or member.incarnation != program.incarnation
-            ):
-                return _refuse(errno.ESTALE, f"{program.host} is no longer what it was")
-        given: list[int] = []
-        for program in c.programs:
-            pid = Pid(pids.next_free(s.next_pid, s.processes) if c.bounded else s.next_pid)
-            s.next_pid = pid + 1
-            s.processes[pid] = t.Process(
-                pid,
-                c.ppid,
-                c.sid,
-                c.user,
-                program.host,
-                program.incarnation,
-                program.argv,
-                program.cwd,
-                c.now_ns,
-                context=program.context,
-            )
-            given.append(pid)
-        return t.Result(value=given)
+        return processes.spawn(self.state, c)
+
+    def _assign(self, c: t.Assign) -> t.Result:
+        return processes.assign(self.state, c)
+
+    def _postpone(self, c: t.Postpone) -> t.Result:
+        return processes.postpone(self.state, c)
+
+    def _evict(self, c: t.Evict) -> t.Result:
+        return processes.evict(self.state, c)
+
+    def _release(self, c: t.Release) -> t.Result:
+        return processes.release(self.state, c)
 
     def _ended(self, c: t.Ended) -> t.Result:
-        for pid, status in c.statuses:
-            process = self.state.processes.get(pid)
-            if (
-                process is not None
-                and process.state == "running"
-                and (process.host, process.incarnation) == (c.host, c.incarnation)
-            ):
-                self._end(process, status, c.now_ns, "")
-        return t.Result()
+        return processes.ended(self.state, c)
 
     def _become(self, c: t.Become) -> t.Result:
-        processes = self.state.processes
-        process = processes.get(c.pid)
-        if (
-            process is None
-            or process.state != "running"
-            or (process.host, process.incarnation) != (c.host, c.incarnation)
-        ):
-            return _refuse(errno.ESRCH, f"no process {c.pid} runs on {c.host}")
-        processes[c.pid] = msgspec.structs.replace(process, argv=c.argv, cwd=c.cwd)
-        return t.Result()
-
-    def _end(self, process: t.Process, status: int, now_ns: int, reason: str) -> None:
-        processes = self.state.processes
-        # Taken out and put in again, so that the table's order is the order of ending.
-        del processes[process.pid]
-        processes[process.pid] = msgspec.structs.replace(
-            process, state="ended", status=status, ended_ns=now_ns, reason=reason
-        )
-        ended = [p.pid for p in processes.values() if p.state == "ended"]
-        for pid in ended[: max(0, len(ended) - EXITED_KEPT_MAX)]:
-            del processes[pid]
+        return processes.become(self.state, c)
 
     # --- voters -------------------------------------------------------------------------------
     def _freeze(self, c: t.Freeze) -> t.Result:

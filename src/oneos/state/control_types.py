@@ -47,7 +47,8 @@ class Facts(Struct, frozen=True):
 class Member(Struct, frozen=True):
     """A host of the network. `state` is "admitted", "alive", "dead" or "left".
 
-    `block` says which numbers its kernel gives; see `pids.py`.
+    `block` says which numbers its kernel gives; see `pids.py`. `draining`: no program is placed
+    there, until somebody says otherwise.
     """
 
     name: HostName
@@ -56,6 +57,7 @@ class Member(Struct, frozen=True):
     state: str
     since_ns: int
     block: int = NO_BLOCK
+    draining: bool = False
 
 
 class Placement(Struct, frozen=True):
@@ -87,8 +89,80 @@ def context_of(interpreter: str, context: str) -> str:
     return "namespace" if chosen or interpreter == "native" else CONTEXT_DEFAULT
 
 
+class Near(Struct, frozen=True, array_like=True):
+    """Input of a program: how many bytes, and the hosts that have them."""
+
+    hosts: list[HostName]
+    bytes: int
+
+
+class Demands(Struct, frozen=True):
+    """What a program asks of the host that it runs on.
+
+    Args:
+        interpreter: "python", "node" or "native".
+        on: constraints, as `on` takes them; all have to hold.
+        cores: of the host's, for it alone while it runs; 0: what is left.
+        memory_bytes: likewise, and the most that it may have for data.
+        near: where its input is.
+    """
+
+    interpreter: str
+    on: list[str] = field(default_factory=list)
+    cores: float = 0.0
+    memory_bytes: int = 0
+    near: list[Near] = field(default_factory=list)
+
+
+class Policy(Struct, frozen=True):
+    """What becomes of a program that has ended.
+
+    `restart` is "never", "on-failure" or "always". It is given up when it has been started again
+    `restarts_max` times within `window_s`.
+    """
+
+    restart: str = "never"
+    restarts_max: int = 5
+    window_s: float = 60.0
+
+
+class Stream(Struct, frozen=True, array_like=True):
+    """A standard descriptor that any host can open: "null", "file" (path, flags, mode), "dup" (of
+    that number), or "log" (the file that the network keeps of the program's output)."""
+
+    kind: str
+    number: int = 0
+    path: bytes = b""
+    flags: int = 0
+    mode: int = 0
+
+
+class Template(Struct, frozen=True):
+    """All that a host needs to start a program, with nobody's terminal or descriptors in it."""
+
+    arguments: list[bytes]
+    env: dict[bytes, bytes]
+    streams: list[Stream]
+    umask: int = 0o022
+    policy: Policy = Policy()
+
+
 class Process(Struct, frozen=True):
-    """An entry of the process table. `state` is "running" or "ended"; `status` as in sh."""
+    """An entry of the process table. `state` is "waiting", "running" or "ended".
+
+    Args:
+        status: as in sh, once it has ended.
+        reason: why it waits or has ended, where its own doing does not say.
+        demands: what it asks of a host; None of what another program started.
+        template: what it is started from; None where whoever asked for it launches it.
+        attempt: how often it has been placed.
+        restarts: how often it was started again after it had ended by itself.
+        last_status: of the attempt before.
+        moving: it is to end here, and to be started elsewhere.
+        why: why it is where it is, a line each.
+        group: the first of those that are placed together with it.
+        asker, asker_incarnation: the host that launches it.
+    """
 
     pid: Pid
     ppid: Pid
@@ -104,6 +178,16 @@ class Process(Struct, frozen=True):
     ended_ns: int = 0
     reason: str = ""
     context: str = CONTEXT_DEFAULT
+    demands: Demands | None = None
+    template: Template | None = None
+    attempt: int = 1
+    restarts: int = 0
+    last_status: int | None = None
+    moving: bool = False
+    why: list[str] = field(default_factory=list)
+    group: Pid = Pid(0)
+    asker: HostName = HostName("")
+    asker_incarnation: Incarnation = Incarnation(0)
 
 
 class Session(Struct, frozen=True):
@@ -229,13 +313,16 @@ class CloseSession(Struct, frozen=True, tag="close-session"):
 
 
 class NewProcess(Struct, frozen=True):
-    """One program of a `Spawn`."""
+    """One program of a `Spawn`. Without a host it waits for `Assign`, and `why` says for what."""
 
     host: HostName
     incarnation: Incarnation
     argv: list[bytes]
     cwd: bytes
     context: str = CONTEXT_DEFAULT
+    why: list[str] = field(default_factory=list)
+    demands: Demands | None = None
+    template: Template | None = None
 
 
 class Spawn(Struct, frozen=True, tag="spawn"):
@@ -252,15 +339,77 @@ class Spawn(Struct, frozen=True, tag="spawn"):
     programs: list[NewProcess]
     now_ns: int
     bounded: bool = False
+    asker: HostName = HostName("")
+    asker_incarnation: Incarnation = Incarnation(0)
+
+
+class Assigned(Struct, frozen=True):
+    """Where a program that waits goes. `attempt`: the one that was decided on."""
+
+    pid: Pid
+    attempt: int
+    host: HostName
+    incarnation: Incarnation
+    context: str
+    why: list[str]
+
+
+class Assign(Struct, frozen=True, tag="assign"):
+    """Place programs that wait, all or none. Fenced by the Scheduler's epoch and the attempts."""
+
+    epoch: Epoch
+    programs: list[Assigned]
+    now_ns: int
+
+
+class Postpone(Struct, frozen=True, tag="postpone"):
+    """Say why a program waits. Fenced as `Assign`."""
+
+    epoch: Epoch
+    pid: Pid
+    attempt: int
+    reason: str
+
+
+class Evict(Struct, frozen=True, tag="evict"):
+    """Have a program that can be started anew end where it is, to go elsewhere. Fenced likewise."""
+
+    epoch: Epoch
+    pid: Pid
+    attempt: int
+
+
+class Release(Struct, frozen=True, tag="release"):
+    """Do not start a program again. One that waits has ended, with this status.
+
+    Fenced by the attempt; -1: whichever it is.
+    """
+
+    pid: Pid
+    attempt: int
+    status: int
+    reason: str
+    now_ns: int
+
+
+class Drain(Struct, frozen=True, tag="drain"):
+    """Place no more programs on a host; or do so again."""
+
+    member: HostName
+    on: bool
 
 
 class Ended(Struct, frozen=True, tag="ended"):
-    """Programs of one host have ended: [pid, status] each."""
+    """Programs of one host have ended: [pid, status] each, and which attempts those were.
+
+    Records from before programs were started again name no attempt.
+    """
 
     host: HostName
     incarnation: Incarnation
     statuses: list[tuple[Pid, int]]
     now_ns: int
+    attempts: list[int] = field(default_factory=list)
 
 
 class Become(Struct, frozen=True, tag="become"):
@@ -303,6 +452,11 @@ Command = (
     | OpenSession
     | CloseSession
     | Spawn
+    | Assign
+    | Postpone
+    | Evict
+    | Release
+    | Drain
     | Ended
     | Become
     | Freeze

@@ -263,5 +263,5 @@ async def test_end_of_what_nobody_launched_is_written_down(bench_: Bench) -> Non
     program = t.NewProcess(HUB, incarnation, [b"x"], b"/")
     epoch = bench_._world.epoch(bench_.control, "scheduler")
     [pid] = await bench_.control.submit(t.Spawn(epoch, SessionId(1), Pid(0), "a", [program], 0))
-    await bench_.agents.never_launched(pid)
+    await bench_.agents.never_launched(pid, 1)
     assert await bench_.status(pid) == 126

@@ -15,7 +15,7 @@ from oneos.net.pump import Ended, PumpResult
 from oneos.runtime import children as module
 from oneos.runtime.children import Children
 from oneos.state import control_types as t
-from oneos.state.control import LOST_STATUS
+from oneos.state.processes import LOST_STATUS
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.
 from tests.unit.kernel.conftest import world  # noqa: F401  A fixture.
 from tests.unit.kernel.support import HUB, LAB, World

@@ -76,7 +76,9 @@ async def family(
     hub = network.hosts[0]
     services.serve(hub.routes, "scheduler", m.SchedulerMessage, hub.agents.get)
     scheduler = Scheduler(
-        Address(HUB, "scheduler", world.epoch(hub.control, "scheduler")), hub.control
+        Address(HUB, "scheduler", world.epoch(hub.control, "scheduler")),
+        hub.control,
+        lambda host: None,
     )
     hub.agents[ServiceName("scheduler")] = scheduler
     serving = asyncio.create_task(scheduler.run())

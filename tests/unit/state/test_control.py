@@ -6,7 +6,8 @@ from oneos.ids import Epoch, HostName, Incarnation, Pid, ServiceName, SessionId
 from oneos.limits import CONTROL_RECORD_IDS_MAX, EXITED_KEPT_MAX, TOKENS_MAX
 from oneos.state import control as module
 from oneos.state import control_types as t
-from oneos.state.control import LOST_STATUS, Control
+from oneos.state.control import Control
+from oneos.state.processes import LOST_STATUS
 from tests.unit.state.control_support import VIEW, Network, facts
 
 HUB, LAB, PI = HostName("hub"), HostName("lab"), HostName("pi")

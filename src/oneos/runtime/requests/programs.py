@@ -30,7 +30,7 @@ class ProgramRequests:
     """
 
     FOR_ALL = "kill ps"
-    FOR_CLIENTS = "session spawn wait poll which commands"
+    FOR_CLIENTS = "session spawn plan explain drain wait poll which commands"
     FOR_PROGRAMS = "child fork exec started reaped unborn pipe"
 
     def __init__(
@@ -43,7 +43,7 @@ class ProgramRequests:
         self._system = system
 
     async def op_kill(self, who: Who, pid: int, number: int) -> None:
-        await self._system.kill(pid, number)
+        await self._system.kill(pid, number, final=isinstance(who.owner, Client))
 
     async def op_ps(self, who: Who, everything: bool = True) -> list[dict[str, Any]]:
         return await self._system.processes(everything)
@@ -68,6 +68,19 @@ class ProgramRequests:
                 os.close(fd)
             raise UserError(f"spawn: {error}") from error
         return await self._launcher.spawn(request, fds, who.caller.user, who.caller.pid)
+
+    async def op_plan(self, who: Who, spec: Any) -> list[dict[str, Any]]:
+        try:
+            request = msgspec.convert(spec, SpawnSpec, strict=False)
+        except msgspec.ValidationError as error:
+            raise UserError(f"plan: {error}") from error
+        return await self._launcher.plan(request, who.caller.user)
+
+    async def op_explain(self, who: Who, pid: int) -> dict[str, Any]:
+        return self._system.explain(pid)
+
+    async def op_drain(self, who: Who, host: str, on: bool) -> None:
+        await self._system.drain(host, on)
 
     async def op_wait(self, who: Who, pids: list[int], stops: bool = False) -> Sequence[int | None]:
         children = self._launcher.children
