@@ -146,10 +146,10 @@ class Host:
         return self.run("sh", "--user", USER, "-c", script, stdin=stdin, timeout_s=timeout_s)
 
     @contextlib.contextmanager
-    def shell(self, script: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A script that runs meanwhile; its shell ends with the block at the latest."""
+    def begin(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`oneos ARGUMENTS` meanwhile; it ends with the block at the latest."""
         process = subprocess.Popen(
-            [*ONEOS, "sh", "--user", USER, "-c", script],
+            [*ONEOS, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -169,6 +169,10 @@ class Host:
             process.wait()
 
     # --- the local protocol -----------------------------------------------------------------
+    def shell(self, script: str) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+        """A script that runs meanwhile; its shell ends with the block at the latest."""
+        return self.begin("sh", "--user", USER, "-c", script)
+
     def ask(self, op: str, *arguments: Any) -> Any:
         """One request, as clients send it."""
         with Client(self.socket) as client:

@@ -39,4 +39,4 @@ def command(pid: int, socket_path: str, as_json: bool) -> None:
     elif told["state"] == "ended":
         click.echo(f"has ended: {visible(told['reason'] or 'by itself')}")
     if told.get("restart", "never") != "never":
-        click.echo(f"starts again: {told['restart']}; so far {told['restarts']} times")
+        click.echo(f"starts again: {told['restart']}; has ended {told['ends']} times so far")

@@ -15,9 +15,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from oneos.errors import OneOSError
+from oneos.errors import OneOSError, UserError
 from oneos.ids import HostName
-from oneos.kernel.demands import Room, nowhere, refuses
+from oneos.kernel.demands import Room, check_constraint, nowhere, refuses
 from oneos.limits import (
     AGENTS_PER_CORE,
     PLACEMENT_FULL_BYTES,
@@ -77,9 +77,9 @@ def place(wishes: list[Wish], asker: HostName, alive: dict[HostName, Room]) -> l
         if chain and not wish.follows:
             _lay(chain, wishes, asker, alive, choices)
             chain = []
-        able = _able(wish, alive)
-        if not able:
-            choices[at].failure = nowhere(wish.demands, alive)
+        failure = _failure(wish, alive)
+        if failure is not None:
+            choices[at].failure = failure
             # What follows it reads from nobody.
             _lay(chain, wishes, asker, alive, choices)
             chain = []
@@ -87,6 +87,16 @@ def place(wishes: list[Wish], asker: HostName, alive: dict[HostName, Room]) -> l
         chain.append(at)
     _lay(chain, wishes, asker, alive, choices)
     return choices
+
+
+def _failure(wish: Wish, alive: dict[HostName, Room]) -> OneOSError | None:
+    """Why a program can run nowhere now, if so."""
+    try:
+        for constraint in wish.demands.on:
+            check_constraint(constraint)
+    except UserError as error:
+        return error
+    return None if _able(wish, alive) else nowhere(wish.demands, alive)
 
 
 def _able(wish: Wish, alive: dict[HostName, Room]) -> list[HostName]:

@@ -80,9 +80,6 @@ class Scheduler(Actor):
 
     async def _try(self, message: m.Schedule) -> list[m.Placed]:
         state = self._control.state
-        for wish in message.wishes:
-            for constraint in wish.demands.on:
-                demands.check_constraint(constraint)
         alive = self._rooms()
         wishes = [
             placement.Wish(x.demands, x.follows, x.from_asker, x.to_asker, x.child)

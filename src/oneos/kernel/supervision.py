@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class _Record:
     """What a program that is started again has done so far."""
 
-    restarts: int
+    ends: int
     due_s: float = 0.0
     times_s: deque[float] = field(default_factory=deque)
 
@@ -54,6 +54,8 @@ class Supervision:
         self._control = control
         self._rooms = rooms
         self._records: dict[Pid, _Record] = {}
+        # What another Scheduler has seen end is forgiven.
+        self._seen = {pid: x.ends for pid, x in control.state.processes.items() if x.template}
 
     async def run(self) -> None:
         """Look, and wait for the next change, for ever."""
@@ -109,10 +111,10 @@ class Supervision:
     async def _due(self, process: t.Process, now: float) -> float | None:
         """When to start a program again; None: it was given up."""
         assert process.template is not None
-        record = self._records.setdefault(process.pid, _Record(process.restarts))
-        if process.restarts == record.restarts:
+        record = self._records.setdefault(process.pid, _Record(self._seen.pop(process.pid, 0)))
+        if process.ends == record.ends:
             return record.due_s
-        record.restarts = process.restarts
+        record.ends = process.ends
         policy = process.template.policy
         while record.times_s and record.times_s[0] <= now - policy.window_s:
             record.times_s.popleft()

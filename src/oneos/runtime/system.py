@@ -167,7 +167,7 @@ class System:
                 "command": b" ".join(p.argv).decode("utf-8", "backslashreplace"),
                 "status": p.status,
                 "reason": p.reason,
-                "restarts": p.restarts,
+                "ends": p.ends,
             }
             for p in sorted([*self._control.state.processes.values(), *others], key=_pid)
             if everything or p.state != "ended"
@@ -200,7 +200,7 @@ class System:
             "why": process.why,
             "reason": process.reason,
             "attempt": process.attempt,
-            "restarts": process.restarts,
+            "ends": process.ends,
             "last_status": process.last_status,
             "restart": template.policy.restart if template is not None else "never",
         }

@@ -156,7 +156,7 @@ class Process(Struct, frozen=True):
         demands: what it asks of a host; None of what another program started.
         template: what it is started from; None where whoever asked for it launches it.
         attempt: how often it has been placed.
-        restarts: how often it was started again after it had ended by itself.
+        ends: how often it has ended by itself and was to be started again.
         last_status: of the attempt before.
         moving: it is to end here, and to be started elsewhere.
         why: why it is where it is, a line each.
@@ -181,7 +181,7 @@ class Process(Struct, frozen=True):
     demands: Demands | None = None
     template: Template | None = None
     attempt: int = 1
-    restarts: int = 0
+    ends: int = 0
     last_status: int | None = None
     moving: bool = False
     why: list[str] = field(default_factory=list)

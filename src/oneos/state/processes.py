@@ -142,9 +142,9 @@ def ended(s: ControlState, c: t.Ended) -> t.Result:
             continue
         policy = process.template.policy if process.template else t.Policy()
         if process.moving:
-            _wait(s, process, status, f"{process.host} is drained", restarts=0)
+            _wait(s, process, status, f"{process.host} is drained", ends=0)
         elif policy.restart == "always" or (policy.restart == "on-failure" and status):
-            _wait(s, process, status, f"ended with {status}", restarts=1)
+            _wait(s, process, status, f"ended with {status}", ends=1)
         else:
             _end(s, process, status, c.now_ns, process.reason)
     return t.Result()
@@ -166,7 +166,7 @@ def host_gone(
     for process in list(s.processes.values()):
         if _runs_at(process, host, incarnation):
             if _restarts(process):
-                _wait(s, process, LOST_STATUS, reason, restarts=0)
+                _wait(s, process, LOST_STATUS, reason, ends=0)
             else:
                 _end(s, process, LOST_STATUS, now_ns, reason)
         elif (
@@ -177,13 +177,13 @@ def host_gone(
             _end(s, process, LOST_STATUS, now_ns, reason)
 
 
-def _wait(s: ControlState, process: t.Process, status: int, reason: str, restarts: int) -> None:
+def _wait(s: ControlState, process: t.Process, status: int, reason: str, ends: int) -> None:
     s.processes[process.pid] = replace(
         process,
         state="waiting",
         reason=reason,
         last_status=status,
-        restarts=process.restarts + restarts,
+        ends=process.ends + ends,
         moving=False,
         why=[],
     )

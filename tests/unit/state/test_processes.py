@@ -113,7 +113,7 @@ def test_policy_decides_what_follows_an_end(restart: str, status: int, state: st
     process = world.machine.state.processes[pid]
     assert process.state == state
     if state == "waiting":
-        assert (process.restarts, process.last_status, process.status) == (1, status, None)
+        assert (process.ends, process.last_status, process.status) == (1, status, None)
     else:
         assert (process.status, process.template) == (status, None)
 
@@ -125,7 +125,7 @@ def test_program_of_a_dead_host_waits_for_another_under_its_pid() -> None:
     [plain] = world.spawn("lab", None)
     world.ok("hub", world.dead("lab", world.up["lab"]))
     assert world.state(kept) == ("waiting", 1)
-    assert world.machine.state.processes[kept].restarts == 0
+    assert world.machine.state.processes[kept].ends == 0
     for pid in (lost, plain):
         assert world.machine.state.processes[pid].status == LOST_STATUS
     world.ok("hub", world.assign(kept))
@@ -178,7 +178,7 @@ def test_evicted_program_goes_elsewhere_whatever_its_status() -> None:
     world.ok("hub", t.Evict(world.epoch(), pid, 1))
     world.end(pid, 0)
     process = world.machine.state.processes[pid]
-    assert (process.state, process.restarts, process.moving) == ("waiting", 0, False)
+    assert (process.state, process.ends, process.moving) == ("waiting", 0, False)
 
 
 def test_what_cannot_be_started_anew_is_not_evicted() -> None:
