@@ -546,6 +546,17 @@ STREAM_SILENCE_S = 10.0
 """A broken stream fails a program, a broken link only a call: so streams wait longer than links
 through a stalled host. A host the log declares dead is dropped before that."""
 
+STREAM_WINDOW_BYTES = 1024 * 1024
+"""What a stream's sender keeps that the receiver's program does not have: 50 MB/s at a round trip
+of 20 ms, 1 GB/s in a local network."""
+
+STREAM_RECONNECT_S = 30.0
+"""A stream whose connection was lost goes on within that, or is broken: longer than it takes to
+declare a host dead, which ends it earlier."""
+
+STREAM_REDIAL_S = 0.2
+"""Between two tries to reach a host again that a stream leads to."""
+
 STREAM_LINGER_S = 2.0
 """How long an end that has said its last word waits for the other to close."""
 

@@ -1,12 +1,14 @@
 """Moving the bytes of one stream: a thread between a program's descriptor and a TLS connection.
 
-The sender frames what it reads (4-byte little-endian length); a length of zero says that the
+The receiver begins by saying how many bytes its program has, and the sender goes on from there. The
+sender frames what it reads (4-byte little-endian length); a length of zero says that the
 program has ended, since the ssl module cannot close one direction. The receiver answers with
-single bytes: alive, reader gone, done. So both ends know how it ended: `eof` means that every byte
-has been written at the far side; `reader_gone` that the far program does not want more, and our
-pipe was closed at once, so that the writer gets SIGPIPE; anything else is `broken`. One thread does
-all reading and writing of its connection, because two threads on one SSLSocket can hang. Memory is
-one buffer a pump, whatever flows.
+words of 9 bytes, each with the number of bytes that its program has: alive, reader gone, done. So
+both ends know how it ended: `eof` means that every byte has been written at the far side;
+`reader_gone` that the far program does not want more, and our pipe was closed at once, so that the
+writer gets SIGPIPE; `lost` that the connection is gone and both ends may go on by another; anything
+else is `broken`. One thread does all reading and writing of its connection, because two threads on
+one SSLSocket can hang. Memory is a window at the sender and a buffer at the receiver (`sides.py`).
 """
 
 import asyncio
@@ -16,8 +18,7 @@ import select
 import ssl
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from oneos.errors import NetworkError
@@ -26,8 +27,9 @@ from oneos.limits import (
     STREAM_HEARTBEAT_S,
     STREAM_LINGER_S,
     STREAM_SILENCE_S,
+    STREAM_WINDOW_BYTES,
 )
-from oneos.net.descriptors import ProgramEnd
+from oneos.net.sides import Incoming, Outgoing, Side
 from oneos.net.stream import StreamConnection
 
 _HEADER_BYTES = 4
@@ -35,9 +37,17 @@ _END = (0).to_bytes(_HEADER_BYTES, "little")
 _HEARTBEAT_LENGTH = 0xFFFF_FFFF
 _HEARTBEAT = _HEARTBEAT_LENGTH.to_bytes(_HEADER_BYTES, "little")
 
+_RESUME = b"r"
 _ALIVE = b"a"
 _READER_GONE = b"g"
 _DONE = b"d"
+
+_WORD_BYTES = 1 + 8
+_UNSAID_BYTES_MAX = 64 * _WORD_BYTES
+"""Words that wait for room in the connection: a sender that takes none for so long has gone."""
+
+_TOGETHER_BYTES = 16 * 1024
+"""Up to so many a copy is cheaper than a TLS record for the header alone."""
 
 _CLOSED_HERE = "closed at this end"
 
@@ -47,12 +57,13 @@ class Ended(StrEnum):
 
     EOF = "eof"
     READER_GONE = "reader_gone"
+    LOST = "lost"
     BROKEN = "broken"
 
 
 @dataclass(frozen=True)
 class PumpResult:
-    """What a pump did: bytes of the program's data that it took or delivered, and how it ended.
+    """What was done: bytes that the program wrote or was given so far, and how it ended.
 
     `detail` says why a stream broke, in words.
     """
@@ -62,29 +73,32 @@ class PumpResult:
     detail: str = ""
 
 
-def pump_out(descriptor: int, connection: StreamConnection) -> asyncio.Future[PumpResult]:
-    """Read a program's descriptor until its end, and send all of it. It begins at once.
+def pump_out(source: int | Outgoing, connection: StreamConnection) -> asyncio.Future[PumpResult]:
+    """Read what a program writes until its end, and send all of it. It begins at once.
 
     Args:
-        descriptor: pipe, terminal, device or file, open for reading; owned from now on, and
-            closed when the pump ends.
-        connection: of `Streams`; it too is closed when the pump ends. `connection.close()` ends
+        source: its side of the stream, which stays the caller's; or a descriptor (pipe, terminal,
+            device or file, open for reading), which is owned from now on and closed when the pump
+            ends: then a stream that is lost is broken.
+        connection: of `Streams`; it is closed when the pump ends. `connection.close()` ends
             the pump, from any thread.
 
     Returns:
-        A future of how it ended. Cancelling it closes both ends soon after, and the far side sees
-        a broken stream. It is a future and not a coroutine, since a coroutine that is cancelled
-        before its first step could not close what it was given.
+        A future of how it ended. Cancelling it closes the connection soon after. It is a future
+        and not a coroutine, since a coroutine that is cancelled before its first step could not
+        close what it was given.
 
     Raises:
-        NetworkError: there are too many threads (EAGAIN); both ends are closed.
+        NetworkError: there are too many threads (EAGAIN); what is owned is closed.
     """
-    return _in_thread(_Sender, descriptor, connection)
+    side = Outgoing(source) if isinstance(source, int) else source
+    return _in_thread(_Sender(side, connection), own=isinstance(source, int))
 
 
-def pump_in(connection: StreamConnection, descriptor: int) -> asyncio.Future[PumpResult]:
-    """Receive until the end, and write all of it to a program's descriptor. As `pump_out`."""
-    return _in_thread(_Receiver, descriptor, connection)
+def pump_in(connection: StreamConnection, sink: int | Incoming) -> asyncio.Future[PumpResult]:
+    """Receive until the end, and write all of it for a program to read. As `pump_out`."""
+    side = Incoming(sink) if isinstance(sink, int) else sink
+    return _in_thread(_Receiver(side, connection), own=isinstance(sink, int))
 
 
 class _Broken(Exception):
@@ -95,33 +109,38 @@ class _ReaderGone(Exception):
     """The program that reads has closed its end."""
 
 
+class _Lost(Exception):
+    """The connection is gone; the text says why. Both ends may go on by another."""
+
+
 class _Pump:
     """What both directions share: the poll, the clock, and how it ends."""
 
-    writing: bool
+    side: Side
 
-    def __init__(self, descriptor: int, connection: StreamConnection) -> None:
+    def __init__(self, connection: StreamConnection) -> None:
         self.connection = connection
         self.socket = connection.socket
-        self.program = ProgramEnd(descriptor, writing=self.writing)
-        self.bytes_moved = 0
-        self.buffer = memoryview(bytearray(_HEADER_BYTES + STREAM_BUFFER_BYTES))
         self.socket_descriptor = self.socket.fileno()
         self.heard_s = self.spoke_s = time.monotonic()
 
     def run(self) -> PumpResult:
+        ended, detail = Ended.EOF, ""
         try:
             self.move()
-            return PumpResult(self.bytes_moved, Ended.EOF)
         except _ReaderGone:
-            return PumpResult(self.bytes_moved, Ended.READER_GONE)
+            ended = Ended.READER_GONE
         except _Broken as error:
-            return PumpResult(self.bytes_moved, Ended.BROKEN, str(error))
+            ended, detail = Ended.BROKEN, str(error)
+        except _Lost as error:
+            ended, detail = Ended.LOST, str(error)
         except OSError as error:
-            why = f"the connection to host {self.connection.host}: {error.strerror or error}"
-            return PumpResult(self.bytes_moved, Ended.BROKEN, why)
-        finally:
-            self.program.close()
+            detail = f"the connection to host {self.connection.host}: {error.strerror or error}"
+            ended = Ended.LOST
+        if ended is not Ended.LOST:
+            # At once: a writer shall get SIGPIPE, a reader the end.
+            self.side.program.close()
+        return PumpResult(self.side.offset, ended, detail)
 
     def move(self) -> None:
         raise NotImplementedError
@@ -138,37 +157,53 @@ class _Pump:
         poll = select.poll()
         poll.register(self.connection.wake_descriptor, select.POLLIN)
         if program is not None:
-            poll.register(self.program.descriptor, program)
+            poll.register(self.side.program.descriptor, program)
         if socket is not None:
             poll.register(self.socket_descriptor, socket)
         ready = dict(poll.poll(timeout_s * 1000))
         if self.connection.wake_descriptor in ready:
             raise _Broken(_CLOSED_HERE)
-        return ready.get(self.program.descriptor, 0), ready.get(self.socket_descriptor, 0)
+        return ready.get(self.side.program.descriptor, 0), ready.get(self.socket_descriptor, 0)
 
     def check_silence(self) -> None:
         silent_s = time.monotonic() - self.heard_s
         if silent_s > STREAM_SILENCE_S:
-            raise _Broken(f"host {self.connection.host} has been silent for {silent_s:.0f} s")
+            raise _Lost(f"host {self.connection.host} has been silent for {silent_s:.0f} s")
 
-    def lost(self) -> _Broken:
-        return _Broken(f"host {self.connection.host} ended the connection before the end of data")
+    def lost(self) -> _Lost:
+        return _Lost(f"host {self.connection.host} ended the connection before the end of data")
 
 
 class _Sender(_Pump):
-    writing = False
+    def __init__(self, side: Outgoing, connection: StreamConnection) -> None:
+        super().__init__(connection)
+        self.side: Outgoing = side
+        self._heard = b""
+        self._sent = -1
 
     def move(self) -> None:
-        data = self.buffer[_HEADER_BYTES:]
-        while True:
-            count = self._read(data)
-            if count == 0:
-                break
-            self.buffer[:_HEADER_BYTES] = count.to_bytes(_HEADER_BYTES, "little")
-            self._send(self.buffer[: _HEADER_BYTES + count])
-            self.bytes_moved += count
+        side = self.side
+        while self._sent < 0:
+            self.wait(None, select.POLLIN, STREAM_HEARTBEAT_S)
             self._listen()
-        self.program.close()
+            self.check_silence()
+        while True:
+            while data := side.kept(self._sent)[:STREAM_BUFFER_BYTES]:
+                self._send_frame(data)
+                self._sent += len(data)
+                self._listen()
+            if side.ended:
+                break
+            if room := side.room():
+                count = self._read(room[:STREAM_BUFFER_BYTES])
+                side.offset += count
+                side.ended = count == 0
+            else:
+                # Only the receiver's program can make room.
+                self.wait(None, select.POLLIN, STREAM_HEARTBEAT_S)
+                self._listen()
+                self._show_life()
+        side.program.close()
         self._send(memoryview(_END))
         # Only the receiver knows when the last byte has reached the program; while its pipe is
         # full, that may take as long as the program likes.
@@ -180,15 +215,15 @@ class _Sender(_Pump):
 
     def _read(self, into: memoryview) -> int:
         """Read what there is, waiting for the first byte. 0 is the end."""
-        ask_first = self.program.ask_first
+        ask_first = self.side.program.ask_first
         while True:
             if not ask_first:
                 try:
-                    return os.readv(self.program.descriptor, [into])
+                    return os.readv(self.side.program.descriptor, [into])
                 except BlockingIOError:
                     pass
                 except OSError as error:
-                    if self.program.master and error.errno == errno.EIO:
+                    if self.side.program.master and error.errno == errno.EIO:
                         return 0
                     raise _Broken(f"cannot read: {os.strerror(error.errno or 5)}") from None
             program, socket = self.wait(select.POLLIN, select.POLLIN, STREAM_HEARTBEAT_S)
@@ -196,9 +231,21 @@ class _Sender(_Pump):
                 self._listen()
             if program:
                 ask_first = False
-            elif time.monotonic() - self.spoke_s >= STREAM_HEARTBEAT_S:
-                self._send(memoryview(_HEARTBEAT))
-            self.check_silence()
+            else:
+                self._show_life()
+
+    def _show_life(self) -> None:
+        if time.monotonic() - self.spoke_s >= STREAM_HEARTBEAT_S:
+            self._send(memoryview(_HEARTBEAT))
+        self.check_silence()
+
+    def _send_frame(self, data: memoryview) -> None:
+        header = len(data).to_bytes(_HEADER_BYTES, "little")
+        if len(data) <= _TOGETHER_BYTES:
+            self._send(memoryview(header + data))
+            return
+        self._send(memoryview(header))
+        self._send(data)
 
     def _send(self, data: memoryview) -> None:
         while data:
@@ -222,27 +269,40 @@ class _Sender(_Pump):
         """Take what the receiver says; True once it has everything."""
         try:
             while True:
-                words = self.socket.recv(64)
-                if _READER_GONE in words:
-                    raise _ReaderGone
-                if _DONE in words:
-                    return True
+                words = self.socket.recv(64 * _WORD_BYTES)
                 if not words:
                     raise self.lost()
                 self.heard_s = time.monotonic()
+                self._heard += words
+                while len(self._heard) >= _WORD_BYTES:
+                    word, self._heard = self._heard[:_WORD_BYTES], self._heard[_WORD_BYTES:]
+                    if self._take(word[:1], int.from_bytes(word[1:], "little")):
+                        return True
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
 
+    def _take(self, word: bytes, offset: int) -> bool:
+        if word == _READER_GONE:
+            raise _ReaderGone
+        if not self.side.acknowledge(offset):
+            host = self.connection.host
+            raise _Broken(f"host {host} goes on at byte {offset}, which is not here any more")
+        if word == _RESUME:
+            self._sent = offset
+        return word == _DONE
+
 
 class _Receiver(_Pump):
-    writing = True
-
-    def __init__(self, descriptor: int, connection: StreamConnection) -> None:
-        super().__init__(descriptor, connection)
+    def __init__(self, side: Incoming, connection: StreamConnection) -> None:
+        super().__init__(connection)
+        self.side: Incoming = side
+        self.buffer = memoryview(bytearray(_HEADER_BYTES + STREAM_BUFFER_BYTES))
         self._unsaid = b""
+        self._told = side.offset
 
     def move(self) -> None:
         try:
+            self._say(_RESUME)
             self._receive()
         except _ReaderGone:
             self._last_word(_READER_GONE)
@@ -308,14 +368,16 @@ class _Receiver(_Pump):
             self.check_silence()
 
     def _write(self, data: memoryview) -> None:
-        ask_first = self.program.ask_first
+        ask_first = self.side.program.ask_first
         while data:
             if not ask_first:
                 try:
-                    written = os.write(self.program.descriptor, data[: self.program.step_bytes])
-                    self.bytes_moved += written
+                    written = os.write(
+                        self.side.program.descriptor, data[: self.side.program.step_bytes]
+                    )
+                    self.side.offset += written
                     data = data[written:]
-                    ask_first = self.program.ask_first
+                    ask_first = self.side.program.ask_first
                     continue
                 except BlockingIOError:
                     pass
@@ -329,8 +391,10 @@ class _Receiver(_Pump):
             self._show_life()
 
     def _show_life(self) -> None:
-        if time.monotonic() - self.spoke_s >= STREAM_HEARTBEAT_S:
+        behind = self.side.offset - self._told >= STREAM_WINDOW_BYTES // 4
+        if behind or time.monotonic() - self.spoke_s >= STREAM_HEARTBEAT_S:
             self.spoke_s = time.monotonic()
+            self._told = self.side.offset
             try:
                 self._say(_ALIVE)
             except OSError:
@@ -338,18 +402,19 @@ class _Receiver(_Pump):
 
     def _say(self, word: bytes) -> None:
         # A record that TLS could not send whole must be offered again before any other.
-        self._unsaid += word
+        if word:
+            self._unsaid += word + self.side.offset.to_bytes(_WORD_BYTES - 1, "little")
         try:
             while self._unsaid:
-                self.socket.send(self._unsaid[:1])
-                self._unsaid = self._unsaid[1:]
+                self.socket.send(self._unsaid[:_WORD_BYTES])
+                self._unsaid = self._unsaid[_WORD_BYTES:]
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            if len(self._unsaid) > STREAM_SILENCE_S / STREAM_HEARTBEAT_S:
-                raise _Broken(f"host {self.connection.host} does not listen") from None
+            if len(self._unsaid) > _UNSAID_BYTES_MAX:
+                raise _Lost(f"host {self.connection.host} does not listen") from None
 
     def _last_word(self, word: bytes) -> None:
         """Say it, and wait for the sender to close: closing with unread data would destroy it."""
-        self.program.close()
+        self.side.program.close()
         deadline_s = time.monotonic() + STREAM_LINGER_S
         try:
             self._say(word)
@@ -361,25 +426,23 @@ class _Receiver(_Pump):
                     flags = select.POLLIN | (select.POLLOUT if self._unsaid else 0)
                     self.wait(None, flags, left_s)
                     self._say(b"")
-        except (_Broken, OSError):
+        except (_Broken, _Lost, OSError):
             pass  # The sender is gone. How the program's end ended is known all the same.
 
 
-def _in_thread(
-    kind: Callable[[int, StreamConnection], _Pump], descriptor: int, connection: StreamConnection
-) -> asyncio.Future[PumpResult]:
+def _in_thread(pump: _Pump, own: bool) -> asyncio.Future[PumpResult]:
+    connection, side = pump.connection, pump.side
     loop = asyncio.get_running_loop()
     done: asyncio.Future[PumpResult] = loop.create_future()
-    if not connection.take():
-        # Its host was dropped between the rendezvous and now.
-        os.close(descriptor)
-        done.set_result(PumpResult(0, Ended.BROKEN, _CLOSED_HERE))
+    taken = connection.take()
+    if not taken or not side.begin():
+        # Its host was dropped between the rendezvous and now, or nobody wants it any more.
+        if taken:
+            connection.give_back()
+        if own:
+            side.close()
+        done.set_result(PumpResult(side.offset, Ended.BROKEN, _CLOSED_HERE))
         return done
-    try:
-        pump = kind(descriptor, connection)
-    except BaseException:
-        connection.give_back()
-        raise
 
     def deliver(result: PumpResult | None, error: BaseException | None) -> None:
         if done.done():
@@ -393,9 +456,14 @@ def _in_thread(
         result, failure = None, None
         try:
             result = pump.run()
+            if own and result.ended is Ended.LOST:
+                result = replace(result, ended=Ended.BROKEN)
         except BaseException as error:
             failure = error
         finally:
+            if own:
+                side.close()
+            side.finish()
             connection.give_back()
         try:
             loop.call_soon_threadsafe(deliver, result, failure)
@@ -405,7 +473,9 @@ def _in_thread(
     try:
         threading.Thread(target=body, name=f"stream {connection.host}", daemon=True).start()
     except RuntimeError as error:
-        pump.program.close()
+        side.finish()
+        if own:
+            side.close()
         connection.give_back()
         raise NetworkError(f"cannot start a stream: {error}", errno=errno.EAGAIN) from None
     done.add_done_callback(lambda _: connection.close())

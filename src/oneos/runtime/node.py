@@ -40,7 +40,7 @@ from oneos.files.scrubber import Scrubber
 from oneos.files.storage_rules import StorageRules
 from oneos.files.topics import TopicFiles
 from oneos.files.tree import Tree
-from oneos.ids import Incarnation
+from oneos.ids import HostName, Incarnation
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.index import Index
@@ -131,7 +131,7 @@ class Node:
             config, self.identity, self.control, self.voters, self.start_task, self.fail
         )
         self.services = Services(self.control, self.links)
-        self.plumbing = Plumbing(self.streams)
+        self.plumbing = Plumbing(self.streams, self._run_of)
         self.beats = Beats(self.host, self.control, self.links, config.core)
         self.chunks = ChunkStore(os.fspath(directory / "chunks"))
         self.backing = BackingStore(os.fspath(directory / "open"), self.chunks)
@@ -428,6 +428,11 @@ class Node:
             self._expect_launch([one.pid for one in command.programs])
         if isinstance(command, t.Spawn | t.Assign | t.Evict):
             self.supervised.look()
+
+    def _run_of(self, host: HostName) -> int | None:
+        """The incarnation of a live host's Runtime."""
+        member = self.control.state.members.get(host)
+        return member.incarnation if member is not None and member.state == "alive" else None
 
     def _expect_launch(self, pids: list[int]) -> None:
         """What was placed here is launched soon, or its launcher has died."""

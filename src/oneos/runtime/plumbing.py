@@ -1,8 +1,9 @@
 """Pipes and streams: how the ends of programs on this and other hosts are joined.
 
 Two programs of one host get a kernel pipe. Between hosts each end is a kernel pipe too, and a pump
-carries its bytes over one direct connection: whoever produces dials. Everything opened here is
-closed here when its pump ends; how it ended is told to whoever waits.
+carries its bytes over one direct connection: whoever produces dials. A connection that is lost
+while both Runtimes go on is made anew, and nothing is lost or doubled by it. Everything opened here
+is closed here when its pump ends; how it ended is told to whoever waits.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import errno
 import fcntl
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 
 from oneos.errors import FileError, OneOSError
 from oneos.files.handles import Plain
 from oneos.ids import HostName
-from oneos.limits import PIPE_BYTES
+from oneos.limits import PIPE_BYTES, STREAM_RECONNECT_S, STREAM_REDIAL_S
 from oneos.net.pump import Ended, PumpResult, pump_in, pump_out
+from oneos.net.sides import Incoming, Outgoing
 from oneos.net.stream import StreamConnection
 from oneos.net.streams import Streams
 
@@ -39,10 +42,19 @@ def pipe() -> tuple[int, int]:
 
 
 class Plumbing:
-    """The pumps of this Runtime."""
+    """The pumps of this Runtime.
 
-    def __init__(self, streams: Streams) -> None:
+    Args:
+        streams: of this host.
+        run_of: the incarnation of a live host's Runtime, None of one that is given up: with its
+            Runtime a host has lost all that streams led to.
+    """
+
+    def __init__(
+        self, streams: Streams, run_of: Callable[[HostName], int | None] = lambda host: None
+    ) -> None:
         self._streams = streams
+        self._run_of = run_of
         self._pumps: set[Pump] = set()
 
     def send(self, fd: int, host: HostName, stream: bytes) -> Pump:
@@ -50,7 +62,17 @@ class Plumbing:
 
         async def carry() -> PumpResult:
             connection = await self._streams.dial(host, stream)
-            return await pump_out(_copy(fd, connection), connection)
+            side = Outgoing(_copy(fd, connection))
+
+            async def again() -> StreamConnection:
+                return await self._streams.dial(host, stream)
+
+            try:
+                return await self._carry(
+                    host, connection, lambda connection: pump_out(side, connection), again
+                )
+            finally:
+                side.close()
 
         return self._start(carry(), fd, f"to {host}", None)
 
@@ -78,9 +100,46 @@ class Plumbing:
 
         async def carry() -> PumpResult:
             connection = await expected
-            return await pump_in(connection, _copy(fd, connection))
+            side = Incoming(_copy(fd, connection))
+
+            async def again() -> StreamConnection:
+                return await self._streams.expect(stream, host)
+
+            try:
+                return await self._carry(
+                    host, connection, lambda connection: pump_in(connection, side), again
+                )
+            finally:
+                side.close()
 
         return self._start(carry(), fd, f"from {host}", broken)
+
+    async def _carry(
+        self,
+        host: HostName,
+        connection: StreamConnection,
+        pump: Callable[[StreamConnection], Awaitable[PumpResult]],
+        again: Callable[[], Awaitable[StreamConnection]],
+    ) -> PumpResult:
+        """Pump to the end, by one connection after the other."""
+        run = self._run_of(host)
+        clock = asyncio.get_running_loop().time
+        while True:
+            result = await pump(connection)
+            if result.ended is not Ended.LOST:
+                return result
+            broken = replace(result, ended=Ended.BROKEN)
+            until_s = clock() + STREAM_RECONNECT_S
+            log.info("the stream with %s goes on by another connection: %s", host, result.detail)
+            while True:
+                if run is None or self._run_of(host) != run or clock() > until_s:
+                    return broken
+                try:
+                    connection = await again()
+                    break
+                except (OneOSError, OSError) as error:
+                    log.info("not yet: %s", error)
+                    await asyncio.sleep(STREAM_REDIAL_S)
 
     def _start(
         self,

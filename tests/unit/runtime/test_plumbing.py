@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -65,6 +66,54 @@ async def test_bytes_and_their_end_arrive(ends: Ends) -> None:
         result = await pump
         assert result is not None and result.ended is Ended.EOF
     os.close(read)
+    await ends.nothing_left()
+
+
+async def test_connections_that_break_lose_and_double_nothing(ends: Ends) -> None:
+    ends.here._run_of = ends.there._run_of = lambda host: 1
+    key = new_stream_id()
+    (read, ours), (theirs, write) = pipe(), pipe()
+    receiving = ends.here.receive(LAB, key, ours)
+    sending = ends.there.send(theirs, HUB, key)
+    data = os.urandom(12_000_000)
+    writing = asyncio.create_task(write_all(write, data))
+    got = bytearray()
+    for part in range(1, 7):
+        while len(got) < part * 2_000_000:
+            got += await read_some(read, 65536)
+        if part < 6:
+            # As when a cable is pulled, or a middle box forgets the connection.
+            for connection in list(ends.streams._connected):
+                socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)
+    await writing
+    os.close(write)
+    assert await read_some(read, 1) == b""
+    assert bytes(got) == data
+    for pump in (receiving, sending):
+        result = await pump
+        assert result is not None and (result.ended, result.bytes_moved) == (Ended.EOF, len(data))
+    os.close(read)
+    await ends.nothing_left()
+
+
+async def test_writer_is_told_when_the_other_runtime_is_another(ends: Ends) -> None:
+    run = 1
+    ends.here._run_of = ends.there._run_of = lambda host: run
+    key = new_stream_id()
+    (read, ours), (theirs, write) = pipe(), pipe()
+    ends.here.receive(LAB, key, ours)
+    sending = ends.there.send(theirs, HUB, key)
+    await write_all(write, b"first")
+    assert await read_some(read, 100) == b"first"
+    run = 2
+    for connection in list(ends.streams._connected):
+        socket.socket.shutdown(connection.socket, socket.SHUT_RDWR)
+    result = await sending
+    assert result is not None and result.ended is Ended.BROKEN
+    with pytest.raises(BrokenPipeError):
+        await write_all(write, b"x")
+    os.close(read)
+    os.close(write)
     await ends.nothing_left()
 
 
