@@ -38,6 +38,9 @@ _OF_THE_LIVING = (
     | t.Assign
     | t.Postpone
     | t.Evict
+    | t.Move
+    | t.Moved
+    | t.Stayed
     | t.Release
     | t.Drain
     | t.Freeze
@@ -109,7 +112,7 @@ class Control:
             # People log in at any host; it is the Session service that writes it down.
             speakers.append(placed.host)
         if (
-            isinstance(command, t.Arrive | t.Depart | t.Ended | t.Become | t.OpenSession)
+            isinstance(command, t.Arrive | t.Depart | t.Ended | t.Become | t.OpenSession | t.Moved)
             and author not in speakers
         ):
             return _refuse(errno.EPERM, f"{author} may not speak for {own}")
@@ -309,6 +312,15 @@ class Control:
 
     def _evict(self, c: t.Evict) -> t.Result:
         return processes.evict(self.state, c)
+
+    def _move(self, c: t.Move) -> t.Result:
+        return processes.move(self.state, c)
+
+    def _moved(self, c: t.Moved) -> t.Result:
+        return processes.moved(self.state, c)
+
+    def _stayed(self, c: t.Stayed) -> t.Result:
+        return processes.stayed(self.state, c)
 
     def _release(self, c: t.Release) -> t.Result:
         return processes.release(self.state, c)

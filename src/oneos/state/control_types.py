@@ -159,6 +159,7 @@ class Process(Struct, frozen=True):
         ends: how often it has ended by itself and was to be started again.
         last_status: of the attempt before.
         moving: it is to end here, and to be started elsewhere.
+        target, target_incarnation: the host that it is on its way to with its state; "" for none.
         why: why it is where it is, a line each.
         group: the first of those that are placed together with it.
         asker, asker_incarnation: the host that launches it.
@@ -184,6 +185,8 @@ class Process(Struct, frozen=True):
     ends: int = 0
     last_status: int | None = None
     moving: bool = False
+    target: HostName = HostName("")
+    target_incarnation: Incarnation = Incarnation(0)
     why: list[str] = field(default_factory=list)
     group: Pid = Pid(0)
     asker: HostName = HostName("")
@@ -379,6 +382,38 @@ class Evict(Struct, frozen=True, tag="evict"):
     attempt: int
 
 
+class Move(Struct, frozen=True, tag="move"):
+    """Have a program go to another host with its state. Fenced likewise."""
+
+    epoch: Epoch
+    pid: Pid
+    attempt: int
+    host: HostName
+    incarnation: Incarnation
+
+
+class Moved(Struct, frozen=True, tag="moved"):
+    """A program is at its target, whole: from here on it runs there, and nowhere else.
+
+    Said by the target before it lets the program go on, and fenced by the attempt that it left.
+    """
+
+    host: HostName
+    incarnation: Incarnation
+    pid: Pid
+    attempt: int
+    context: str
+    now_ns: int
+
+
+class Stayed(Struct, frozen=True, tag="stayed"):
+    """A program does not move after all, and `reason` says why. Fenced as `Moved`."""
+
+    pid: Pid
+    attempt: int
+    reason: str
+
+
 class Release(Struct, frozen=True, tag="release"):
     """Do not start a program again. One that waits has ended, with this status.
 
@@ -455,6 +490,9 @@ Command = (
     | Assign
     | Postpone
     | Evict
+    | Move
+    | Moved
+    | Stayed
     | Release
     | Drain
     | Ended

@@ -117,6 +117,63 @@ def evict(s: ControlState, c: t.Evict) -> t.Result:
     return t.Result()
 
 
+def move(s: ControlState, c: t.Move) -> t.Result:
+    """Begin to have a program go to another host with its state."""
+    process = s.processes.get(c.pid)
+    if (
+        not _from_scheduler(s, c.epoch)
+        or process is None
+        or process.state != "running"
+        or process.attempt != c.attempt
+    ):
+        return _refuse(errno.ESTALE, f"process {c.pid} is no longer what it was")
+    if process.target or process.moving:
+        return _refuse(errno.EBUSY, f"process {c.pid} is moving already")
+    if not _is_up(s, c.host, c.incarnation):
+        return _refuse(errno.ESTALE, f"{c.host} is no longer what it was")
+    if process.host == c.host:
+        return _refuse(errno.EEXIST, f"process {c.pid} is on {c.host}")
+    s.processes[c.pid] = replace(process, target=c.host, target_incarnation=c.incarnation)
+    return t.Result()
+
+
+def moved(s: ControlState, c: t.Moved) -> t.Result:
+    """A program runs at its target from here on."""
+    process = s.processes.get(c.pid)
+    if (
+        process is None
+        or process.state != "running"
+        or process.attempt != c.attempt
+        or (process.target, process.target_incarnation) != (c.host, c.incarnation)
+    ):
+        return _refuse(errno.ESTALE, f"process {c.pid} does not move to {c.host} any more")
+    s.processes[c.pid] = replace(
+        process,
+        host=c.host,
+        incarnation=c.incarnation,
+        context=c.context,
+        attempt=c.attempt + 1,
+        target=HostName(""),
+        target_incarnation=Incarnation(0),
+        reason="",
+        why=[f"on {c.host}: it was moved there from {process.host}"],
+    )
+    return t.Result()
+
+
+def stayed(s: ControlState, c: t.Stayed) -> t.Result:
+    """A program stays where it is."""
+    process = s.processes.get(c.pid)
+    if process is None or process.attempt != c.attempt or not process.target:
+        return _refuse(errno.ESTALE, f"process {c.pid} does not move any more")
+    s.processes[c.pid] = _still(process, c.reason)
+    return t.Result()
+
+
+def _still(process: t.Process, reason: str) -> t.Process:
+    return replace(process, target=HostName(""), target_incarnation=Incarnation(0), reason=reason)
+
+
 def release(s: ControlState, c: t.Release) -> t.Result:
     """Start a program never again; one that waits has ended."""
     process = s.processes.get(c.pid)
@@ -169,6 +226,8 @@ def host_gone(
                 _wait(s, process, LOST_STATUS, reason, ends=0)
             else:
                 _end(s, process, LOST_STATUS, now_ns, reason)
+        elif (process.target, process.target_incarnation) == (host, incarnation):
+            s.processes[process.pid] = _still(process, reason)
         elif (
             process.state == "waiting"
             and process.template is None
@@ -185,6 +244,8 @@ def _wait(s: ControlState, process: t.Process, status: int, reason: str, ends: i
         last_status=status,
         ends=process.ends + ends,
         moving=False,
+        target=HostName(""),
+        target_incarnation=Incarnation(0),
         why=[],
     )
 
@@ -201,6 +262,8 @@ def _end(s: ControlState, process: t.Process, status: int, now_ns: int, reason: 
         reason=reason,
         template=None,
         demands=None,
+        target=HostName(""),
+        target_incarnation=Incarnation(0),
     )
     old = [p.pid for p in s.processes.values() if p.state == "ended"]
     for pid in old[: max(0, len(old) - EXITED_KEPT_MAX)]:

@@ -221,3 +221,64 @@ def test_templates_are_bounded_and_survive_a_snapshot() -> None:
     assert refused.errno and "already" in refused.message
     again = Control.load(world.machine.dump())
     assert msgspec.msgpack.encode(again.state) == world.machine.dump()
+
+
+# --- moving with its state ------------------------------------------------------------------------
+def moves(world: World, pid: Pid, to: str = "lab") -> t.Move:
+    attempt = world.machine.state.processes[pid].attempt
+    return t.Move(world.epoch(), pid, attempt, HostName(to), world.up[to])
+
+
+def arrived(world: World, pid: Pid, at: str = "lab", attempt: int = 1) -> t.Moved:
+    return t.Moved(HostName(at), world.up[at], pid, attempt, "namespace", 0)
+
+
+def test_program_that_moved_runs_at_its_target_and_nowhere_else() -> None:
+    world = World()
+    [pid] = world.spawn("hub", None)
+    world.ok("hub", moves(world, pid))
+    assert world.refused("hub", moves(world, pid)) == "EBUSY"
+    assert world.refused("hub", arrived(world, pid)) == "EPERM"
+    world.ok("lab", arrived(world, pid))
+    process = world.machine.state.processes[pid]
+    assert (process.host, process.attempt, process.target) == (LAB, 2, "")
+    # What the source says of it is old news.
+    world.end(pid, 9)
+    assert world.state(pid) == ("running", 2)
+    assert world.refused("hub", t.Stayed(pid, 1, "too late")) == "ESTALE"
+
+
+def test_program_that_stayed_cannot_arrive_any_more() -> None:
+    world = World()
+    [pid] = world.spawn("hub", None)
+    world.ok("hub", moves(world, pid))
+    world.ok("hub", t.Stayed(pid, 1, "it has a child process"))
+    process = world.machine.state.processes[pid]
+    assert (process.host, process.target, process.reason) == (HUB, "", "it has a child process")
+    assert world.refused("lab", arrived(world, pid)) == "ESTALE"
+    world.ok("hub", moves(world, pid))
+    world.end(pid, 0)
+    assert world.refused("lab", arrived(world, pid)) == "ESTALE"
+    assert world.state(pid)[0] == "ended"
+
+
+def test_move_to_a_host_that_dies_is_over_and_the_program_stays() -> None:
+    world = World()
+    [pid] = world.spawn("hub", None)
+    world.ok("hub", moves(world, pid))
+    world.ok("hub", world.dead("lab", world.up["lab"]))
+    process = world.machine.state.processes[pid]
+    assert (process.state, process.host, process.target) == ("running", HUB, "")
+    assert world.refused("hub", moves(world, pid)) == "ESTALE"
+
+
+def test_program_whose_host_dies_on_the_way_has_not_moved() -> None:
+    world = World()
+    [lost], [kept] = world.spawn("lab", None), world.spawn("lab", "always")
+    for pid in (lost, kept):
+        world.ok("hub", moves(world, pid, "hub"))
+    world.ok("hub", world.dead("lab", world.up["lab"]))
+    assert world.state(lost)[0] == "ended"
+    assert world.state(kept)[0] == "waiting"
+    for pid in (lost, kept):
+        assert world.refused("hub", arrived(world, pid, "hub")) == "ESTALE"
