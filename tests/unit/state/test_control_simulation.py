@@ -35,6 +35,7 @@ class ControlSimulation(RuleBasedStateMachine):
         self.epochs: dict[str, int] = {}
         self.pids: set[int] = set()
         self.newest = 0
+        self.attempts: dict[tuple[int, int], tuple[str, int]] = {}
         self.tell("hub", t.Found("home", RULES, "", VIEW, HostName("hub"), facts(), 0))
         self.arrive(HostName("hub"), HostName("hub"))
 
@@ -139,6 +140,62 @@ class ControlSimulation(RuleBasedStateMachine):
                 assert author == host
                 assert process.state == "running"
 
+    @rule(
+        host=HOSTS, restart=st.sampled_from(["never", "on-failure", "always"]), waits=st.booleans()
+    )
+    def supervise(self, host: HostName, restart: str, waits: bool) -> None:
+        member = self.machine.state.members.get(host)
+        placed = self.machine.holder("scheduler")
+        if member is None or placed is None:
+            return
+        template = t.Template([b"x"], {}, [], policy=t.Policy(restart))
+        where = (HostName(""), Incarnation(0)) if waits else (host, member.incarnation)
+        program = t.NewProcess(*where, [b"x"], b"/", template=template)
+        result = self.tell(
+            placed.host, t.Spawn(placed.epoch, SessionId(1), Pid(0), "a", [program], 0)
+        )
+        if result.errno == 0:
+            assert isinstance(result.value, list)
+            self.pids.update(result.value)
+
+    @rule(
+        author=HOSTS,
+        kind=st.sampled_from(["assign", "evict", "move", "moved", "stayed", "release"]),
+        pid=SMALL,
+        host=HOSTS,
+        late=st.booleans(),
+    )
+    def decide(self, author: HostName, kind: str, pid: int, host: HostName, late: bool) -> None:
+        """What the Scheduler and hosts say of a program, on what they know or what was."""
+        process = self.machine.state.processes.get(pid)
+        member = self.machine.state.members.get(host)
+        placed = self.machine.holder("scheduler")
+        if process is None or member is None or placed is None:
+            return
+        attempt = process.attempt - late
+        key, to = Pid(pid), (host, member.incarnation)
+        command: t.Command = {
+            "assign": t.Assign(placed.epoch, [t.Assigned(key, attempt, *to, "", [])], 0),
+            "evict": t.Evict(placed.epoch, key, attempt),
+            "move": t.Move(placed.epoch, key, attempt, *to),
+            "moved": t.Moved(*to, key, attempt, "", 0),
+            "stayed": t.Stayed(key, attempt, "no"),
+            "release": t.Release(key, attempt, 1, "", 0),
+        }[kind]
+        result = self.tell(author, command)
+        if result.errno == 0:
+            # Whoever decides on an older attempt decides nothing.
+            assert not late
+            now = self.machine.state.processes[pid]
+            assert now.attempt == process.attempt + (kind in ("assign", "moved"))
+            if kind == "moved":
+                assert author == host
+                assert (process.target, process.target_incarnation) == to
+
+    @rule(author=HOSTS, host=HOSTS, on=st.booleans())
+    def drain(self, author: HostName, host: HostName, on: bool) -> None:
+        self.tell(author, t.Drain(host, on))
+
     @rule(author=HOSTS, host=HOSTS, incarnation=SMALL)
     def open_session(self, author: HostName, host: HostName, incarnation: int) -> None:
         self.tell(author, t.OpenSession("ann", host, Incarnation(incarnation), 0))
@@ -188,6 +245,22 @@ class ControlSimulation(RuleBasedStateMachine):
                 assert alive[process.host] == process.incarnation
         for session in state.sessions.values():
             assert alive[session.host] == session.incarnation
+
+    @invariant()
+    def one_host_an_attempt(self) -> None:
+        for process in self.machine.state.processes.values():
+            if process.state == "running":
+                where = (process.host, process.incarnation)
+                assert self.attempts.setdefault((process.pid, process.attempt), where) == where
+
+    @invariant()
+    def programs_move_to_live_hosts_only(self) -> None:
+        members = self.machine.state.members
+        for process in self.machine.state.processes.values():
+            if process.target:
+                assert process.state == "running"
+                assert members[process.target].state == "alive"
+                assert members[process.target].incarnation == process.target_incarnation
 
     @invariant()
     def tables_are_bounded(self) -> None:
