@@ -6,9 +6,10 @@ program has ended, since the ssl module cannot close one direction. The receiver
 words of 9 bytes, each with the number of bytes that its program has: alive, reader gone, done. So
 both ends know how it ended: `eof` means that every byte has been written at the far side;
 `reader_gone` that the far program does not want more, and our pipe was closed at once, so that the
-writer gets SIGPIPE; `lost` that the connection is gone and both ends may go on by another; anything
-else is `broken`. One thread does all reading and writing of its connection, because two threads on
-one SSLSocket can hang. Memory is a window at the sender and a buffer at the receiver (`sides.py`).
+writer gets SIGPIPE; `lost` that the connection is gone and both ends may go on by another; `moved`
+that this end goes on at another host; anything else is `broken`. One thread does all reading and
+writing of its connection, because two threads on one SSLSocket can hang. Memory is a window at the
+sender and a buffer at the receiver (`sides.py`).
 """
 
 import asyncio
@@ -58,6 +59,7 @@ class Ended(StrEnum):
     EOF = "eof"
     READER_GONE = "reader_gone"
     LOST = "lost"
+    MOVED = "moved"
     BROKEN = "broken"
 
 
@@ -162,6 +164,8 @@ class _Pump:
             poll.register(self.socket_descriptor, socket)
         ready = dict(poll.poll(timeout_s * 1000))
         if self.connection.wake_descriptor in ready:
+            if self.connection.interrupted:
+                raise _Lost("interrupted")
             raise _Broken(_CLOSED_HERE)
         return ready.get(self.side.program.descriptor, 0), ready.get(self.socket_descriptor, 0)
 
@@ -298,11 +302,13 @@ class _Receiver(_Pump):
         self.side: Incoming = side
         self.buffer = memoryview(bytearray(_HEADER_BYTES + STREAM_BUFFER_BYTES))
         self._unsaid = b""
-        self._told = side.offset
+        self._told = side.received
 
     def move(self) -> None:
         try:
             self._say(_RESUME)
+            # Received on another host: the sender has forgotten it.
+            self._write(memoryview(self.side.ahead))
             self._receive()
         except _ReaderGone:
             self._last_word(_READER_GONE)
@@ -394,7 +400,7 @@ class _Receiver(_Pump):
         behind = self.side.offset - self._told >= STREAM_WINDOW_BYTES // 4
         if behind or time.monotonic() - self.spoke_s >= STREAM_HEARTBEAT_S:
             self.spoke_s = time.monotonic()
-            self._told = self.side.offset
+            self._told = self.side.received
             try:
                 self._say(_ALIVE)
             except OSError:
@@ -403,7 +409,7 @@ class _Receiver(_Pump):
     def _say(self, word: bytes) -> None:
         # A record that TLS could not send whole must be offered again before any other.
         if word:
-            self._unsaid += word + self.side.offset.to_bytes(_WORD_BYTES - 1, "little")
+            self._unsaid += word + self.side.received.to_bytes(_WORD_BYTES - 1, "little")
         try:
             while self._unsaid:
                 self.socket.send(self._unsaid[:_WORD_BYTES])
@@ -441,7 +447,8 @@ def _in_thread(pump: _Pump, own: bool) -> asyncio.Future[PumpResult]:
             connection.give_back()
         if own:
             side.close()
-        done.set_result(PumpResult(side.offset, Ended.BROKEN, _CLOSED_HERE))
+        ended = Ended.LOST if connection.interrupted and not own else Ended.BROKEN
+        done.set_result(PumpResult(side.offset, ended, _CLOSED_HERE))
         return done
 
     def deliver(result: PumpResult | None, error: BaseException | None) -> None:

@@ -10,9 +10,24 @@ from __future__ import annotations
 
 import mmap
 import threading
+from dataclasses import dataclass
 
 from oneos.limits import STREAM_WINDOW_BYTES
 from oneos.net.descriptors import ProgramEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What goes with a side to another host: data of the stream, and how much came before it.
+
+    Of a sender: what the receiver does not have. Of a receiver: what its program has not read.
+    """
+
+    offset: int = 0
+    data: bytes = b""
+
+
+NOTHING_KEPT = Kept()
 
 
 class Side:
@@ -57,19 +72,21 @@ class Outgoing(Side):
 
     Args:
         descriptor: open for reading; owned from now on.
-        offset: bytes that the program had written before.
+        kept: what the program wrote on another host.
 
     Attributes:
         acknowledged: bytes that the receiver has.
         ended: whether the program has written its last.
     """
 
-    def __init__(self, descriptor: int, offset: int = 0) -> None:
-        super().__init__(descriptor, writing=False, offset=offset)
+    def __init__(self, descriptor: int, kept: Kept = NOTHING_KEPT) -> None:
+        super().__init__(descriptor, writing=False, offset=kept.offset + len(kept.data))
         # Not a bytearray, which is touched as it is made: pages that nobody uses cost nothing.
-        self._ring = memoryview(mmap.mmap(-1, STREAM_WINDOW_BYTES, mmap.MAP_PRIVATE))
-        self._base = offset
-        self.acknowledged = offset
+        size = STREAM_WINDOW_BYTES + len(kept.data)
+        self._ring = memoryview(mmap.mmap(-1, size, mmap.MAP_PRIVATE))
+        self._ring[: len(kept.data)] = kept.data
+        self._base = kept.offset
+        self.acknowledged = kept.offset
         self.ended = False
 
     def room(self) -> memoryview:
@@ -88,6 +105,11 @@ class Outgoing(Side):
         at = (begin - self._base) % size
         return self._ring[at : min(size, at + self.offset - begin)]
 
+    def rest(self) -> Kept:
+        """All that the receiver does not have."""
+        data = bytes(self.kept(self.acknowledged))
+        return Kept(self.acknowledged, data + bytes(self.kept(self.acknowledged + len(data))))
+
     def acknowledge(self, offset: int) -> bool:
         """The receiver has all before `offset`; False if it cannot, or needs what is gone."""
         if not self.acknowledged <= offset <= self.offset:
@@ -101,8 +123,19 @@ class Incoming(Side):
 
     Args:
         descriptor: open for writing; owned from now on.
-        offset: bytes that the program has been given before.
+        kept: what came on another host, and the program has not read.
     """
 
-    def __init__(self, descriptor: int, offset: int = 0) -> None:
-        super().__init__(descriptor, writing=True, offset=offset)
+    def __init__(self, descriptor: int, kept: Kept = NOTHING_KEPT) -> None:
+        super().__init__(descriptor, writing=True, offset=kept.offset)
+        self._kept = kept
+
+    @property
+    def ahead(self) -> bytes:
+        """What of `kept` the program is still to be given."""
+        return self._kept.data[max(0, self.offset - self._kept.offset) :]
+
+    @property
+    def received(self) -> int:
+        """Bytes that the sender need not keep."""
+        return max(self.offset, self._kept.offset + len(self._kept.data))

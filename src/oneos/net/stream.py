@@ -40,6 +40,8 @@ class StreamConnection:
         self._lock = threading.Lock()
         self._in_use = False
         self._closed = False
+        self.interrupted = False
+        """Closed by this end, to go on by another connection."""
 
     @property
     def closed(self) -> bool:
@@ -64,6 +66,11 @@ class StreamConnection:
             self._in_use = False
             self._closed = True
             self._release()
+
+    def interrupt(self) -> None:
+        """Close it, and let both ends go on by another. Any thread may call this."""
+        self.interrupted = True
+        self.close()
 
     def close(self) -> None:
         """Close now, or have the pump that uses it do so. Any thread may call this, repeatedly."""

@@ -20,7 +20,8 @@ from oneos.files.piped import piped
 from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.kernel import messages as m
-from oneos.runtime.plumbing import Plumbing, Pump, StreamFile, pipe
+from oneos.runtime.plumbing import Plumbing, Pump, pipe
+from oneos.runtime.stream_files import StreamFile
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from oneos.files.shared_device import Joined, SharedDevice
 from oneos.ids import HostName
 from oneos.kernel.messages import ReaderState
 from oneos.limits import STREAM_BUFFER_BYTES
-from oneos.runtime.plumbing import Line, StreamFile
+from oneos.runtime.stream_files import Line, StreamFile
 
 OpenStream = Callable[[HostName, str], Awaitable[StreamFile]]
 """Opens another host's device as a stream of frames. Raises FileError."""

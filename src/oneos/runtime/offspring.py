@@ -35,7 +35,7 @@ from oneos.runtime.agent import Agent
 from oneos.runtime.agents import NOT_STARTED, Agents
 from oneos.runtime.commands import Command, OnHost, resolve_file
 from oneos.runtime.interpreters import Interpreters
-from oneos.runtime.plumbing import StreamFile
+from oneos.runtime.stream_files import StreamFile
 from oneos.runtime.watched import UNKNOWN_STATUS, Watched, shell_status
 from oneos.state import control_types as t
 

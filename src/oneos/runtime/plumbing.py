@@ -1,29 +1,26 @@
 """Pipes and streams: how the ends of programs on this and other hosts are joined.
 
 Two programs of one host get a kernel pipe. Between hosts each end is a kernel pipe too, and a pump
-carries its bytes over one direct connection: whoever produces dials. A connection that is lost
-while both Runtimes go on is made anew, and nothing is lost or doubled by it. Everything opened here
-is closed here when its pump ends; how it ended is told to whoever waits.
+carries its bytes over one direct connection: whoever produces dials (`carrying.py`). Everything
+opened here is closed here when its pump ends; how it ended is told to whoever waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import fcntl
 import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 
-from oneos.errors import FileError, OneOSError
-from oneos.files.handles import Plain
+from oneos.errors import OneOSError
 from oneos.ids import HostName
-from oneos.limits import PIPE_BYTES, STREAM_RECONNECT_S, STREAM_REDIAL_S
-from oneos.net.pump import Ended, PumpResult, pump_in, pump_out
-from oneos.net.sides import Incoming, Outgoing
+from oneos.limits import PIPE_BYTES
+from oneos.net.pump import Ended, PumpResult
+from oneos.net.sides import NOTHING_KEPT, Incoming, Kept, Outgoing
 from oneos.net.stream import StreamConnection
 from oneos.net.streams import Streams
+from oneos.runtime.carrying import Carried, Connect
 
 log = logging.getLogger(__name__)
 
@@ -48,33 +45,37 @@ class Plumbing:
         streams: of this host.
         run_of: the incarnation of a live host's Runtime, None of one that is given up: with its
             Runtime a host has lost all that streams led to.
+        host_of: the host on which a program runs, None of one that runs no more.
     """
 
     def __init__(
-        self, streams: Streams, run_of: Callable[[HostName], int | None] = lambda host: None
+        self,
+        streams: Streams,
+        run_of: Callable[[HostName], int | None] = lambda host: None,
+        host_of: Callable[[int], HostName | None] = lambda pid: None,
     ) -> None:
         self._streams = streams
         self._run_of = run_of
+        self._host_of = host_of
         self._pumps: set[Pump] = set()
+        self._carried: dict[tuple[bytes, bool], Carried] = {}
 
-    def send(self, fd: int, host: HostName, stream: bytes) -> Pump:
-        """Carry what is read from `fd` to the stream that `host` expects; `fd` is ours then."""
+    def send(
+        self, fd: int, host: HostName, stream: bytes, peer: int = 0, kept: Kept = NOTHING_KEPT
+    ) -> Pump:
+        """Carry what is read from `fd` to the stream that `host` expects; `fd` is ours then.
 
-        async def carry() -> PumpResult:
-            connection = await self._streams.dial(host, stream)
-            side = Outgoing(_copy(fd, connection))
+        Args:
+            peer: the program that reads, which may move; 0: it is none.
+            kept: what was read on another host.
+        """
+        carried = self._new(stream, False, host, peer, lambda to: self._streams.dial(to, stream))
 
-            async def again() -> StreamConnection:
-                return await self._streams.dial(host, stream)
+        def side(connection: StreamConnection) -> Outgoing:
+            return Outgoing(_copy(fd, connection), kept)
 
-            try:
-                return await self._carry(
-                    host, connection, lambda connection: pump_out(side, connection), again
-                )
-            finally:
-                side.close()
-
-        return self._start(carry(), fd, f"to {host}", None)
+        first = self._streams.dial(host, stream)
+        return self._start(carried, first, side, fd, f"to {host}", None)
 
     def receive(
         self,
@@ -82,75 +83,67 @@ class Plumbing:
         stream: bytes,
         fd: int,
         broken: Callable[[], None] | None = None,
+        peer: int = 0,
+        kept: Kept = NOTHING_KEPT,
     ) -> Pump:
         """Write what `host` sends on a stream to `fd`, which is ours then.
 
         Args:
             broken: called when the stream ended without its end, before the reader of `fd` can
                 see an end of file and take what came for all there was.
+            peer: the program that writes, which may move; 0: it is none.
+            kept: what was received on another host, and is not read yet.
 
         Raises:
             NetworkError: there are too many streams.
         """
         try:
-            expected = self._streams.expect(stream, host)
+            first = self._streams.expect(stream, host)
         except BaseException:
             os.close(fd)
             raise
 
-        async def carry() -> PumpResult:
-            connection = await expected
-            side = Incoming(_copy(fd, connection))
+        async def again(from_host: HostName) -> StreamConnection:
+            return await self._streams.expect(stream, from_host)
 
-            async def again() -> StreamConnection:
-                return await self._streams.expect(stream, host)
+        carried = self._new(stream, True, host, peer, again)
 
-            try:
-                return await self._carry(
-                    host, connection, lambda connection: pump_in(connection, side), again
-                )
-            finally:
-                side.close()
+        def side(connection: StreamConnection) -> Incoming:
+            return Incoming(_copy(fd, connection), kept)
 
-        return self._start(carry(), fd, f"from {host}", broken)
+        return self._start(carried, first, side, fd, f"from {host}", broken)
 
-    async def _carry(
-        self,
-        host: HostName,
-        connection: StreamConnection,
-        pump: Callable[[StreamConnection], Awaitable[PumpResult]],
-        again: Callable[[], Awaitable[StreamConnection]],
-    ) -> PumpResult:
-        """Pump to the end, by one connection after the other."""
-        run = self._run_of(host)
-        clock = asyncio.get_running_loop().time
-        while True:
-            result = await pump(connection)
-            if result.ended is not Ended.LOST:
-                return result
-            broken = replace(result, ended=Ended.BROKEN)
-            until_s = clock() + STREAM_RECONNECT_S
-            log.info("the stream with %s goes on by another connection: %s", host, result.detail)
-            while True:
-                if run is None or self._run_of(host) != run or clock() > until_s:
-                    return broken
-                try:
-                    connection = await again()
-                    break
-                except (OneOSError, OSError) as error:
-                    log.info("not yet: %s", error)
-                    await asyncio.sleep(STREAM_REDIAL_S)
+    def find(self, stream: bytes, incoming: bool) -> Carried | None:
+        """This host's end of a stream, as long as it is carried."""
+        return self._carried.get((stream, incoming))
+
+    def changed(self) -> None:
+        """The log has news of where programs are."""
+        for carried in self._carried.values():
+            carried.changed()
+
+    def _new(
+        self, stream: bytes, incoming: bool, host: HostName, peer: int, connect: Connect
+    ) -> Carried:
+        def where() -> HostName | None:
+            return self._host_of(peer) if peer else host
+
+        carried = Carried(stream, peer, where, self._run_of, connect)
+        self._carried[stream, incoming] = carried
+        return carried
 
     def _start(
         self,
-        work: Coroutine[None, None, PumpResult],
+        carried: Carried,
+        first: Awaitable[StreamConnection],
+        side: Callable[[StreamConnection], Outgoing | Incoming],
         fd: int,
         name: str,
         broken: Callable[[], None] | None,
     ) -> Pump:
         async def run() -> PumpResult | None:
             try:
-                result = await work
+                result = await carried.run(first, side)
             except (OneOSError, OSError) as error:
                 log.warning("the stream %s failed: %s", name, error)
                 result = None
@@ -163,9 +156,15 @@ class Plumbing:
 
         def done(task: Pump) -> None:
             self._pumps.discard(task)
+            for key, known in list(self._carried.items()):
+                if known is carried:
+                    del self._carried[key]
             # The pump had a copy; ours kept the pipe open until it was known how it ended. It is
             # closed here, since a task that is cancelled early never runs.
-            work.close()
+            if isinstance(first, Coroutine):
+                first.close()
+            else:
+                asyncio.ensure_future(first).cancel()
             os.close(fd)
 
         task = asyncio.get_running_loop().create_task(run(), name=f"pump {name}")
@@ -188,54 +187,3 @@ def _copy(fd: int, connection: StreamConnection) -> int:
     except OSError:
         connection.close()
         raise
-
-
-class Line:
-    """Whether an input broke off, for a reader who is known only after it was opened.
-
-    Called when it breaks; `listen` says who is to be told: at once, if it broke before.
-    """
-
-    def __init__(self) -> None:
-        self.broken = False
-        self._tell: Callable[[], None] | None = None
-
-    def __call__(self) -> None:
-        self.broken = True
-        if self._tell is not None:
-            self._tell()
-
-    def listen(self, tell: Callable[[], None] | None) -> None:
-        """Call `tell` when the input breaks off; None: nobody reads any more."""
-        self._tell = tell
-        if self.broken and tell is not None:
-            tell()
-
-
-class StreamFile(Plain):
-    """Something at another host that a program here reads or writes through a pipe.
-
-    A writer's `close` returns when all that was written has arrived there. A reader is told by
-    `line` when not all has come: it would take the end of the pipe for the end of the data.
-    """
-
-    def __init__(self, fd: int, pump: Pump, writing: bool, line: Line | None = None) -> None:
-        super().__init__(fd)
-        self.line = line or Line()
-        self._pump = pump
-        self._writing = writing
-
-    def check_whole(self) -> None:
-        """For a reader at the end: raises FileError(EIO) when not all has come."""
-        if self.line.broken:
-            raise FileError(errno.EIO, hint="its host broke off before the end")
-
-    async def close(self) -> None:
-        """Raises FileError(EIO) when not all of what was written has arrived."""
-        self.line.listen(None)
-        self.close_fd()
-        if self._writing:
-            await asyncio.wait((self._pump,))
-            result = None if self._pump.cancelled() else self._pump.result()
-            if result is None or result.ended is Ended.BROKEN:
-                raise FileError(errno.EIO, hint="not all that was written has arrived")

@@ -22,7 +22,8 @@ from oneos.net.routes import Peer, Routes
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agents import Agents
 from oneos.runtime.feeds import Feeds
-from oneos.runtime.plumbing import Line, Plumbing, Pump, StreamFile, pipe
+from oneos.runtime.plumbing import Plumbing, Pump, pipe
+from oneos.runtime.stream_files import Line, StreamFile
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)

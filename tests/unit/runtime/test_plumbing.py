@@ -12,7 +12,8 @@ from oneos.files.pipes import read_some, write_all
 from oneos.ids import HostName
 from oneos.net.pump import Ended
 from oneos.net.streams import new_stream_id
-from oneos.runtime.plumbing import Line, Plumbing, StreamFile
+from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.stream_files import Line, StreamFile
 from tests.support.descriptors import open_ends
 from tests.support.waiting import eventually
 from tests.unit.engine.conftest import bench, certificates  # noqa: F401  Fixtures.

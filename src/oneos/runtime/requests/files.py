@@ -21,8 +21,8 @@ from oneos.files.virtual import FACTS_SINCE
 from oneos.ids import Ino
 from oneos.runtime.local_server import Answer
 from oneos.runtime.locking import Locking
-from oneos.runtime.plumbing import StreamFile
 from oneos.runtime.requests.callers import Client, Who, client_of, handle_of, maker, remote
+from oneos.runtime.stream_files import StreamFile
 
 
 class FileRequests:

@@ -1,0 +1,155 @@
+"""One end of a stream on this host, from its first connection to its last.
+
+A connection that is lost while both Runtimes go on is made anew. The program at the other end may
+move to another host: the log says where it is, and the next connection leads there. The program at
+this end may move as well: then its end is frozen, described, and either goes on here or is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from oneos.errors import OneOSError
+from oneos.ids import HostName
+from oneos.limits import STREAM_RECONNECT_S, STREAM_REDIAL_S
+from oneos.net.pump import Ended, PumpResult, pump_in, pump_out
+from oneos.net.sides import Incoming, Outgoing
+from oneos.net.stream import StreamConnection
+
+log = logging.getLogger(__name__)
+
+Connect = Callable[[HostName], Awaitable[StreamConnection]]
+
+
+class Carried:
+    """See the module.
+
+    Args:
+        key: the stream's id.
+        peer: the program at the other end; 0: it is none, and stays where it is.
+        where: the host of the other end as the log has it now; None: it is gone.
+        run_of: the incarnation of a live host's Runtime.
+        connect: makes a connection with a host.
+    """
+
+    def __init__(
+        self,
+        key: bytes,
+        peer: int,
+        where: Callable[[], HostName | None],
+        run_of: Callable[[HostName], int | None],
+        connect: Connect,
+    ) -> None:
+        self.key = key
+        self.peer = peer
+        self.side: Outgoing | Incoming | None = None
+        self._where = where
+        self._run_of = run_of
+        self._connect = connect
+        self._connection: StreamConnection | None = None
+        self._news = asyncio.Event()
+        self._frozen: asyncio.Future[bool] | None = None
+        self._still = asyncio.Event()
+
+    def changed(self) -> None:
+        """The log has news of where programs are."""
+        self._news.set()
+
+    # --- for a program here that moves ----------------------------------------------------------
+    async def freeze(self) -> Outgoing | Incoming | None:
+        """Move no more bytes, until `thaw`; the side as it is then. None: all is over already."""
+        self._frozen = asyncio.get_running_loop().create_future()
+        self._news.set()
+        if self._connection is not None:
+            self._connection.interrupt()
+        await self._still.wait()
+        return self.side if self._frozen is not None else None
+
+    def thaw(self, stays: bool) -> None:
+        """Go on, or be over here since the program is elsewhere."""
+        if self._frozen is not None and not self._frozen.done():
+            self._frozen.set_result(stays)
+
+    # --- moving bytes ---------------------------------------------------------------------------
+    async def run(
+        self,
+        first: Awaitable[StreamConnection],
+        side: Callable[[StreamConnection], Outgoing | Incoming],
+    ) -> PumpResult:
+        """Move bytes to the end, by one connection after the other.
+
+        Args:
+            first: the first connection; without one it is over.
+            side: makes this end's side once there is a connection.
+        """
+        try:
+            connection = await first
+            self.side = side(connection)
+            try:
+                return await self._move(self.side, connection)
+            finally:
+                self.side.close()
+        finally:
+            self._frozen = None
+            self._still.set()
+
+    async def _move(self, side: Outgoing | Incoming, first: StreamConnection) -> PumpResult:
+        host, run = first.host, self._run_of(first.host)
+        clock = asyncio.get_running_loop().time
+        result = await self._pump(side, first)
+        until_s = clock() + STREAM_RECONNECT_S
+        while result.ended is Ended.LOST:
+            if self._frozen is not None:
+                self._still.set()
+                stays = await self._frozen
+                self._still.clear()
+                self._frozen = None
+                if not stays:
+                    return replace(result, ended=Ended.MOVED)
+                until_s = clock() + STREAM_RECONNECT_S
+            now = self._where()
+            if now is not None and now != host:
+                host, run, until_s = now, self._run_of(now), clock() + STREAM_RECONNECT_S
+            if now is None or run is None or self._run_of(host) != run or clock() > until_s:
+                return replace(result, ended=Ended.BROKEN)
+            log.info("the stream with %s goes on by another connection: %s", host, result.detail)
+            if (connection := await self._again(host)) is not None:
+                result = await self._pump(side, connection)
+                until_s = clock() + STREAM_RECONNECT_S
+        return result
+
+    async def _pump(self, side: Outgoing | Incoming, connection: StreamConnection) -> PumpResult:
+        self._connection = connection
+        if self._frozen is not None:
+            connection.interrupt()
+        try:
+            if isinstance(side, Outgoing):
+                return await pump_out(side, connection)
+            return await pump_in(connection, side)
+        finally:
+            self._connection = None
+
+    async def _again(self, host: HostName) -> StreamConnection | None:
+        """A new connection; None where there is none yet, or something has changed meanwhile."""
+        self._news.clear()
+        making = asyncio.ensure_future(self._connect(host))
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            while True:
+                await asyncio.wait((making, news), return_when=asyncio.FIRST_COMPLETED)
+                if making.done():
+                    return making.result()
+                if self._frozen is not None or self._where() != host:
+                    return None
+                self._news.clear()
+                news = asyncio.ensure_future(self._news.wait())
+        except (OneOSError, OSError) as error:
+            log.info("not yet: %s", error)
+            await asyncio.wait((news,), timeout=STREAM_REDIAL_S)
+            return None
+        finally:
+            news.cancel()
+            making.cancel()
