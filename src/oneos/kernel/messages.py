@@ -485,8 +485,9 @@ class End(Struct, frozen=True, array_like=True):
 
     kind: "null"; "closed" (a pipe nobody reads); "fd" (number: a descriptor held at this Runtime
     for the asker); "pipe" (number names a pipe between two agents of this host and of this
-    launch); "stream" (key: the id of a stream to or from `host`); "file" (path, flags, mode in
-    the tree); "dup" (number: 1 or 2); "tty" (the session's terminal at the receiver).
+    launch); "stream" (key: the id of a stream to or from `host`; pid: the program there, which may
+    move, 0: it is none); "file" (path, flags, mode in the tree); "dup" (number: 1 or 2); "tty" (the
+    session's terminal at the receiver).
     """
 
     kind: str
@@ -496,6 +497,7 @@ class End(Struct, frozen=True, array_like=True):
     path: bytes = b""
     flags: int = 0
     mode: int = 0
+    pid: int = 0
 
 
 class Start(Struct, frozen=True):

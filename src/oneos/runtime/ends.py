@@ -180,10 +180,10 @@ class Ends:
         read, write = pipe()
         host = HostName(end.host)
         if not reading:
-            self._plumbing.send(read, host, end.key)
+            self._plumbing.send(read, host, end.key, peer=end.pid)
             return write
         try:
-            standard.pumps.append(self._plumbing.receive(host, end.key, write, dropped))
+            standard.pumps.append(self._plumbing.receive(host, end.key, write, dropped, end.pid))
         except BaseException:
             os.close(read)
             raise

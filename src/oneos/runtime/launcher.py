@@ -305,7 +305,7 @@ class Launcher:
                 return self._half_open(number)
             if other.host == stage.host:
                 return m.End("pipe", end[1])
-            return m.End("stream", key=streams[end[1]], host=other.host)
+            return m.End("stream", key=streams[end[1]], host=other.host, pid=other.pid)
         if kind == "fd":
             if stage.host != self.host:
                 # Each stream costs both hosts a handshake: none for what needs none.
@@ -320,9 +320,9 @@ class Launcher:
             key = new_stream_id()
             host = HostName(stage.host)
             if number == 0:
-                self._plumbing.send(fd, host, key)
+                self._plumbing.send(fd, host, key, peer=stage.pid)
             else:
-                pump = self._plumbing.receive(host, key, fd)
+                pump = self._plumbing.receive(host, key, fd, peer=stage.pid)
                 self.children.add_output(stage.pid, pump)
             return m.End("stream", key=key, host=self.host)
         if kind == "file":

@@ -131,7 +131,7 @@ class Node:
             config, self.identity, self.control, self.voters, self.start_task, self.fail
         )
         self.services = Services(self.control, self.links)
-        self.plumbing = Plumbing(self.streams, self._run_of)
+        self.plumbing = Plumbing(self.streams, self._run_of, self._host_of)
         self.beats = Beats(self.host, self.control, self.links, config.core)
         self.chunks = ChunkStore(os.fspath(directory / "chunks"))
         self.backing = BackingStore(os.fspath(directory / "open"), self.chunks)
@@ -428,11 +428,18 @@ class Node:
             self._expect_launch([one.pid for one in command.programs])
         if isinstance(command, t.Spawn | t.Assign | t.Evict):
             self.supervised.look()
+        if isinstance(command, t.Moved | t.DeclareDead | t.Depart | t.Arrive):
+            self.plumbing.changed()
 
     def _run_of(self, host: HostName) -> int | None:
         """The incarnation of a live host's Runtime."""
         member = self.control.state.members.get(host)
         return member.incarnation if member is not None and member.state == "alive" else None
+
+    def _host_of(self, pid: int) -> HostName | None:
+        """Where a program runs or has run last; None while it waits for a host."""
+        process = self.control.state.processes.get(pid)
+        return process.host if process is not None and process.state != "waiting" else None
 
     def _expect_launch(self, pids: list[int]) -> None:
         """What was placed here is launched soon, or its launcher has died."""
