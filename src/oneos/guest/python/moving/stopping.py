@@ -1,0 +1,114 @@
+"""Bringing all of a program's threads to a stand: between two instructions, or in a known wait."""
+
+import _thread
+import sys
+import time
+
+import oneos_moving as native
+
+from .frames import roots
+from .reasons import NotSafe
+from .waits import Wait, look_at_wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+FIRST_LOOK_S = 0.0003
+LOOK_S = 0.002
+"""Between two looks at threads that have not stopped: the interpreter's lock is free meanwhile."""
+
+
+class Stopped:
+    """A thread that stands."""
+
+    __slots__ = ("frame", "ident", "wait")
+
+    def __init__(self, ident: int, frame: "FrameType", wait: Wait | None) -> None:
+        self.ident, self.frame, self.wait = ident, frame, wait
+
+
+def others(ignored: "frozenset[int]") -> "dict[int, FrameType]":
+    """The innermost frames of all threads but this one."""
+    mine = _thread.get_ident()
+    current = sys._current_frames()
+    return {one: f for one, f in current.items() if one != mine and one not in ignored}
+
+
+def stop(
+    ends: float, ignored: "frozenset[int]", steps: int = -1, is_armed: bool = False
+) -> list[Stopped]:
+    """Have every thread of the program stand.
+
+    Args:
+        ends: how long to wait for that, by `time.monotonic`.
+        ignored: threads that are not the program's.
+        steps: tests have the threads do so many instructions first.
+        is_armed: the threads that there are have been told already.
+
+    Returns:
+        The threads; they stand until `native.disarm`, which the caller calls in any case.
+
+    Raises:
+        NotSafe: one did not come to a stand; the reason names the C function that it is in.
+    """
+    if native.traced():
+        raise NotSafe("a debugger or profiler traces the program")
+    armed: set[int] = set(others(ignored)) if is_armed else set()
+    seen: dict[int, tuple[int, int]] = {}
+    pause = FIRST_LOOK_S
+    while True:
+        frames = others(ignored)
+        new = set(frames) - armed
+        if new:
+            native.arm(tuple(new), steps)
+            armed |= new
+        time.sleep(pause)
+        pause = LOOK_S
+        parked: dict[int, Any] = native.parked()
+        stopped: list[Stopped] = []
+        reason = "it has no threads"
+        frames = others(ignored)
+        for ident, frame in frames.items():
+            if ident in parked:
+                stopped.append(Stopped(ident, parked[ident], None))
+                continue
+            # Twice at the same place: it is not on its way to somewhere else.
+            place = (id(frame), frame.f_lasti)
+            before, seen[ident] = seen.get(ident), place
+            try:
+                wait = look_at_wait(frame, ident)
+            except NotSafe as error:
+                reason = error.reason
+                continue
+            if before == place:
+                stopped.append(Stopped(ident, frame, wait))
+            else:
+                reason = f"{frame.f_code.co_qualname} is running"
+        if stopped and len(stopped) == len(frames):
+            return stopped
+        if steps < 0 and time.monotonic() >= ends:
+            raise NotSafe(reason)
+        if steps >= 0 and not any(is_program(frame) for frame in frames.values()):
+            raise NotSafe("the program has ended")
+
+
+def is_program(frame: "FrameType | None") -> bool:
+    while frame is not None:
+        if frame.f_code in roots:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def still_stand(stopped: list[Stopped], ignored: "frozenset[int]") -> bool:
+    """Whether no thread has moved since: those in a wait are not held there."""
+    parked = native.parked()
+    frames = others(ignored)
+    if len(frames) != len(stopped):
+        return False
+    return all(
+        one.wait is None or (one.ident not in parked and frames.get(one.ident) is one.frame)
+        for one in stopped
+    )

@@ -1,0 +1,112 @@
+"""Runs a program that is to be captured, or goes on with one: started by `harness.py`.
+
+    runner.py EXTENSION PACKAGES REPORT --steps N IMAGE PROGRAM ARGUMENT...   captured at the N-th
+    runner.py EXTENSION PACKAGES REPORT --after S IMAGE PROGRAM ...           S seconds later
+    runner.py EXTENSION PACKAGES REPORT --restore OLD (--steps N|--after S) IMAGE
+
+PACKAGES is the directory of the package `moving`. What happened is written to REPORT as JSON. The
+status is 75 where the program was captured, and otherwise the program's.
+"""
+
+def main(extension_path: str, packages: str, report_path: str, *rest: str) -> int:
+    # All names are local: the module becomes the program's own.
+    import sys
+
+    sys.path[0] = packages
+    myself, exit_status = __file__, 75
+    import _thread
+    import json
+    import os
+    import time
+
+    from moving import extension
+
+    extension.load(extension_path)
+    import oneos_moving as native
+    from moving import capture, ending, entry, image, reasons, restore
+
+    old = None
+    if rest[0] == "--restore":
+        old, rest = rest[1], rest[2:]
+    how, amount, path, *arguments = rest
+    report = {"tries": 0}
+    began = time.perf_counter()
+
+    def tell(**more: object) -> None:
+        report.update(more)
+        with open(report_path, "w") as file:
+            json.dump(report, file)
+
+    def coordinate() -> None:
+        asked = time.monotonic()
+        try:
+            if how == "--steps":
+                held = capture.capture(20, steps=int(amount), armed=True)
+            else:
+                time.sleep(float(amount))
+                asked = time.monotonic()
+                held = capture.capture(10)
+        except reasons.NotSafe as error:
+            tell(refused=error.reason, later=error.later)
+            return
+        except BaseException:
+            import traceback
+
+            tell(failed=traceback.format_exc())
+            return
+        taken = time.monotonic() - asked
+        with open(path, "wb") as file:
+            for piece in held.image.pieces():
+                file.write(piece)
+        tell(taken_s=taken, bytes=os.path.getsize(path))
+        os._exit(exit_status)
+
+    if old is None:
+        program = arguments[0]
+        sys.argv[:] = arguments
+        sys.orig_argv[:] = [sys.executable, *arguments]
+        sys.path[0] = os.path.dirname(os.path.abspath(program))
+        with open(program, "rb") as source:
+            code = compile(source.read(), program, "exec", dont_inherit=True)
+        space = sys.modules["__main__"].__dict__
+        for name in list(space):
+            if name not in ("__name__", "__builtins__"):
+                del space[name]
+        space.update(__doc__=None, __package__=None, __loader__=None, __spec__=None)
+        space.update(__file__=program, __annotations__={})
+
+        def run() -> None:
+            if how != "--never":
+                if how == "--steps":
+                    native.arm((_thread.get_ident(),), int(amount))
+                _thread.start_new_thread(coordinate, ())
+            entry.run(code, space)
+    else:
+        with open(old, "rb") as file:
+            raw = file.read()
+        started = time.perf_counter()
+        try:
+            restored = restore.restore(image.Image.read(raw))
+        except restore.NotHere as error:
+            import traceback
+
+            tell(failed=traceback.format_exc(), refused=str(error))
+            return 99
+        report["restored_s"] = time.perf_counter() - started
+
+        def run() -> None:
+            if how == "--steps":
+                native.steps(int(amount), True)
+            if how != "--never":
+                _thread.start_new_thread(coordinate, ())
+            restored.run()
+
+    status = ending.run_to_end(run, (myself,))
+    tell(steps=native.steps(), whole_s=time.perf_counter() - began)
+    return status
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.exit(main(*sys.argv[1:]))
