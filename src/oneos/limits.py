@@ -419,6 +419,16 @@ PLACEMENT_FULL_BYTES = 2**40
 WHY_LINES_MAX = 4
 """Lines of the process table that say why a program is where it is; every host keeps them."""
 
+SAFE_POINT_S = 5.0
+"""How long a program that is to move may take until it is at a point where it can."""
+
+MOVE_S = 120.0
+"""For an image to be sent and restored: 1 GB through a network of 100 Mbit/s. The program stands."""
+
+RESTORE_LOOK_S = 0.02
+RESTORE_START_S = 15.0
+"""For an interpreter to be ready at the host that a program moves to."""
+
 EVICT_GRACE_S = 10.0
 """For a program to end by itself that is to go elsewhere: as Docker gives one it stops."""
 

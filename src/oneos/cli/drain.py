@@ -20,9 +20,10 @@ LOOK_S = 0.2
 """Between two looks at what still runs there."""
 
 
-def _complete_host(
+def complete_host(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
+    """The hosts whose names begin so."""
     try:
         with Client(ctx.params.get("socket_path") or default_socket()) as client:
             members = client.call("status")["members"]
@@ -32,7 +33,7 @@ def _complete_host(
 
 
 @click.command("drain")
-@click.argument("host", metavar="HOST", shell_complete=_complete_host)
+@click.argument("host", metavar="HOST", shell_complete=complete_host)
 @click.option("--undo", is_flag=True, help="Place programs there again.")
 @click.option("--stop", is_flag=True, help="End programs that cannot go elsewhere.")
 @click.option(

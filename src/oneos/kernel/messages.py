@@ -95,7 +95,17 @@ class Placed(Struct, frozen=True):
     why: list[str] = []
 
 
-SchedulerMessage = Schedule
+class Migrate(Struct, frozen=True, tag="migrate"):
+    """Have a running program go to another host with its state; answers that host's name.
+
+    host: "" for the best one. It only begins: the table says what comes of it.
+    """
+
+    pid: int
+    host: str
+
+
+SchedulerMessage = Schedule | Migrate
 
 
 # --- pubsub service -------------------------------------------------------------------------
@@ -517,6 +527,27 @@ class Start(Struct, frozen=True):
     ignored: list[int] = []
     attempt: int = 1
     memory_bytes: int = 0
+
+
+class KeptAhead(Struct, frozen=True, array_like=True):
+    """What goes with one end of a program that moves: data, and how much of the stream came before;
+    of a file the position."""
+
+    offset: int = 0
+    data: bytes = b""
+
+
+class MoveTake(Struct, frozen=True):
+    """move.take: take in a program that left the sender as `attempt`, and say so in the log.
+
+    stream: brings the image. kept: of each end of `start`; among these there is one more kind,
+    "data": all input that there will be.
+    """
+
+    start: Start
+    attempt: int
+    stream: bytes
+    kept: list[KeptAhead]
 
 
 class Launch(Struct, frozen=True):

@@ -12,6 +12,8 @@ import asyncio
 import errno
 from collections.abc import Callable
 
+from msgspec import structs
+
 from oneos.actor.actor import Actor, Address
 from oneos.errors import Fenced, NetworkError, UserError
 from oneos.ids import HostName, Incarnation, Pid, SessionId
@@ -54,6 +56,8 @@ class Scheduler(Actor):
             self.fail(error)
 
     def receive(self, message: m.SchedulerMessage, sender: HostName) -> object:
+        if isinstance(message, m.Migrate):
+            return self._migrate(message)
         return self._schedule(message)
 
     def _rooms(self) -> dict[HostName, demands.Room]:
@@ -62,6 +66,45 @@ class Scheduler(Actor):
         for name, room in rooms.items():
             room.load = self._load(name)
         return rooms
+
+    async def _migrate(self, message: m.Migrate) -> str:
+        process = self._control.state.processes.get(message.pid)
+        if process is None or process.state != "running":
+            raise UserError(f"no process {message.pid} runs", errno=errno.ESRCH)
+        wanted = process.demands or t.Demands("python")
+        if message.host:
+            # Who names a host has changed their mind about the host, and about nothing else.
+            on = [x for x in wanted.on if not x.startswith("host:")]
+            wanted = structs.replace(wanted, on=on)
+        rooms = self._rooms()
+        if message.host and message.host not in rooms:
+            raise UserError(
+                f"host {message.host} is not up",
+                errno=errno.EHOSTDOWN,
+                hint=f"live hosts: {', '.join(sorted(rooms))}",
+            )
+        able = {
+            name: room
+            for name, room in rooms.items()
+            if name != process.host
+            and message.host in ("", name)
+            and not demands.refuses(wanted, room)
+        }
+        if message.host == process.host:
+            raise UserError(f"process {process.pid} is on {process.host}", errno=errno.EEXIST)
+        if message.host and not able:
+            why = demands.refuses(wanted, rooms[HostName(message.host)])
+            raise UserError(f"it cannot run on {message.host}, which {why}", errno=errno.EINVAL)
+        (choice,) = placement.place([placement.Wish(wanted)], process.asker, able)
+        if choice.failure is not None:
+            raise UserError("no other host can run it", errno=errno.EAGAIN)
+        member = able[choice.host].member
+        await self._control.submit(
+            t.Move(
+                self.address.epoch, process.pid, process.attempt, member.name, member.incarnation
+            )
+        )
+        return member.name
 
     async def _schedule(self, message: m.Schedule) -> list[m.Placed]:
         for _ in range(APPEND_RETRIES_MAX):

@@ -6,6 +6,7 @@ how the files are written and read back; making and signing certificates is `pki
 them in TLS is `tls`'s.
 """
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass, field
@@ -79,6 +80,13 @@ class Identity:
     def exists(cls, directory: str | os.PathLike[str]) -> bool:
         """Whether the folder holds an identity, be it whole or damaged."""
         return (Path(directory) / HOST_CERTIFICATE).exists()
+
+    @property
+    def hash_seed(self) -> int:
+        """A seed for the hashes of programs' strings, the same on all hosts of the network and
+        not known outside; never 0, which would turn them off."""
+        digest = hashlib.sha256(b"hashes of strings\0" + self.ca_pem).digest()
+        return int.from_bytes(digest[:4], "little") or 1
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> "Identity":

@@ -18,6 +18,7 @@ from oneos.files.handles import Caller, Handle
 from oneos.files.shared import Shared
 from oneos.kernel import messages as m
 from oneos.limits import AGENT_HANDLES_MAX
+from oneos.runtime.control_socket import Control
 from oneos.runtime.ends import Standard
 from oneos.runtime.environments import Environment
 from oneos.runtime.terminals import Terminal
@@ -34,7 +35,8 @@ class Agent:
     is sent before it has an OS process is `pending`, each signal once, as the kernel keeps them.
     One that was `seen` and has neither `process` nor `watched` ended before it could be watched.
     One at a `terminal` belongs to a `job` there (its number, and whether it starts in the
-    foreground), whose programs are one process `group`.
+    foreground), whose programs are one process `group`. One that can move has a `control` socket;
+    one that comes from another host goes on from an `image`; one that has `moved` is elsewhere.
     """
 
     start: m.Start
@@ -50,6 +52,9 @@ class Agent:
     inherited: set[Shared] = field(default_factory=set)
     complaints: int = -1
     environment: Environment | None = None
+    control: Control | None = None
+    image: int = -1
+    moved: bool = False
     terminal: Terminal | None = None
     job: tuple[int, bool] = (0, False)
     group: int = 0

@@ -164,6 +164,81 @@ class Agents:
                 for start in launch.starts:
                     self.ends.drop_held(start.ends)
 
+    # --- moving ---------------------------------------------------------------------------------
+    def movable(self, pid: int) -> Agent:
+        """An agent here that may be asked to move. Raises UserError: it cannot, and why."""
+        agent = self._agents.get(pid)
+        if agent is None or not agent.os_pid:
+            raise UserError("it has not started, or has ended")
+        if agent.start.interpreter != "python":
+            raise UserError(f"programs of {agent.start.interpreter} do not move yet")
+        if self.execution.inside(agent.start) is None:
+            raise UserError('programs in the context "instrumented" do not move yet')
+        if agent.parent is not None:
+            raise UserError("another program of its host started it, and would miss it")
+        if agent.terminal is not None:
+            raise UserError("it has a terminal, which does not move yet")
+        if agent.control is None:
+            why = self.spawning.movable.reason or "it was the first here, which starts cold"
+            raise UserError(f"it was started as one that cannot move: {why}")
+        return agent
+
+    def context_of(self, interpreter: str) -> str:
+        """How programs of a kind see the tree here."""
+        return self.execution.context_of(interpreter)
+
+    async def take_in(
+        self,
+        take: m.MoveTake,
+        image: int,
+        asker: HostName,
+        claim: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Have a program go on here that was on another host.
+
+        Args:
+            take: what it is, and has.
+            image: its image, as an open file.
+            asker: its host.
+            claim: is called when it is in place, and raises if it is not to go on.
+
+        Raises:
+            OneOSError, OSError: it does not go on here.
+        """
+        if self.execution.inside(take.start) is None:
+            raise UserError(f"programs of {self.host} do not run in a name space")
+        agent = self.enter(take.start)
+        agent.image = image
+        try:
+            self.admit()
+            with Pipes() as pipes:
+                await self.ends.open(
+                    agent.standard,
+                    take.start.ends,
+                    agent.caller,
+                    pipes,
+                    asker,
+                    agent.dropped,
+                    take.kept,
+                )
+            await self._run(agent, agent.standard.fds)
+            if agent.control is None:
+                raise UserError("it could not be started as one that moves")
+            await agent.control.in_place()
+            await claim()
+        except BaseException:
+            # What is not claimed has never been here.
+            agent.moved = True
+            if agent.os_pid:
+                self.signals.send(agent.start.pid, signal.SIGKILL)
+            else:
+                await self._never_started(agent, NOT_STARTED)
+            raise
+        finally:
+            agent.image = -1
+            agent.standard.close_fds()
+        agent.control.say(b"G")
+
     def terminal_of(self, pid: int) -> tuple[Terminal, int] | None:
         """The terminal at which an agent here is, and its job there, which others may join."""
         agent = self._agents.get(pid)
@@ -362,6 +437,8 @@ class Agents:
         await self._written_down(agent, status)
 
     async def _clean_up(self, agent: Agent) -> None:
+        if agent.control is not None:
+            agent.control.close()
         if agent.complaints >= 0:
             os.close(agent.complaints)
             agent.complaints = -1
@@ -381,7 +458,7 @@ class Agents:
 
     async def _written_down(self, agent: Agent, status: int) -> None:
         try:
-            if not (self._closing and self._starts_again(agent)):
+            if not (agent.moved or (self._closing and self._starts_again(agent))):
                 await self._ended(agent.start.pid, agent.start.attempt, status)
         finally:
             # It may run here again already.

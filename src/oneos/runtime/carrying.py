@@ -29,6 +29,7 @@ class Carried:
 
     Args:
         key: the stream's id.
+        host: where the other end is at first.
         peer: the program at the other end; 0: it is none, and stays where it is.
         where: the host of the other end as the log has it now; None: it is gone.
         run_of: the incarnation of a live host's Runtime.
@@ -38,12 +39,14 @@ class Carried:
     def __init__(
         self,
         key: bytes,
+        host: HostName,
         peer: int,
         where: Callable[[], HostName | None],
         run_of: Callable[[HostName], int | None],
         connect: Connect,
     ) -> None:
         self.key = key
+        self.host = host
         self.peer = peer
         self.side: Outgoing | Incoming | None = None
         self._where = where

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from oneos.errors import FileError, UserError
@@ -20,8 +20,11 @@ from oneos.files.piped import piped
 from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.kernel import messages as m
+from oneos.net.sides import Kept
 from oneos.runtime.plumbing import Plumbing, Pump, pipe
 from oneos.runtime.stream_files import StreamFile
+
+_NOTHING = m.KeptAhead()
 
 
 @dataclass(slots=True)
@@ -109,6 +112,7 @@ class Ends:
         pipes: Pipes,
         asker: HostName | None,
         dropped: Callable[[], None],
+        kept: Sequence[m.KeptAhead] = (),
     ) -> None:
         """Open all ends into `standard`, which says how far it got when this raises.
 
@@ -118,6 +122,7 @@ class Ends:
             caller: in whose name files are opened.
             asker: the host that launches; its own descriptors are held here if it is this one.
             dropped: called when input breaks off, before the program can see an end of file.
+            kept: of a program that comes from another host, what goes with each end.
 
         Raises:
             OneOSError, OSError: an end cannot be opened.
@@ -126,7 +131,8 @@ class Ends:
             if end.kind == "dup":
                 standard.copies[number] = end.number
                 continue
-            fd = await self._open(standard, number, end, caller, pipes, asker, dropped)
+            ahead = kept[number] if kept else _NOTHING
+            fd = await self._open(standard, number, end, caller, pipes, asker, dropped, ahead)
             if fd >= 0:
                 standard.fds[number] = fd
         if not standard.fifos:
@@ -153,6 +159,7 @@ class Ends:
         pipes: Pipes,
         asker: HostName | None,
         dropped: Callable[[], None],
+        ahead: m.KeptAhead,
     ) -> int:
         """A descriptor; -1: it is one of `standard.fifos` now."""
         reading = number == 0
@@ -169,21 +176,33 @@ class Ends:
         if end.kind == "fd" and asker == self.host and end.number in self._held:
             return os.dup(self._held[end.number])
         if end.kind == "stream":
-            return self._stream(standard, reading, end, dropped)
+            return self._stream(standard, reading, end, dropped, ahead)
         if end.kind == "file":
-            return await self._file(standard, number, end, caller, dropped)
+            fd = await self._file(standard, number, end, caller, dropped)
+            if ahead.offset:
+                os.lseek(fd, ahead.offset, os.SEEK_SET)
+            return fd
+        if end.kind == "data":
+            return _filled(ahead.data)
         raise UserError(f"an agent cannot start with {end.kind!r} as descriptor {number}")
 
     def _stream(
-        self, standard: Standard, reading: bool, end: m.End, dropped: Callable[[], None]
+        self,
+        standard: Standard,
+        reading: bool,
+        end: m.End,
+        dropped: Callable[[], None],
+        ahead: m.KeptAhead,
     ) -> int:
         read, write = pipe()
-        host = HostName(end.host)
+        host, kept = HostName(end.host), Kept(ahead.offset, ahead.data)
         if not reading:
-            self._plumbing.send(read, host, end.key, peer=end.pid)
+            self._plumbing.send(read, host, end.key, end.pid, kept)
             return write
         try:
-            standard.pumps.append(self._plumbing.receive(host, end.key, write, dropped, end.pid))
+            standard.pumps.append(
+                self._plumbing.receive(host, end.key, write, dropped, end.pid, kept)
+            )
         except BaseException:
             os.close(read)
             raise
@@ -230,6 +249,21 @@ class Ends:
             else:
                 os.close(write)
                 self._plumbing.send(read, HostName(end.host), end.key)
+
+
+def _filled(data: bytes) -> int:
+    """A pipe with this in it, and its end."""
+    read, write = pipe()
+    try:
+        os.set_blocking(write, False)
+        if os.write(write, data or b"") != len(data):
+            raise BlockingIOError
+    except OSError:
+        os.close(read)
+        raise UserError(f"{len(data)} bytes of input do not fit into a pipe here") from None
+    finally:
+        os.close(write)
+    return read
 
 
 def _copy(standard: Standard) -> None:

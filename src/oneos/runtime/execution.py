@@ -38,6 +38,10 @@ class Execution:
         self._directory = directory
         self._socket_path = socket_path
 
+    def context_of(self, interpreter: str) -> str:
+        """How programs of a kind see the tree here."""
+        return self._interpreters.context_of(interpreter)
+
     def inside(self, start: m.Start) -> list[bytes] | None:
         """What is executed in the name space; None: the program runs outside, instrumented."""
         return self._interpreters.inside(start.interpreter, start.arguments)

@@ -137,5 +137,3 @@ def compile_to(target: Path, compiler: str, include: str) -> Extension:
         if os.path.exists(partial):
             os.unlink(partial)
     return Extension(target)
-
-

@@ -34,6 +34,7 @@ from oneos.limits import (
 )
 from oneos.local.file_process import TERMINALS
 from oneos.runtime.forker import FORK, READY, WORD, Forked, Forker, number
+from oneos.runtime.movable import Movable
 from oneos.runtime.warmth import Kind, identity_of, kind_of
 from oneos.runtime.watched import Watched, os_pid_of
 
@@ -44,12 +45,14 @@ import sys
 loaded = set(sys.modules)
 import _socket
 sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, 0)
-texts = sock.recv(1 << 18).split(b"\\0")
+text, rights, _, _ = sock.recvmsg(1 << 18, _socket.CMSG_SPACE(4))
+texts = text.split(b"\\0")
 sock.detach()
 space = {"__name__": "oneos"}
 exec(compile(texts[0], "<oneos>", "exec"), space)
 try:
-    space["main"](loaded, texts[1:])
+    fds = [int.from_bytes(right[2], sys.byteorder) for right in rights]
+    space["main"](loaded, texts[1:], *fds)
 except BaseException:
     setattr(
         __import__("sys").exception(),
@@ -142,10 +145,23 @@ class Inner(Forker):
         await self._process.status()
 
 
-class Inners:
-    """See the module."""
+def rights(fds: Sequence[int]) -> list[tuple[int, int, array.array[int]]]:
+    """What has descriptors go with a message, if there are any."""
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
 
-    def __init__(self) -> None:
+
+class Inners:
+    """See the module.
+
+    Args:
+        movable: what lets programs move.
+        seed: of the hashes of strings, which is the same on all hosts: a dictionary that moves
+            has to find its keys.
+    """
+
+    def __init__(self, movable: Movable, seed: Callable[[], int]) -> None:
+        self._movable = movable
+        self._seed = seed
         self._kept: dict[tuple[Forker, Forker], tuple[Kind, Inner]] = {}
         self._rests: dict[Inner, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -167,6 +183,7 @@ class Inners:
         fds: Sequence[int],
         umask: int,
         note: Callable[[int], None],
+        more: Sequence[int] = (),
     ) -> Forked | None:
         """Start a Python program, if that can be done warm.
 
@@ -178,6 +195,7 @@ class Inners:
             fds: its standard descriptors.
             umask: its mask for new files' modes.
             note: told its PID on this host before it runs; it runs only if that returns.
+            more: the socket by which it is asked to move; then what it goes on from.
 
         Returns:
             None when it has to start cold; nothing of it has run then.
@@ -201,7 +219,7 @@ class Inners:
             return None
         self._rest_later(inner)
         try:
-            return await self._start_by(inner, site, pid, identity, fds, note)
+            return await self._start_by(inner, site, pid, identity, fds, note, more)
         except OSError as error:
             log.warning("a program starts cold: %s", error)
             return None
@@ -214,6 +232,7 @@ class Inners:
         identity: bytes,
         fds: Sequence[int],
         note: Callable[[int], None],
+        more: Sequence[int],
     ) -> Forked:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours:
@@ -226,7 +245,7 @@ class Inners:
                 forked = Forked(watched, site.parent, known_as, group)
                 note(watched.os_pid)
                 ours.setblocking(False)
-                ours.send(identity, socket.MSG_NOSIGNAL)
+                ours.sendmsg([identity], rights(more), socket.MSG_NOSIGNAL)
             except BaseException:
                 # It waits for what will not come, and so ends.
                 watched.kill()
@@ -273,10 +292,13 @@ class Inners:
 
     async def _execute(self, site: Site, kind: Kind) -> Inner | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        environment = {b"PATH": b"/usr/bin:/bin", **dict(kind.locale)}
+        seed = b"%d" % self._seed()
+        environment = {b"PATH": b"/usr/bin:/bin", b"PYTHONHASHSEED": seed, **dict(kind.locale)}
         command = [kind.interpreter, b"-S", b"-c", _BOOT.encode()]
         try:
-            ours.send(b"\0".join((_PACKAGE / name).read_bytes() for name in _TEXTS))
+            texts = b"\0".join((_PACKAGE / name).read_bytes() for name in _TEXTS)
+            extension = self._movable.extension
+            ours.sendmsg([texts], rights([extension] if extension >= 0 else []))
             with theirs, open(os.devnull, "wb") as null:
                 fds = [theirs.fileno(), null.fileno(), null.fileno()]
                 process = await site.execute(command, environment, fds)

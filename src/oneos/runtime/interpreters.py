@@ -91,6 +91,10 @@ class Interpreters:
                     found.append(prefix)
         return found
 
+    def context_of(self, kind: str) -> str:
+        """How programs of a kind see the tree here."""
+        return context_of(kind, self._context)
+
     def inside(self, kind: str, arguments: list[bytes]) -> list[bytes] | None:
         """The command line in the name space; None where the program does not run in it.
 

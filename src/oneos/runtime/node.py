@@ -67,14 +67,16 @@ from oneos.runtime.interpreters import Interpreters
 from oneos.runtime.joining import NameServer
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import LocalServer
+from oneos.runtime.luggage import Porter
 from oneos.runtime.mounts import Mounts
+from oneos.runtime.moves import Moves
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.offspring import Offspring
 from oneos.runtime.operations import Operations
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.peers import Peers
 from oneos.runtime.placed import Placed
-from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.plumbing import Plumbing, Pump
 from oneos.runtime.process_facts import ProcessFacts
 from oneos.runtime.recalls import Recalls
 from oneos.runtime.remote_files import RemoteFiles
@@ -198,6 +200,7 @@ class Node:
             self.descendants,
             self.exports,
             self.home_calls,
+            self.moves,
             self.name_server,
             self.process_facts,
             self.recalls,
@@ -268,6 +271,17 @@ class Node:
         self.supervised = Supervised(
             self.host, lambda: self.incarnation, self.control, self.agents, self.tree
         )
+        self.moves = Moves(
+            self.host,
+            lambda: self.incarnation,
+            self.control,
+            self.agents,
+            self.process_facts,
+            self.plumbing,
+            Porter(self.host, self.plumbing, self._output_of),
+            self.links,
+        )
+        self.agents.spawning.seed = self.identity.hash_seed
         self.launcher = Launcher(
             self.host,
             self.tree,
@@ -359,6 +373,10 @@ class Node:
             self.interpreters.versions(),
             own_pin(self.identity),
         )
+        if self.interpreters.inside("python", []) is not None:
+            # Nothing waits for it: programs that start earlier cannot move.
+            found = self.interpreters.get("python")
+            self.start_task(self.agents.spawning.movable.prepare(found.path if found else None))
         await self.attached.found(self._manifest(), self.facts)
         await self._arrive()
 
@@ -428,8 +446,14 @@ class Node:
             self._expect_launch([one.pid for one in command.programs])
         if isinstance(command, t.Spawn | t.Assign | t.Evict):
             self.supervised.look()
-        if isinstance(command, t.Moved | t.DeclareDead | t.Depart | t.Arrive):
+        if isinstance(command, t.Move):
+            self.moves.look()
+        if isinstance(command, t.Moved | t.Stayed | t.DeclareDead | t.Depart | t.Arrive):
             self.plumbing.changed()
+
+    def _output_of(self, pid: int, pump: Pump) -> None:
+        """What a program of this host prints, that has moved, is to have come before its end."""
+        self.launcher.children.add_output(pid, pump)
 
     def _run_of(self, host: HostName) -> int | None:
         """The incarnation of a live host's Runtime."""

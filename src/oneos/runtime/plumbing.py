@@ -117,6 +117,10 @@ class Plumbing:
         """This host's end of a stream, as long as it is carried."""
         return self._carried.get((stream, incoming))
 
+    def at(self, carried: Carried) -> HostName:
+        """The host of a stream's other end."""
+        return self._host_of(carried.peer) or carried.host if carried.peer else carried.host
+
     def changed(self) -> None:
         """The log has news of where programs are."""
         for carried in self._carried.values():
@@ -128,7 +132,7 @@ class Plumbing:
         def where() -> HostName | None:
             return self._host_of(peer) if peer else host
 
-        carried = Carried(stream, peer, where, self._run_of, connect)
+        carried = Carried(stream, host, peer, where, self._run_of, connect)
         self._carried[stream, incoming] = carried
         return carried
 

@@ -7,18 +7,23 @@ name space starts, or the kernel. Which it is, nobody can tell from the program.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from oneos.errors import NetworkError
+from oneos.errors import NetworkError, UserError
+from oneos.limits import RESTORE_LOOK_S, RESTORE_START_S
 from oneos.runtime.agent import Agent
+from oneos.runtime.control_socket import Control
 from oneos.runtime.execution import Execution
 from oneos.runtime.forker import Forked
 from oneos.runtime.inner import Inners, Site
 from oneos.runtime.leader import Leader
+from oneos.runtime.movable import Movable
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.warmth import Warmth, kind_of
 
@@ -48,7 +53,10 @@ class Spawning:
         self._note = note
         self._watch = watch
         self._warmth = Warmth()
-        self.inners = Inners()
+        self.movable = Movable()
+        self.seed = 1
+        """Of the hashes of strings; the same on all hosts of a network."""
+        self.inners = Inners(self.movable, lambda: self.seed)
 
     async def close(self) -> None:
         """End the warm interpreters; what they forked is to have ended before."""
@@ -136,16 +144,34 @@ class Spawning:
         if start.interpreter != "python" or start.ignored:
             return None
         pid = start.pid if self._namespace.proc() >= 0 else 0
-        return await self.inners.start(
-            site,
-            pid,
-            start.cwd,
-            arguments,
-            environment,
-            fds,
-            start.umask,
-            note,
-        )
+        if self.movable.extension < 0:
+            if agent.image >= 0:
+                raise UserError(self.movable.reason)
+            return await self.inners.start(
+                site, pid, start.cwd, arguments, environment, fds, start.umask, note
+            )
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        more = [theirs.fileno()]
+        if agent.image >= 0:
+            more += [agent.image, self.movable.package]
+        with theirs:
+            forked = None
+            until_s = asyncio.get_running_loop().time() + RESTORE_START_S
+            while forked is None:
+                forked = await self.inners.start(
+                    site, pid, start.cwd, arguments, environment, fds, start.umask, note, more
+                )
+                if forked is None and agent.image < 0:
+                    break
+                if forked is None and asyncio.get_running_loop().time() > until_s:
+                    raise UserError("no interpreter became ready for it")
+                if forked is None:
+                    await asyncio.sleep(RESTORE_LOOK_S)
+        if forked is None:
+            ours.close()
+            return None
+        agent.control = Control(ours, self.movable.package)
+        return forked
 
     async def _spawn_warm(
         self,

@@ -205,6 +205,30 @@ class System:
             "restart": template.policy.restart if template is not None else "never",
         }
 
+    async def migrate(self, pid: int, host: str) -> str:
+        """Have a running program go to another host with its state; returns that host's name.
+
+        Args:
+            host: "" for the best one.
+
+        Raises:
+            UserError: it stays where it is, and why.
+        """
+        before = self._control.state.processes.get(pid)
+        if before is None:
+            raise UserError(f"no process {pid} runs", errno=errno.ESRCH, hint="see: oneos ps")
+        await self._services.ask("scheduler", m.Migrate(pid, host), str, idempotent=False)
+        await self._control.barrier()
+        while True:
+            now = self._control.state.processes.get(pid)
+            if now is None or now.state == "ended":
+                raise UserError(f"process {pid} has ended meanwhile", errno=errno.ESRCH)
+            if now.attempt > before.attempt:
+                return now.host
+            if not now.target:
+                raise UserError(f"process {pid} is still on {now.host}: {now.reason}")
+            await self._control.changed()
+
     async def drain(self, host: str, on: bool) -> None:
         """Place no more programs on a host, or do so again."""
         try:

@@ -23,11 +23,12 @@ IDENTITY_BYTES_MAX = 256 * 1024
 NOT_STARTED = 126
 
 
-def main(loaded: "set[str]", texts: list[bytes]) -> None:
+def main(loaded: "set[str]", texts: list[bytes], extension: int = -1) -> None:
     """Serve, and become a program in each child.
 
     Args:
         loaded: the modules of a bare start.
+        extension: what lets programs move, as an open file; -1: theirs do not.
         texts: those of `fuse/calls.py`, `start.py`, `codec.py` and `renewed.py`.
     """
     calls, start, codec, renewed = map(load, texts)
@@ -38,6 +39,7 @@ def main(loaded: "set[str]", texts: list[bytes]) -> None:
     import site  # noqa: F401
 
     sys.modules["_frozen_importlib_external"].PathFinder.find_spec("sitecustomize")
+    native = load_extension(extension) if extension >= 0 else None
     runtime = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, posix.dup(0))
     # Not before it is known that a child can look like any other.
     title = calls["Title"]()
@@ -54,7 +56,7 @@ def main(loaded: "set[str]", texts: list[bytes]) -> None:
         if pid == 0:
             runtime.close()
             try:
-                become(fds, calls, codec, start, renewed, title, own)
+                become(fds, calls, codec, start, renewed, title, own, native)
             except BaseException:
                 strip()
                 raise
@@ -86,11 +88,11 @@ def word(number: int) -> bytes:
     return number.to_bytes(WORD, sys.byteorder, signed=True)
 
 
-def receive(sock: _socket.socket) -> tuple[bytes, list[int]]:
+def receive(sock: _socket.socket, most: int = REQUEST_BYTES) -> tuple[bytes, list[int]]:
     """One request and the descriptors that came with it; an empty one at the socket's end."""
     space = _socket.CMSG_SPACE(4 * WORD)
     try:
-        data, ancillary, _, _ = sock.recvmsg(REQUEST_BYTES, space, _socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _, _ = sock.recvmsg(most, space, _socket.MSG_CMSG_CLOEXEC)
     except OSError:
         return b"", []
     raw = b"".join(piece for _, _, piece in ancillary)
@@ -107,6 +109,7 @@ def become(
     renewed: "dict[str, Any]",
     title: "Any",
     own: "set[str]",
+    native: "Any",
 ) -> None:
     """Be the program that the Runtime names, to its end."""
     private = renewed["put_standard"](fds, posix.dup, posix.dup2, posix.close)
@@ -116,10 +119,7 @@ def become(
     except OSError:
         pass
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, private)
-    try:
-        raw = sock.recv(IDENTITY_BYTES_MAX)
-    except OSError:
-        raw = b""
+    raw, more = receive(sock, IDENTITY_BYTES_MAX)
     sock.close()
     if not raw:
         posix._exit(NOT_STARTED)
@@ -151,4 +151,91 @@ def become(
     space.update(__doc__=None, __package__=None, __loader__=None, __spec__=None)
     space["__annotations__"] = {}
     start["add_packages"](None)
+    control, *moved = (high(fd) for fd in more) if native is not None else (-1,)
+    outside = tuple(start[name].__code__ for name in RUNNERS)
+    if moved:
+        serving = load_package(moved[1], native, outside)
+        sys.exit(serving.go_on(moved[0], control, (HERE, "<string>")))
+    if control >= 0:
+        native.listen(control, Door(control, native, outside).serve)
     start["run"](arguments, space, False)
+
+
+# --- moving -------------------------------------------------------------------------------------
+RUNNERS = ("run_file_code", "run_command", "run_module", "run_container")
+"""What of `start.py` calls a program's code."""
+
+HIGH = 100
+"""Where the descriptors of a program do not come to lie soon."""
+
+
+def high(fd: int) -> int:
+    """A descriptor at a number that is in nobody's way."""
+    import fcntl
+
+    try:
+        moved: int = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
+    finally:
+        posix.close(fd)
+        sys.modules.pop("fcntl")
+    return moved
+
+
+def load_extension(fd: int) -> "Any":
+    """The extension in an open file; None if it does not fit. No module of that name is left."""
+    import _imp
+
+    spec = sys.modules["_frozen_importlib"].ModuleSpec(
+        "oneos_moving", None, origin=f"/proc/self/fd/{fd}"
+    )
+    try:
+        native = _imp.create_dynamic(spec)
+        _imp.exec_dynamic(native)
+    except ImportError:
+        native = None
+    posix.close(fd)
+    sys.modules.pop("oneos_moving", None)
+    return native
+
+
+def load_package(fd: int, native: "Any", outside: "tuple[Any, ...]") -> "Any":
+    """What is needed only when a program moves, from an open zip file."""
+    path = f"/proc/self/fd/{fd}"
+    sys.modules["oneos_moving"] = native
+    sys.path.insert(0, path)
+    try:
+        import _oneos_moving.serving as serving
+    finally:
+        sys.path.remove(path)
+        sys.path_importer_cache.pop(path, None)
+        posix.close(fd)
+    serving.outside_of(outside)
+    return serving
+
+
+class Door:
+    """Waits for the first request to move, with as little as possible."""
+
+    def __init__(self, control: int, native: "Any", outside: "tuple[Any, ...]") -> None:
+        self.control, self.native, self.outside = control, native, outside
+        self.real: Any = None
+
+    def serve(self, request: int) -> bool:
+        if self.real is not None:
+            return bool(self.real.serve(request))
+        if request != ord("C"):
+            return True
+        sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM, 0, self.control)
+        try:
+            limit, fds = receive(sock, WORD)
+        finally:
+            sock.detach()
+        try:
+            serving = load_package(fds[0], self.native, self.outside)
+        except BaseException as error:
+            text = b"N" + repr(error).encode()
+            posix.write(self.control, len(text).to_bytes(WORD, "little") + text)
+            return True
+        self.real = serving.Door(self.control)
+        self.real.capture(int.from_bytes(limit, "little") / 1000)
+        return True

@@ -30,7 +30,7 @@ class ProgramRequests:
     """
 
     FOR_ALL = "kill ps"
-    FOR_CLIENTS = "session spawn plan explain drain wait poll which commands"
+    FOR_CLIENTS = "session spawn plan explain drain migrate wait poll which commands"
     FOR_PROGRAMS = "child fork exec started reaped unborn pipe"
 
     def __init__(
@@ -81,6 +81,9 @@ class ProgramRequests:
 
     async def op_drain(self, who: Who, host: str, on: bool) -> None:
         await self._system.drain(host, on)
+
+    async def op_migrate(self, who: Who, pid: int, host: str = "") -> str:
+        return await self._system.migrate(pid, host)
 
     async def op_wait(self, who: Who, pids: list[int], stops: bool = False) -> Sequence[int | None]:
         children = self._launcher.children

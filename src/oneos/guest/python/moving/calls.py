@@ -149,5 +149,3 @@ def living(address: int) -> "Any":
         if id(one) == address:
             return one
     return None
-
-

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 CLOCKS = ("monotonic", "perf_counter", "process_time")
 NS = 1_000_000_000
-_real = {
-    name: getattr(time, name) for clock in CLOCKS for name in (clock, f"{clock}_ns")
-}
+_real = {name: getattr(time, name) for clock in CLOCKS for name in (clock, f"{clock}_ns")}
 
 
 def boot() -> str:

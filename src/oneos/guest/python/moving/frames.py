@@ -1,6 +1,5 @@
 """From a stopped thread to records of its frames, which `rehydrating.c` makes frames of again."""
 
-
 import oneos_moving as native
 
 from .boundary import STEP_BACK, Boundary, boundary_of
@@ -14,7 +13,9 @@ if TYPE_CHECKING:
 
     from .waits import Wait
 
-OWN = __file__.rpartition("/")[0] + "/"
+OWN = (lambda: None).__code__.co_filename.rpartition("/")[0] + "/"
+"""Where our own code says that it comes from."""
+
 FRAMES_MAX = 20_000
 """Each frame restored takes half a KiB of the C stack, of which there are usually 8 MiB."""
 
@@ -159,9 +160,7 @@ def innermost(facts: Facts, shape: Shape, wait: "Wait | None") -> Record:
         raise NotSafe(f"{facts.code.co_qualname} has begun a call")
     top = shape.locals + shape.depths[facts.index]
     if facts.top >= 0 and facts.top != top:
-        raise NotSafe(
-            f"{facts.code.co_qualname} has {facts.top} slots at {facts.index}, not {top}"
-        )
+        raise NotSafe(f"{facts.code.co_qualname} has {facts.top} slots at {facts.index}, not {top}")
     return record_of(facts, top, facts.index - STEP_BACK)
 
 
@@ -215,5 +214,3 @@ def record_of(facts: Facts, keep: int, index: int) -> Record:
     if facts.space is not None and free:
         record.closure = tuple(record.slots[below - free : below])
     return record
-
-

@@ -155,5 +155,3 @@ def name_of(thing: "Any") -> str:
     text = f"a {where}{kind.__qualname__}"
     name = getattr(thing, "__qualname__", None) or getattr(thing, "name", None)
     return f"{text} ({name})" if isinstance(name, str) else text
-
-

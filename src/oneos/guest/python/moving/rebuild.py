@@ -74,9 +74,7 @@ def code_in(parent: types.CodeType, at: int) -> types.CodeType:
     return parent.co_consts[at]  # type: ignore[no-any-return]
 
 
-def function(
-    code: types.CodeType, names: "dict[str, Any]", name: str
-) -> types.FunctionType:
+def function(code: types.CodeType, names: "dict[str, Any]", name: str) -> types.FunctionType:
     cells = tuple(types.CellType() for _ in code.co_freevars)
     return types.FunctionType(code, names, name, None, cells)
 

@@ -6,6 +6,7 @@
  * threads there; a child has none. */
 #include "moving.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -58,7 +59,7 @@ static int start(void)
 {
     sigset_t all, before;
     pthread_attr_t attributes;
-    if (pipe(dormant.stop) < 0)
+    if (pipe2(dormant.stop, O_CLOEXEC) < 0)
         return errno;
     /* The program's signals are for its own threads. */
     sigfillset(&all);
@@ -175,4 +176,12 @@ PyObject *moving_stop_listening(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(n
     if (dormant.running)
         stop();
     Py_RETURN_NONE;
+}
+
+/* own_descriptors(): those of the thread that waits, which are not the program's. */
+PyObject *moving_own_descriptors(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
+{
+    if (!dormant.running)
+        return PyTuple_New(0);
+    return Py_BuildValue("(iii)", dormant.request, dormant.stop[0], dormant.stop[1]);
 }

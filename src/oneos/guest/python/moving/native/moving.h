@@ -61,6 +61,7 @@ Py_ssize_t *member_offsets(PyTypeObject *type, Py_ssize_t *count); /* to be free
 
 /* dormant.c */
 PyObject *moving_listen(PyObject *self, PyObject *args);
+PyObject *moving_own_descriptors(PyObject *self, PyObject *nothing);
 PyObject *moving_stop_listening(PyObject *self, PyObject *nothing);
 
 #endif
