@@ -1,0 +1,131 @@
+"""Running programs that move from host to host: nothing of what they do shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.namespaces import no_name_space
+from tests.system.support import HOME, Cluster, Host, one_line_error, read_line, wait_until
+
+pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}")
+
+SOON_S = 60.0
+READY_S = 180.0
+"""For the extension to be built the first time, by a compiler on a machine that is busy."""
+
+COUNT = b"""
+import os, time
+
+class Account:
+    def __init__(self):
+        self.total = 0
+        self.seen = set()
+
+    def numbers(self, end):
+        for n in range(end):
+            self.total += n
+            self.seen.add(n)
+            yield n, self.total
+
+account = Account()
+with open('/home/alice/notes.txt', 'w') as notes:
+    for n, total in account.numbers(400):
+        notes.write(f'{n}\\n')
+        print(n, total, len(account.seen), os.getpid(), flush=True)
+        time.sleep(0.02)
+"""
+
+
+def counted(pid: int) -> str:
+    return "".join(f"{n} {n * (n + 1) // 2} {n + 1} {pid}\n" for n in range(400))
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Cluster]:
+    """Three hosts whose programs can move: each has a warm interpreter with the extension."""
+    cluster = Cluster(3, {f"host{n}": 'context = "namespace"\n' for n in (1, 2, 3)})
+    try:
+        cluster[1].put(f"{HOME}/count.py", COUNT)
+        for host in cluster.hosts:
+            wait_until(lambda host=host: can_move(host), READY_S, f"{host.name} is ready for moves")
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def can_move(host: Host) -> bool:
+    """Whether programs that start at a host now are such as can move."""
+    # A program that waits in C code is refused for that, and only if it could be asked.
+    with host.begin("run", "sleep", "30") as waits:
+        pid = wait_until(lambda: found(host, "sleep 30"), SOON_S, "it runs")
+        said = host.run("migrate", str(pid)).err
+        host.run("kill", str(pid))
+        waits.wait()
+    return "started as one that cannot move" not in said
+
+
+def found(host: Host, command: str) -> int:
+    table = [p for p in host.processes() if command in p["command"]]
+    running = [p["pid"] for p in table if p["state"] == "running"]
+    return running[-1] if running else 0
+
+
+def test_program_moves_in_the_middle_of_its_loop_and_its_output_is_the_same(
+    hosts: Cluster,
+) -> None:
+    with hosts[1].begin("run", "--on", "host:host1", "python3", f"{HOME}/count.py") as program:
+        seen = read_line(program.stdout)
+        pid = int(seen.split()[3])
+        for there in ("host2", "host3", "host1"):
+            assert hosts[1].run("migrate", str(pid), there).ok() == f"{pid} is on {there}\n"
+            seen += read_line(program.stdout)
+        rest, err = program.communicate(timeout=SOON_S)
+    assert (program.returncode, err) == (0, b"")
+    assert (seen + rest).decode() == counted(pid)
+    assert hosts[2].get(f"{HOME}/notes.txt").decode() == "".join(f"{n}\n" for n in range(400))
+
+
+def test_first_program_of_a_pipeline_moves_and_the_others_notice_nothing(hosts: Cluster) -> None:
+    line = f"on host:host1 python3 {HOME}/count.py | on host:host2 cat | on host:host3 sort -n"
+    with hosts[3].shell(line) as program:
+        pid = wait_until(lambda: found(hosts[3], "count.py"), SOON_S, "it runs")
+        for there in ("host3", "host2"):
+            assert hosts[1].run("migrate", str(pid), there).ok() == f"{pid} is on {there}\n"
+        out, err = program.communicate(timeout=SOON_S)
+    assert (program.returncode, err) == (0, b"")
+    assert out.decode() == counted(pid)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "import subprocess, time; p = subprocess.Popen(['sleep', '5']); print(1, flush=True); "
+            "time.sleep(1); print(p.wait())",
+            "child process",
+        ),
+        (
+            "import sqlite3, time; db = sqlite3.connect(':memory:'); print(1, flush=True); "
+            "time.sleep(3); print(db.execute('select 0').fetchone()[0])",
+            "Connection",
+        ),
+    ],
+)
+def test_program_that_cannot_move_goes_on_where_it_is_and_it_is_said_why(
+    hosts: Cluster, text: str, reason: str
+) -> None:
+    with hosts[1].begin("run", "python3", "-c", text) as program:
+        seen = read_line(program.stdout)
+        pid = found(hosts[1], "python3 -c import")
+        refused = hosts[1].run("migrate", str(pid), "host2")
+        assert refused.status == 1
+        assert reason in refused.err, refused.err
+        one_line_error(refused)
+        rest, err = program.communicate(timeout=SOON_S)
+    assert (seen + rest, err, program.returncode) == (b"1\n0\n", b"", 0)
+
+
+def test_program_that_is_at_its_host_or_unknown_is_refused(hosts: Cluster) -> None:
+    assert "no process 999999 runs" in hosts[1].run("migrate", "999999", "host2").err
