@@ -58,7 +58,7 @@ def test_program_whose_host_is_drained_goes_on_elsewhere(pair: Cluster) -> None:
     first = str(of(pair[1], pid)["host"])
     drained = pair[1].run("drain", first)
     assert drained.status == 0, drained.err
-    assert f"{pid} python3 {HOME}/count.py: moves" in drained.err
+    assert f"{pid} python3 {HOME}/count.py: starts again elsewhere" in drained.err
     try:
         wait_until(lambda: of(pair[1], pid)["state"] == "running", SOON_S, "it goes on")
         now = of(pair[1], pid)

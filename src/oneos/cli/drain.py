@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from oneos.cli.display import print_json, visible
 from oneos.cli.options import json_option, socket_option
-from oneos.errors import FileError, OneOSError
+from oneos.errors import FileError, OneOSError, UserError
 from oneos.local.address import default_socket
 from oneos.local.client import Client
 
@@ -50,9 +50,10 @@ def command(
 ) -> int:
     """Take the programs off a host, and place no more there.
 
-    Programs that the network starts again (`oneos run --restart`) end there and go on elsewhere;
-    the others are waited for, or ended with --stop. Kernel Agents move where another host may run
-    them. The host stays a member, and keeps its files and devices.
+    Programs that can move go on elsewhere with their state; those that the network starts again
+    (`oneos run --restart`) end there and start elsewhere; the others are waited for, or ended with
+    --stop. Kernel Agents move where another host may run them. The host stays a member, and keeps
+    its files and devices.
 
     \b
     Examples:
@@ -92,13 +93,23 @@ def _empty(
 
 def _begin(client: Client, process: dict[str, Any], stop: bool, quiet: bool) -> None:
     """Do to a program what becomes of it, and say so."""
-    pid, what = process["pid"], "moves"
+    pid, what = process["pid"], "starts again elsewhere"
     try:
         if client.call("explain", pid).get("restart", "never") == "never":
-            what = "is ended" if stop else "is waited for"
-            if stop:
-                client.call("kill", pid, int(signal.SIGTERM))
+            what = _move(client, pid, stop)
     except FileError:
         return  # It has ended by itself.
     if not quiet:
         print(f"{pid} {visible(process['command'])}: {what}", file=sys.stderr)
+
+
+def _move(client: Client, pid: int, stop: bool) -> str:
+    """Move a program with its state, or else end it or not; what was done."""
+    try:
+        return f"is on {client.call('migrate', pid, '')} now"
+    except UserError as error:
+        reason = error.message.partition("it did not move: ")[2] or error.message
+    if not stop:
+        return f"is waited for ({reason})"
+    client.call("kill", pid, int(signal.SIGTERM))
+    return f"is ended ({reason})"
