@@ -113,6 +113,10 @@ ASYNC_CLOSED_MAX = 1_024
 """Files of a host that were closed and are not committed yet; the next close waits for its own
 commit. So many small ones are committed within the second, at 0.5 ms each."""
 
+SPARES_MAX = 32
+"""Empty files made ahead in each of two directories: made anew in less time than so many commits
+take, and nothing next to what a disk has of them."""
+
 SMALL_FILE_BYTES_MAX = 64 * 1024
 """Of a file that is committed with others: longer ones gain nothing by it."""
 

@@ -24,6 +24,7 @@ from oneos.storage.cut import Cut, Seen, cut_file
 from oneos.storage.cut_small import cut_small_files
 from oneos.storage.disk import as_file_error, remove
 from oneos.storage.fill import Spot, fill_fetched, fill_local, finish, make_empty
+from oneos.storage.spares import Spares
 
 Fetch = Callable[[bytes], Awaitable[bytes]]
 """Gets a chunk from a host that holds it; its answer is verified here."""
@@ -70,6 +71,7 @@ class BackingStore:
         self._leftovers: list[Leftover] = []
         with as_file_error(directory):
             os.makedirs(directory, mode=0o700, exist_ok=True)
+            self._spares = Spares(os.path.join(directory, "spare"))
             for name in sorted(os.listdir(directory)):
                 self._sort_in(name)
 
@@ -121,7 +123,7 @@ class BackingStore:
         with self._making(ino, home_epoch) as path:
             if not chunks and not size:
                 # A name and nothing to wait for: a thread would take longer than the work.
-                make_empty(path, mtime_ns)
+                path = self._empty(path, mtime_ns)
                 await self._begin(ino, home_epoch, path)
                 return path
             part = path + PART
@@ -147,12 +149,22 @@ class BackingStore:
             await self._begin(ino, home_epoch, path)
         return path
 
+    def _empty(self, path: str, mtime_ns: int | None) -> str:
+        """An empty file, which has another path where it was made ahead."""
+        spare = self._spares.take()
+        if spare is None or mtime_ns is None:
+            make_empty(path, mtime_ns)
+            return path
+        with as_file_error(spare):
+            os.utime(spare, ns=(mtime_ns, mtime_ns))
+        return spare
+
     @contextmanager
     def _making(self, ino: int, home_epoch: int) -> Iterator[str]:
         path = os.path.join(self.directory, f"{ino}.{home_epoch}")
         if ino in self._in_making:
             raise FileError(errno.EBUSY, path, hint="it is being made")
-        if ino in self._files and self._files[ino].path == path:
+        if ino in self._files and self._files[ino].home_epoch == home_epoch:
             raise FileError(errno.EEXIST, path)
         self._in_making.add(ino)
         try:

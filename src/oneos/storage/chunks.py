@@ -7,7 +7,7 @@ is decided by others. All calls block on the disk: call them in a thread. They m
 several threads at once.
 
 On the disk: `ab/abcdef...` the chunks, by the first two digits; `tmp/` what is being written;
-`corrupt/` what was found damaged.
+`spare/` what will be (`spares`), and then is written there; `corrupt/` what was found damaged.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from oneos.storage.disk import (
     write_all,
 )
 from oneos.storage.promises import Promises
+from oneos.storage.spares import Spares
 
 
 class Put(NamedTuple):
@@ -75,6 +76,7 @@ class ChunkStore:
         self._lock = threading.Lock()
         self._named: dict[str, int] = {}
         self._synced: dict[str, int] = {}
+        self._spares = Spares(os.path.join(directory, "spare"))
         with as_file_error(directory):
             for path in (directory, self._tmp, self._corrupt):
                 os.makedirs(path, mode=0o700, exist_ok=True)
@@ -128,17 +130,18 @@ class ChunkStore:
             raise FileError(errno.EINVAL, hint=f"a chunk has at most {CHUNK_BYTES} bytes")
         self.promises.keep(digest for digest, _ in named)
         puts = [Put(digest, False) for digest, _ in named]
+        new: dict[str, tuple[bytes, bytes]] = {}
+        for at, (digest, data) in enumerate(named):
+            path = self.path(digest)
+            if path not in new and not self._holds(path, data):
+                puts[at] = Put(digest, True)
+                new[path] = digest, data
+        if offer is not None and new:
+            offer(list(new.values()))
         written: dict[str, str] = {}
-        new: list[tuple[bytes, bytes]] = []
         try:
-            for at, (digest, data) in enumerate(named):
-                path = self.path(digest)
-                if path not in written and not self._holds(path, data):
-                    puts[at] = Put(digest, True)
-                    written[path] = self._write(data)
-                    new.append((digest, data))
-            if offer is not None and new:
-                offer(new)
+            for path, (_, data) in new.items():
+                written[path] = self._write(data)
             # Only after all are written: the disk takes them in one sweep, not in turns.
             for part in written.values():
                 with as_file_error(part):
@@ -191,9 +194,11 @@ class ChunkStore:
         return False
 
     def _write(self, data: bytes) -> str:
-        part = os.path.join(self._tmp, str(next(self._serial)))
+        spare = self._spares.take()
+        part = spare or os.path.join(self._tmp, str(next(self._serial)))
+        making = 0 if spare else os.O_CREAT | os.O_EXCL
         with as_file_error(part):
-            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(part, os.O_WRONLY | os.O_CLOEXEC | making, 0o600)
             try:
                 write_all(fd, data, 0)
             except BaseException:
