@@ -113,6 +113,10 @@ ASYNC_CLOSED_MAX = 1_024
 """Files of a host that were closed and are not committed yet; the next close waits for its own
 commit. So many small ones are committed within the second, at 0.5 ms each."""
 
+GROUP_WAIT_S = 0.5
+"""That a commit waits for others to go with: a group takes some 10 ms, on a busy machine many times
+that; beyond, something hangs that need not concern it."""
+
 SPARES_MAX = 32
 """Empty files made ahead in each of two directories: made anew in less time than so many commits
 take, and nothing next to what a disk has of them."""
