@@ -252,13 +252,29 @@ class Homes:
 
     async def _closed(self, home: Home, final: bool) -> None:
         """Commit what a program has closed, now or soon, as the rule of its directory says."""
-        if not self._durability(home.path).later or self._settling.full or home.gone:
-            await self._commit(home, final)
-        elif not home.held and home.inode.nlink:
+        later = self._durability(home.path).later
+        if not later or self._settling.full or home.gone:
+            try:
+                await self._commit(home, final)
+            except (OneOSError, OSError):
+                if later:
+                    # Perhaps nobody waits to hear of it.
+                    self._hold(home)
+                raise
+        else:
+            self._hold(home)
+
+    def _hold(self, home: Home) -> None:
+        """Keep what was closed in use until it is committed."""
+        if not home.held and home.inode.nlink and not home.gone:
             home.held = True
             home.opens += 1
             home.writers += 1
             self._settling.add(home.inode.ino)
+
+    def is_later(self, handle: HomeHandle) -> bool:
+        """Whether nothing is to be waited for when it is closed."""
+        return handle.writing and self._durability(handle.home.path).later
 
     async def _settle(self, ino: int) -> None:
         """Commit what was closed of a file, and use it no longer for that."""
@@ -337,6 +353,11 @@ class Homes:
         if home is not None and home.inode.home_epoch == home_epoch:
             home.path = b""
             await self._settle(ino)
+            if home.writers and not home.gone:
+                # It may be closed already, and nobody was told yet.
+                async with home.lock:
+                    if home.inode.nlink:
+                        await self._commit(home, final=False)
 
     async def _drop_nameless(self, home: Home) -> None:
         if home.opens == 0 and home.inode.nlink == 0 and not home.gone:

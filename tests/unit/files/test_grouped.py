@@ -9,6 +9,7 @@ from oneos.errors import FileError
 from oneos.files import grouped
 from oneos.files.grouped import Asked, Grouped
 from oneos.files.home import Home, unknown
+from tests.support.waiting import eventually
 
 
 def asked(ino: int) -> Asked:
@@ -87,9 +88,7 @@ async def test_nobody_waits_long_for_one_that_hangs(monkeypatch: pytest.MonkeyPa
     disk = Disk()
     hanging = disk.begin(1)
     other = disk.begin(2)
-    async with asyncio.timeout(60):
-        while disk.alone != [1, 2]:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: disk.alone == [1, 2])
     disk.may.set()
     await asyncio.gather(hanging, other)
     assert disk.groups == []
