@@ -69,6 +69,8 @@ class BackingStore:
         self._files: dict[int, _Backing] = {}
         self._in_making: set[int] = set()
         self._leftovers: list[Leftover] = []
+        self._unwanted: list[str] = []
+        self._dropping: asyncio.Task[dict[str, OSError]] | None = None
         with as_file_error(directory):
             os.makedirs(directory, mode=0o700, exist_ok=True)
             self._spares = Spares(os.path.join(directory, "spare"))
@@ -242,9 +244,25 @@ class BackingStore:
     async def drop(self, ino: int) -> None:
         """Remove the backing file, if it is there. Programs that have it open keep their bytes."""
         backing = self._files.pop(ino, None)
-        if backing is not None:
-            with as_file_error(backing.path):
-                await in_thread(remove, backing.path)
+        if backing is None:
+            return
+        self._unwanted.append(backing.path)
+        if self._dropping is None:
+            self._dropping = asyncio.create_task(self._drop_all(), name="dropped files")
+        failed = await asyncio.shield(self._dropping)
+        if (error := failed.get(backing.path)) is not None:
+            raise FileError(error.errno or errno.EIO, backing.path) from error
+
+    async def _drop_all(self) -> dict[str, OSError]:
+        """Remove what is unwanted, by one thread: commits need the others."""
+        failed: dict[str, OSError] = {}
+        try:
+            while self._unwanted:
+                paths, self._unwanted = self._unwanted, []
+                failed |= await in_thread(_remove_all, paths)
+        finally:
+            self._dropping = None
+        return failed
 
     def _backing(self, ino: int) -> _Backing:
         backing = self._files.get(ino)
@@ -263,6 +281,16 @@ class BackingStore:
             left = self._leftovers.pop()
             with as_file_error(left.path):
                 await in_thread(remove, left.path)
+
+
+def _remove_all(paths: Sequence[str]) -> dict[str, OSError]:
+    failed = {}
+    for path in paths:
+        try:
+            remove(path)
+        except OSError as error:
+            failed[path] = error
+    return failed
 
 
 def _fill_and_finish(
