@@ -18,12 +18,19 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 from oneos.errors import FileError
 from oneos.failpoints import reach
-from oneos.limits import CHUNK_BYTES, CORRUPT_KEPT_MAX, LEFTOVER_AGE_S
+from oneos.limits import (
+    CHUNK_BYTES,
+    CORRUPT_KEPT_MAX,
+    CUT_GROUP,
+    LEFTOVER_AGE_S,
+    SYNCS_AT_ONCE,
+)
 from oneos.storage.damage import Damage
 from oneos.storage.disk import (
     as_file_error,
@@ -76,6 +83,7 @@ class ChunkStore:
         self._lock = threading.Lock()
         self._named: dict[str, int] = {}
         self._synced: dict[str, int] = {}
+        self._syncers: ThreadPoolExecutor | None = None
         self._spares = Spares(os.path.join(directory, "spare"))
         with as_file_error(directory):
             for path in (directory, self._tmp, self._corrupt):
@@ -143,9 +151,7 @@ class ChunkStore:
             for path, (_, data) in new.items():
                 written[path] = self._write(data)
             # Only after all are written: the disk takes them in one sweep, not in turns.
-            for part in written.values():
-                with as_file_error(part):
-                    sync_file(part, cached)
+            self._each(lambda part: self._sync(part, cached), written.values())
             reach("chunks.written")
             for path, part in written.items():
                 self._name(part, path)
@@ -155,9 +161,27 @@ class ChunkStore:
             raise
         reach("chunks.named")
         # Also for a chunk that was there: another thread may have named it a moment ago.
-        for folder in {os.path.dirname(self.path(digest)) for digest, _ in puts}:
-            self._sync_names(folder)
+        self._each(self._sync_names, {os.path.dirname(self.path(digest)) for digest, _ in puts})
         return puts
+
+    def _each(self, sync: Callable[[str], None], paths: Collection[str]) -> None:
+        """Sync some paths; many at once, since then their flushes of the disk's cache are one."""
+        if len(paths) <= CUT_GROUP:
+            for path in paths:
+                sync(path)
+            return
+        with self._lock:
+            if self._syncers is None:
+                self._syncers = ThreadPoolExecutor(SYNCS_AT_ONCE, thread_name_prefix="sync")
+        under_way = [self._syncers.submit(sync, path) for path in paths]
+        # All of them end before any failure is told: what is written is removed then.
+        wait(under_way)
+        for one in under_way:
+            one.result()
+
+    def _sync(self, part: str, cached: bool) -> None:
+        with as_file_error(part):
+            sync_file(part, cached)
 
     def _name(self, part: str, path: str) -> None:
         folder = os.path.dirname(path)
