@@ -117,9 +117,9 @@ GROUP_WAIT_S = 0.5
 """That a commit waits for others to go with: a group takes some 10 ms, on a busy machine many times
 that; beyond, something hangs that need not concern it."""
 
-SPARES_MAX = 32
-"""Empty files made ahead in each of two directories: made anew in less time than so many commits
-take, and nothing next to what a disk has of them."""
+SPARES_MAX = 64
+"""Empty files made ahead in each of two directories: made anew in less time than half as many
+commits take, and nothing next to what a disk has of them."""
 
 SMALL_FILE_BYTES_MAX = 64 * 1024
 """Of a file that is committed with others: longer ones gain nothing by it."""

@@ -1,10 +1,10 @@
 """The chunks a host keeps: immutable pieces of files, each named by the SHA-256 of its bytes.
 
 A chunk has its name only once its bytes are on the disk, so that whatever a crash leaves under a
-name is whole; what rots later is found because every read compares the hash, and goes to `corrupt/`
-so that nobody is served it again. Which chunks a file has, who else holds them and when one may go
-is decided by others. All calls block on the disk: call them in a thread. They may be called from
-several threads at once.
+name is whole; until that name is safe it is found under the one that it was written with. What rots
+later is found because every read compares the hash, and goes to `corrupt/` so that nobody is served
+it again. Which chunks a file has, who else holds them and when one may go is decided by others. All
+calls block on the disk: call them in a thread. They may be called from several threads at once.
 
 On the disk: `ab/abcdef...` the chunks, by the first two digits; `tmp/` what is being written;
 `spare/` what will be (`spares`), and then is written there; `corrupt/` what was found damaged.
@@ -84,7 +84,6 @@ class ChunkStore:
         self._named: dict[str, int] = {}
         self._synced: dict[str, int] = {}
         self._syncers: ThreadPoolExecutor | None = None
-        self._spares = Spares(os.path.join(directory, "spare"))
         with as_file_error(directory):
             for path in (directory, self._tmp, self._corrupt):
                 os.makedirs(path, mode=0o700, exist_ok=True)
@@ -92,6 +91,7 @@ class ChunkStore:
             for first in range(256):
                 os.makedirs(os.path.join(directory, f"{first:02x}"), mode=0o700, exist_ok=True)
             sync_directory(directory)
+            self._spares = Spares(os.path.join(directory, "spare"), self._adopt)
             for name in os.listdir(self._tmp):
                 remove(os.path.join(self._tmp, name))
             aside = {digest for name in os.listdir(self._corrupt) if (digest := _digest_of(name))}
@@ -147,21 +147,25 @@ class ChunkStore:
         if offer is not None and new:
             offer(list(new.values()))
         written: dict[str, str] = {}
+        spared: set[str] = set()
         try:
             for path, (_, data) in new.items():
-                written[path] = self._write(data)
+                written[path], spare = self._write(data)
+                if spare:
+                    spared.add(path)
             # Only after all are written: the disk takes them in one sweep, not in turns.
             self._each(lambda part: self._sync(part, cached), written.values())
             reach("chunks.written")
             for path, part in written.items():
-                self._name(part, path)
+                self._name(part, path, path in spared)
         except BaseException:
             for part in written.values():
                 remove(part)
             raise
         reach("chunks.named")
         # Also for a chunk that was there: another thread may have named it a moment ago.
-        self._each(self._sync_names, {os.path.dirname(self.path(digest)) for digest, _ in puts})
+        paths = {self.path(digest) for digest, _ in puts} - spared
+        self._each(self._sync_names, {os.path.dirname(path) for path in paths})
         return puts
 
     def _each(self, sync: Callable[[str], None], paths: Collection[str]) -> None:
@@ -183,12 +187,14 @@ class ChunkStore:
         with as_file_error(part):
             sync_file(part, cached)
 
-    def _name(self, part: str, path: str) -> None:
+    def _name(self, part: str, path: str, spare: bool) -> None:
+        """Give a chunk its name; a `spare` is safe under the one it has, so this need not be."""
         folder = os.path.dirname(path)
         # Under the lock, so that whoever sees the name also sees that it is not synced.
         with as_file_error(path), self._lock:
             os.rename(part, path)
-            self._named[folder] = self._named.get(folder, 0) + 1
+            if not spare:
+                self._named[folder] = self._named.get(folder, 0) + 1
         self.damage.put(bytes.fromhex(os.path.basename(path)))
 
     def _sync_names(self, folder: str) -> None:
@@ -217,7 +223,20 @@ class ChunkStore:
         self._set_aside(path, seen)
         return False
 
-    def _write(self, data: bytes) -> str:
+    def _adopt(self, path: str) -> None:
+        """Give a chunk its name that an earlier life wrote, and whose name was lost."""
+        if os.stat(path).st_size > CHUNK_BYTES:
+            return
+        with open(path, "rb", buffering=0) as file:
+            data = read_up_to(file.fileno(), CHUNK_BYTES, 0)
+        # What that life was still writing becomes a chunk that no file has, and is collected.
+        named = self.path(hashlib.sha256(data).digest())
+        if not os.path.exists(named):
+            sync_file(path)
+            os.rename(path, named)
+
+    def _write(self, data: bytes) -> tuple[str, bool]:
+        """Answers where it was written, and whether that is a file made ahead."""
         spare = self._spares.take()
         part = spare or os.path.join(self._tmp, str(next(self._serial)))
         making = 0 if spare else os.O_CREAT | os.O_EXCL
@@ -230,7 +249,7 @@ class ChunkStore:
                 raise
             finally:
                 os.close(fd)
-        return part
+        return part, spare is not None
 
     def collect(self, number: int, digests: Iterable[bytes]) -> Usage:
         """Remove chunks that no file has, but for those promised since the collection began.

@@ -3,6 +3,8 @@
 To make a file takes 30 us on an idle disk, and half a millisecond and more while the file system
 writes its journal (measured on ext4), as it does for each sync. A file that is there already can be
 opened, written and renamed meanwhile. All calls block; they may come from several threads at once.
+Their names are safe: so what is written to one and synced is found after a power cut, under that
+name or the one it was given since.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+from collections.abc import Callable
 
 from oneos.limits import SPARES_MAX
-from oneos.storage.disk import as_file_error, remove
+from oneos.storage.disk import as_file_error, remove, sync_directory
 
 
 class Spares:
@@ -20,11 +23,15 @@ class Spares:
 
     None is made before the first is asked for, nor is the directory.
 
+    Args:
+        adopt: gets the path of each file that an earlier life has written to, before it is removed;
+            it may give it another name.
+
     Raises:
         FileError: the directory cannot be read.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, adopt: Callable[[str], None] | None = None) -> None:
         self._directory = directory
         self._serial = itertools.count()
         self._lock = threading.Lock()
@@ -33,7 +40,10 @@ class Spares:
         with as_file_error(directory):
             left = os.listdir(directory) if os.path.isdir(directory) else []
             for name in left:
-                remove(os.path.join(directory, name))
+                path = os.path.join(directory, name)
+                if adopt is not None and os.stat(path).st_size:
+                    adopt(path)
+                remove(path)
 
     def take(self) -> str | None:
         """The path of an empty file, which is the caller's from now on; None: make one."""
@@ -48,11 +58,15 @@ class Spares:
     def _make(self) -> None:
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            while len(self._ready) < SPARES_MAX:
+            sync_directory(os.path.dirname(self._directory))
+            made = []
+            for _ in range(SPARES_MAX - len(self._ready)):
                 path = os.path.join(self._directory, str(next(self._serial)))
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 os.close(os.open(path, flags, 0o600))
-                self._ready.append(path)
+                made.append(path)
+            sync_directory(self._directory)
+            self._ready += made
         except OSError:
             # Whoever makes one by himself learns what is wrong.
             pass

@@ -35,8 +35,10 @@ async def test_a_new_life_begins_without_those_of_the_last(tmp_path: Path) -> No
     directory = tmp_path / "spare"
     directory.mkdir()
     (directory / "7").write_bytes(b"half of something")
-    Spares(str(directory))
-    assert os.listdir(directory) == []
+    (directory / "8").write_bytes(b"")
+    adopted: list[bytes] = []
+    Spares(str(directory), lambda path: adopted.append(Path(path).read_bytes()))
+    assert (adopted, os.listdir(directory)) == ([b"half of something"], [])
 
 
 async def test_where_none_can_be_made_none_is_given(tmp_path: Path) -> None:
