@@ -351,10 +351,11 @@ class Homes:
         await self._late.now(ino)
         home = self._homes.get(ino)
         if home is not None and home.inode.home_epoch == home_epoch:
+            later = self._durability(home.path).later
             home.path = b""
             await self._settle(ino)
-            if home.writers and not home.gone:
-                # It may be closed already, and nobody was told yet.
+            if later and home.writers and not home.gone:
+                # It may be closed already, and the word of it on its way: nobody waits for that.
                 async with home.lock:
                     if home.inode.nlink:
                         await self._commit(home, final=False)
