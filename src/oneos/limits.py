@@ -190,6 +190,10 @@ SNAPSHOT_EVERY_RECORDS = 5_000
 """The control log is compacted this often; a follower that starts replays at most this many."""
 
 # --- local protocol --------------------------------------------------------------------------
+REQUESTS_IN_A_ROW_MAX = 16
+"""Requests of one connection that are handled, where none has to wait, before others have a turn:
+some milliseconds."""
+
 LOCAL_CONNECTIONS_MAX = 4096
 """Connections of programs and clients to one Runtime: several a program, AGENTS_MAX programs."""
 

@@ -154,11 +154,14 @@ class BackingStore:
     def _empty(self, path: str, mtime_ns: int | None) -> str:
         """An empty file, which has another path where it was made ahead."""
         spare = self._spares.take()
-        if spare is None or mtime_ns is None:
+        if spare is None:
             make_empty(path, mtime_ns)
             return path
         with as_file_error(spare):
-            os.utime(spare, ns=(mtime_ns, mtime_ns))
+            if mtime_ns is None:
+                os.utime(spare)
+            else:
+                os.utime(spare, ns=(mtime_ns, mtime_ns))
         return spare
 
     @contextmanager
