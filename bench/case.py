@@ -15,7 +15,8 @@ NATIVE = "native"
 SYNCED = "native, synced"
 SSH = "ssh"
 SSHFS = "sshfs"
-PEERS = (NATIVE, SYNCED, SSH, SSHFS)
+SSHFS_SYNCED = "sshfs, synced"
+PEERS = (NATIVE, SYNCED, SSH, SSHFS, SSHFS_SYNCED)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 `home` is a program on the host of the File System service, where the files have their home too.
 `away` is a program on another host: it creates files there, whose names are agreed on elsewhere,
 and it looks at, reads and removes files that the first host made. `async` is as `home`, in a
-directory whose files are committed after their close (docs/storage.md). What plain files keep when
-a call returns depends on fsync, so there are two native peers: without and with it.
+directory whose files are committed after their close (docs/storage.md). What plain files and those
+of sshfs keep when a call returns depends on fsync, so there are two peers of each: without and with
+it. (OpenSSH's server has an extension for it, by which sshfs has it sync the file.)
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import programs
-from bench.case import NATIVE, ONEOS, SSHFS, SYNCED, Case, Measured, Row
+from bench.case import NATIVE, ONEOS, SSHFS, SSHFS_SYNCED, SYNCED, Case, Measured, Row
 from bench.setting import Setting, python, run_native
 
 MIB = 1 << 20
 CONTENT = "content on two hosts' disks, name on a majority's"
+PROGRAMS = 16
 SIDES = ("home", "away", "async")
 CALLS = ("create", "stat", "read", "unlink")
 NAME = "the change, on a majority's disks"
@@ -28,7 +30,7 @@ SOON = "nothing; the change within 20 ms"
 def cases(setting: Setting) -> list[Case]:
     """Small files and a large one, at home and away."""
     sides = [_small(setting, side) for side in SIDES]
-    return [*sides, _large(setting)]
+    return [*sides, _at_once(setting), _large(setting)]
 
 
 def _tree(setting: Setting, name: str) -> str:
@@ -80,22 +82,55 @@ def _small(setting: Setting, side: str) -> Case:
         words = [python(), "-c", programs.SMALL_FILES, str(directory / setting.fresh())]
         return _measured(run_native([*words, str(count), "csru", "01"[synced]]), prefix)
 
-    contenders: dict[str, Callable[[], Measured]] = {
+    def synced(directory: Path) -> Measured:
+        create = prefix + "create"
+        return {create: plain(directory, True)[create]}
+
+    return Case(rows, *_contenders(setting, oneos, plain, synced))
+
+
+def _contenders(
+    setting: Setting,
+    oneos: Callable[[], Measured],
+    plain: Callable[[Path, bool], Measured],
+    synced: Callable[[Path], Measured],
+) -> tuple[dict[str, Callable[[], Measured]], dict[str, str]]:
+    """All that take part, and why others do not."""
+    contenders = {
         ONEOS: oneos,
         NATIVE: lambda: plain(setting.plain, False),
-        SYNCED: lambda: {
-            name: values
-            for name, values in plain(setting.plain, True).items()
-            if name == prefix + "create"
-        },
+        SYNCED: lambda: synced(setting.plain),
     }
-    missing = {}
     mounted = setting.mounted
-    if mounted is not None:
-        contenders[SSHFS] = lambda: plain(mounted, False)
-    else:
-        missing[SSHFS] = setting.sshfs_missing or "-"
-    return Case(rows, contenders, missing)
+    if mounted is None:
+        return contenders, dict.fromkeys((SSHFS, SSHFS_SYNCED), setting.sshfs_missing or "-")
+    contenders[SSHFS] = lambda: plain(mounted, False)
+    contenders[SSHFS_SYNCED] = lambda: synced(mounted)
+    return contenders, {}
+
+
+def _at_once(setting: Setting) -> Case:
+    name = "files.at_once.create"
+    what = f"create, write 1 KiB and close a file, of {PROGRAMS} programs at once: time by files"
+    count = str(setting.sized(20, 5))
+
+    def measured(output: bytes) -> Measured:
+        return {name: json.loads(output)["create"]}
+
+    def oneos() -> Measured:
+        directory = _tree(setting, setting.fresh())
+        words = ["python3", "-c", programs.SMALL_FILES_AT_ONCE, directory, str(PROGRAMS), count]
+        return measured(setting.cluster.session.run([(setting.home, [*words, "0"])]))
+
+    def plain(directory: Path, synced: bool) -> Measured:
+        words = [python(), "-c", programs.SMALL_FILES_AT_ONCE, str(directory / setting.fresh())]
+        return measured(run_native([*words, str(PROGRAMS), count, "01"[synced]]))
+
+    def synced(directory: Path) -> Measured:
+        return plain(directory, True)
+
+    rows = (Row(name, "s", what, CONTENT),)
+    return Case(rows, *_contenders(setting, oneos, plain, synced))
 
 
 def _large(setting: Setting) -> Case:

@@ -66,6 +66,46 @@ if "u" in steps:
 print(json.dumps(samples))
 """
 
+# Arguments: directory, programs, files of each, whether to sync as well. All begin at once; the
+# sample is the time of all by the number of files.
+SMALL_FILES_AT_ONCE = """
+import json, os, sys, time
+directory, programs, count, synced = *sys.argv[1:2], *map(int, sys.argv[2:4]), sys.argv[4] == "1"
+os.makedirs(directory, exist_ok=True)
+text = os.urandom(512).hex()
+def create(path):
+    with open(path, "w") as file:
+        file.write(path + text)
+        if synced:
+            file.flush()
+            os.fsync(file.fileno())
+ready_read, ready = os.pipe()
+wait, begin = os.pipe()
+children = []
+for program in range(programs):
+    child = os.fork()
+    if not child:
+        os.close(begin)
+        create(f"{directory}/first-{program}")
+        os.write(ready, b".")
+        os.read(wait, 1)
+        for number in range(count):
+            create(f"{directory}/{program}-{number}")
+        os._exit(0)
+    children.append(child)
+have = 0
+while have < programs:
+    have += len(os.read(ready_read, programs))
+began = time.perf_counter()
+os.close(begin)
+assert not any(os.waitpid(child, 0)[1] for child in children)
+took = time.perf_counter() - began
+for name in os.listdir(directory):
+    os.unlink(f"{directory}/{name}")
+os.rmdir(directory)
+print(json.dumps({"create": [took / programs / count]}))
+"""
+
 # Arguments: path, bytes, `w` or `r` or `u`, whether to sync as well. Each block of 1 MiB is
 # another, so that nothing is stored once for twice.
 SEQUENTIAL = """

@@ -92,6 +92,7 @@ class TreeServer(Processes):
     Attributes:
         requests: every request served, in order, `hello` included.
         fail: answers to give instead, by (operation, path pattern); `*` for requests by handle.
+        later: files are of an `async` directory.
         by_path: give descriptors by path even to guests that could receive them.
         hold: while an operation has an unset Event here, its requests wait for it.
         handles: what guests have open now.
@@ -110,6 +111,7 @@ class TreeServer(Processes):
         super().__init__()
         self.root = os.path.realpath(os.fsencode(root)).rstrip(b"/")
         self.remote = tuple(remote)
+        self.later = False
         self.pid, self.token, self.hostname = pid, token, hostname
         self.requests: list[Request] = []
         self.fail: dict[tuple[str, str], Failure] = {}
@@ -405,6 +407,8 @@ class TreeServer(Processes):
         again = flags == os.O_RDONLY and _at_rest(fd) and not self._written()
         if again and os.fsencode(answer["path"]) == host:
             answer["again"] = _attr(os.fstat(fd))
+        if self.later:
+            answer["later"] = True
         if connection.fds and not self.by_path:
             connection.send.append(fd)
             entry.fd = -1

@@ -3,13 +3,15 @@
 Messages are handled one at a time and in order. A handler that has to wait for the log or for
 another host returns an awaitable instead of waiting itself: the answer then follows when it is
 there, and the next message is handled meanwhile. So an actor is never blocked by a slow disk, and
-its state still needs no lock.
+its state still needs no lock. A message that finds nothing before it is handled at once, in the
+turn of whoever sends it: that saves two changes of task.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +50,7 @@ class Actor:
         self.mailbox: Mailbox[Envelope] = Mailbox(str(address))
         self._answers: dict[asyncio.Future[Any], Envelope] = {}
         self._failure: asyncio.Future[None] | None = None
+        self._taking = False
 
     async def start(self) -> None:
         """Called before the first message; raise to have the supervisor try again."""
@@ -62,8 +65,21 @@ class Actor:
     async def ask(self, message: Any, sender: HostName) -> Any:
         """Send a message and wait for the answer; raises what the handler raised."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        await self.mailbox.put(Envelope(message, sender, answer))
+        envelope = Envelope(message, sender, answer)
+        if not self._free:
+            await self.mailbox.put(envelope)
+            return await answer
+        outcome = self.receive(message, sender)
+        if not inspect.isawaitable(outcome):
+            return outcome
+        self._owe(envelope, outcome)
         return await answer
+
+    @property
+    def _free(self) -> bool:
+        """Whether nothing is before the next message. The last within the bound goes by the
+        mailbox, whose reader then holds it back."""
+        return self._taking and not self.mailbox and len(self._answers) < ANSWERS_PENDING_MAX - 1
 
     async def tell(self, message: Any, sender: HostName) -> None:
         """Send a message and wait only for room in the mailbox."""
@@ -85,11 +101,13 @@ class Actor:
         try:
             await self.start()
             handling = asyncio.create_task(self._handle_all(), name=f"handle {self.address}")
+            self._taking = True
             await asyncio.wait((handling, self._failure), return_when=asyncio.FIRST_COMPLETED)
             if self._failure.done():
                 self._failure.result()
             handling.result()
         finally:
+            self._taking = False
             if handling is not None:
                 handling.cancel()
             self._failure.cancel()
@@ -110,12 +128,15 @@ class Actor:
             if not inspect.isawaitable(outcome):
                 _deliver(envelope, outcome)
                 continue
-            answer = asyncio.ensure_future(outcome)
-            self._answers[answer] = envelope
-            answer.add_done_callback(self._answered)
+            self._owe(envelope, outcome)
             if len(self._answers) >= ANSWERS_PENDING_MAX:
                 # The bound holds back the mailbox, and through it the senders.
                 await asyncio.wait(list(self._answers), return_when=asyncio.FIRST_COMPLETED)
+
+    def _owe(self, envelope: Envelope, outcome: Awaitable[Any]) -> None:
+        answer = asyncio.ensure_future(outcome)
+        self._answers[answer] = envelope
+        answer.add_done_callback(self._answered)
 
     def _answered(self, answer: asyncio.Future[Any]) -> None:
         envelope = self._answers.pop(answer)

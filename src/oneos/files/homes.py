@@ -23,6 +23,7 @@ from oneos.errors import Fenced, FileError, OneOSError
 from oneos.failpoints import reach
 from oneos.files.copies import Copies
 from oneos.files.durability import Durability
+from oneos.files.grouped import Asked, Grouped
 from oneos.files.handles import wants_to_write
 from oneos.files.home import Home, HomeHandle, Stored, as_shown, unknown
 from oneos.files.home_locks import HomeLocks
@@ -32,7 +33,7 @@ from oneos.files.together import store_together
 from oneos.files.unused import Unused
 from oneos.ids import HostName, Ino
 from oneos.kernel import messages as m
-from oneos.limits import COMMIT_TRIES_MAX
+from oneos.limits import COMMIT_TRIES_MAX, SMALL_FILE_BYTES_MAX
 from oneos.state import names_commands as n
 from oneos.state.names_types import Attr, Inode, Result
 from oneos.storage.backing import BackingStore
@@ -83,6 +84,7 @@ class Homes:
         self._durability = durability
         self._change_many = change_many
         self._settling = Settling(self._settle, self._settle_together)
+        self._grouped = Grouped(self._commit_together)
         self._late = LateCloses[HomeHandle](self.close)
         self.locks = HomeLocks(backing.path)
         self.drop_idle: Callable[[int], Awaitable[None]] = _nothing_idle
@@ -250,13 +252,29 @@ class Homes:
 
     async def _closed(self, home: Home, final: bool) -> None:
         """Commit what a program has closed, now or soon, as the rule of its directory says."""
-        if not self._durability(home.path).later or self._settling.full or home.gone:
-            await self._commit(home, final)
-        elif not home.held and home.inode.nlink:
+        later = self._durability(home.path).later
+        if not later or self._settling.full or home.gone:
+            try:
+                await self._commit(home, final)
+            except (OneOSError, OSError):
+                if later:
+                    # Perhaps nobody waits to hear of it.
+                    self._hold(home)
+                raise
+        else:
+            self._hold(home)
+
+    def _hold(self, home: Home) -> None:
+        """Keep what was closed in use until it is committed."""
+        if not home.held and home.inode.nlink and not home.gone:
             home.held = True
             home.opens += 1
             home.writers += 1
             self._settling.add(home.inode.ino)
+
+    def is_later(self, handle: HomeHandle) -> bool:
+        """Whether nothing is to be waited for when it is closed."""
+        return handle.writing and self._durability(handle.home.path).later
 
     async def _settle(self, ino: int) -> None:
         """Commit what was closed of a file, and use it no longer for that."""
@@ -279,21 +297,39 @@ class Homes:
                 home = self._homes.get(ino)
                 if home and home.held and home.inode.nlink and not home.lock.locked():
                     await locks.enter_async_context(home.lock)
-                    homes.append((home, self._durability(home.path).copies))
-            stored = await store_together(self._backing, self._copies, homes)
-            done = [(home, what, home.writers == 1) for home, _, what in stored if not home.gone]
-            makes = [
-                self._record(home.inode, what, home.writers == 1, wanted)
-                for home, wanted, what in stored
-                if not home.gone
-            ]
-            results = await self._change_many(makes) if makes else []
-            for (home, what, final), result in zip(done, results, strict=True):
-                if not result.errno and not home.gone:
-                    self._committed(home, what, final, result)
+                    homes.append(home)
+            committed = await self._commit_together(
+                [Asked(home, home.writers == 1) for home in homes if not home.gone]
+            )
+            for home in homes:
+                if home.inode.ino in committed:
                     self._let_go(home)
-        for home, _ in homes:
+        for home in homes:
             await self._drop_nameless(home)
+
+    async def _commit_together(self, asked: Sequence[Asked]) -> set[int]:
+        """Commit those that are small with one record; returns their numbers."""
+        finals = {home.inode.ino: final for home, final in asked}
+        reach("commit.begun")
+        stored = await store_together(
+            self._backing,
+            self._copies,
+            [(home, self._durability(home.path).copies) for home, _ in asked],
+        )
+        reach("commit.copied")
+        stored = [one for one in stored if not one[0].gone]
+        makes = [
+            self._record(home.inode, what, finals[home.inode.ino], wanted)
+            for home, wanted, what in stored
+        ]
+        results = await self._change_many(makes) if makes else []
+        reach("commit.agreed")
+        done: set[int] = set()
+        for (home, _, what), result in zip(stored, results, strict=True):
+            if not result.errno and not home.gone:
+                self._committed(home, what, finals[home.inode.ino], result)
+                done.add(home.inode.ino)
+        return done
 
     def _shows(self, home: Home) -> bool:
         """Whether it is in use because what a program has closed is not committed yet."""
@@ -315,8 +351,14 @@ class Homes:
         await self._late.now(ino)
         home = self._homes.get(ino)
         if home is not None and home.inode.home_epoch == home_epoch:
+            later = self._durability(home.path).later
             home.path = b""
             await self._settle(ino)
+            if later and home.writers and not home.gone:
+                # It may be closed already, and the word of it on its way: nobody waits for that.
+                async with home.lock:
+                    if home.inode.nlink:
+                        await self._commit(home, final=False)
 
     async def _drop_nameless(self, home: Home) -> None:
         if home.opens == 0 and home.inode.nlink == 0 and not home.gone:
@@ -329,6 +371,14 @@ class Homes:
                 await self._commit(handle.home, final=False)
 
     async def _commit(self, home: Home, final: bool) -> None:
+        live = None if home.gone else self.live(home.inode)
+        if live is None or live.size > SMALL_FILE_BYTES_MAX:
+            await self._commit_alone(home, final)
+            return
+        asked = Asked(home, final)
+        await self._grouped.commit(asked, lambda: self._commit_alone(home, final))
+
+    async def _commit_alone(self, home: Home, final: bool) -> None:
         for _ in range(COMMIT_TRIES_MAX):
             result = await self._try_to_commit(home, final)
             if result.errno != errno.EAGAIN:

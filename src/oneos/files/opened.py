@@ -38,6 +38,11 @@ class LocalFile(Plain):
         # The descriptor goes to the program; the handle must not close it a second time.
         handle.fd = -1
 
+    @property
+    def later(self) -> bool:
+        """Whether closing it commits nothing yet: who closes it need not wait."""
+        return self._handle is not None and self._homes.is_later(self._handle)
+
     async def sync(self) -> None:
         if self._handle is not None:
             await self._homes.sync(self._handle)

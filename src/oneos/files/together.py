@@ -7,6 +7,7 @@ is left to be committed by itself, which tells what is wrong with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from oneos.files.copies import Copies
 from oneos.files.home import Home, Stored
@@ -35,25 +36,37 @@ async def store_together(
     stored = []
     for group in _by_targets(copies, homes):
         promise = copies.promise
-        first, wanted = group[0]
-        with copies.ahead(first.inode.ino, first.inode.copies, wanted) as ahead:
-            cuts = await backing.cut_small([home.inode.ino for home, _ in group], ahead.offer)
-            for home, wanted in group:
+        first = group[0]
+        with copies.ahead(first.chooses, first.home.inode.copies, first.wanted) as ahead:
+            cuts = await backing.cut_small([one.home.inode.ino for one in group], ahead.offer)
+            for home, wanted, chooses in group:
                 inode = home.inode
                 cut = cuts.get(inode.ino)
                 if cut is None:
                     continue
                 held = await copies.spread(
-                    inode.ino, cut.digests, inode.copies, ahead, promise, wanted
+                    chooses, cut.digests, inode.copies, ahead, promise, wanted
                 )
                 content = (cut.size, cut.mtime_ns, tuple(cut.digests))
                 stored.append((home, wanted, Stored(*content, tuple(held), tuple(held.values()))))
     return stored
 
 
-def _by_targets(copies: Copies, homes: Iterable[tuple[Home, int]]) -> list[list[tuple[Home, int]]]:
-    groups: dict[tuple[str, ...], list[tuple[Home, int]]] = {}
+class _One(NamedTuple):
+    """A file, how many hosts shall hold it, and the number by which they are chosen."""
+
+    home: Home
+    wanted: int
+    chooses: int
+
+
+def _by_targets(copies: Copies, homes: Iterable[tuple[Home, int]]) -> list[list[_One]]:
+    """Files in groups that go to the same hosts. Those that nobody holds yet all go to one's."""
+    groups: dict[tuple[str, ...], list[_One]] = {}
+    new: dict[int, int] = {}
     for home, wanted in homes:
-        targets = copies.first_targets(home.inode.ino, home.inode.copies, wanted)
-        groups.setdefault(tuple(targets), []).append((home, wanted))
+        inode = home.inode
+        chooses = inode.ino if inode.copies else new.setdefault(wanted, inode.ino)
+        targets = copies.first_targets(chooses, inode.copies, wanted)
+        groups.setdefault(tuple(targets), []).append(_One(home, wanted, chooses))
     return list(groups.values())

@@ -89,6 +89,7 @@ class HomeFile(OpenFile):
         accessible = flags & os.O_ACCMODE
         super().__init__(client, opened.handle, accessible != os.O_RDONLY)
         self.fd = opened.fd
+        self._later = opened.later
         self.backing = backing
         self.flags = wire.FOPEN_PASSTHROUGH if backing else wire.FOPEN_DIRECT_IO
         if not self.writing:
@@ -141,7 +142,10 @@ class HomeFile(OpenFile):
         if state == self._synced and time.time_ns() - state[0] > CUT_SETTLED_NS:
             # Another program's close, or this one's second: nothing has been written since.
             return
-        self._flush()
+        if self._later and self.handle is not None:
+            self._client().post("flush", self.handle)
+        else:
+            self._flush()
         self._synced = state
 
     def close(self) -> None:

@@ -264,8 +264,9 @@ class FileSystem(Actor):
     def _may_be_early(self, command: n.AnyCommand) -> bool:
         """Whether a change may be answered now, and appended with the next ones.
 
-        It is the next in the log's order only while no other is on its way there. In directories
-        that are not `async` nothing is: what is answered there outlasts this agent's host. Nor is
+        It is the next in the log's order only while no other is on its way there. Who makes a file
+        to write it commits it later, which comes after this in the log, or fails; so in any
+        directory. What was removed outlasts this agent's host but in `async` directories. Nor is
         anybody told of an exclusive file that might not be: it may be a lock.
         """
         if self._appending or self._queue or len(self._early) >= EARLY_MAX:
@@ -275,10 +276,8 @@ class FileSystem(Actor):
         if self._early_bytes + _weight(command) > BATCH_BYTES_MAX // 2:
             return False
         if isinstance(command, n.Create):
-            # Whoever writes it commits it later, and that comes after this in the log.
-            if not command.writing or command.exclusive:
-                return False
-        elif not isinstance(command, n.Unlink):
+            return command.writing and not command.exclusive
+        if not isinstance(command, n.Unlink):
             return False
         path = self._index.names.names.place_of(command.path, command.walk)
         return path is not None and self._is_async(path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,6 +34,14 @@ class Ask(Struct, frozen=True, array_like=True):
 
     epoch: int
     body: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class AskHere:
+    """The same at this host, which passes it on as it is."""
+
+    epoch: int
+    body: Struct
 
 
 class Services:
@@ -68,7 +77,6 @@ class Services:
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_s
-        body = msgspec.Raw(msgspec.msgpack.encode(message))
         last: OneOSError | None = None
         while (left := deadline - clock()) > 0:
             self._check_member()
@@ -79,11 +87,17 @@ class Services:
                     hint="which hosts may run it: oneos manifest; which are up: oneos status",
                 )
             else:
+                ask: Ask | AskHere
+                if placed.host == self._control.host:
+                    ask = AskHere(placed.epoch, message)
+                else:
+                    body = msgspec.Raw(msgspec.msgpack.encode(message))
+                    ask = Ask(placed.epoch, body)
                 try:
                     answer: R = await self._links.call(
                         placed.host,
                         f"service.{service}",
-                        Ask(placed.epoch, body),
+                        ask,
                         reply,
                         timeout_s=left,
                     )
@@ -136,10 +150,11 @@ def serve(routes: Routes, service: str, messages: Any, find: Callable[[str], Act
     """
     decode = msgspec.msgpack.Decoder(messages).decode
 
-    async def answer(peer: Peer, ask: Ask) -> Any:
+    async def answer(peer: Peer, ask: Ask | AskHere) -> Any:
         actor = find(service)
         if actor is None or actor.address.epoch != Epoch(ask.epoch):
             raise Fenced(f"the {service} service is not here in epoch {ask.epoch}")
-        return await actor.ask(decode(ask.body), HostName(peer.host or ""))
+        message = ask.body if isinstance(ask, AskHere) else decode(ask.body)
+        return await actor.ask(message, HostName(peer.host or ""))
 
     routes.add(f"service.{service}", answer, Ask)

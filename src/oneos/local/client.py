@@ -27,6 +27,9 @@ _LENGTH = struct.Struct("<I")
 _CHANGES_MAX = 16
 """Changes that one request of a kernel takes: two or three."""
 
+_OWED_MAX = 64
+"""Replies that nobody has read yet: far from what fills a socket's buffer."""
+
 _FD_BYTES = array.array("i").itemsize
 
 
@@ -38,7 +41,7 @@ class OpenFd:
     else `Client.close(handle)` after closing the descriptor commits what was written. `generated`:
     it is a text made for this opening, whose name shows no size. `exported`: it is a host's own,
     and closing it commits nothing. `attributes`: of what was to be created, if need be, at its home
-    here.
+    here. `later`: closing it commits nothing yet, so what `flush` says need not be waited for.
     """
 
     fd: int
@@ -46,6 +49,7 @@ class OpenFd:
     generated: bool = False
     attributes: Sequence[int] = ()
     exported: bool = False
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class Client:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._received_fds: list[int] = []
+        self._owed = 0
 
     def clone(self) -> "Client":
         """Another client of the same Runtime, and session, with a connection of its own."""
@@ -111,6 +116,7 @@ class Client:
     def drop(self) -> None:
         """Close the connection. The next call opens another."""
         connection, self._socket = self._socket, None
+        self._owed = 0
         if connection is not None:
             connection.close()
             self.generation += 1
@@ -225,7 +231,8 @@ class Client:
         if kind == "fd" and fds:
             attributes = result.get("attr", ())
             generated, exported = bool(result.get("text")), bool(result.get("export"))
-            return OpenFd(fds[0], result["h"], generated, attributes, exported)
+            later = bool(result.get("later"))
+            return OpenFd(fds[0], result["h"], generated, attributes, exported, later)
         if kind == "fd":
             fd = _open_native(result["path"], flags_native, path)
             self.call("opened", result["h"])
@@ -238,6 +245,15 @@ class Client:
             return OpenDirectory(result["path"])
         raise InternalError(f"the Runtime answered open with a kind {kind!r} nobody knows")
 
+    def post(self, op: str, *args: Any) -> None:
+        """Send one request whose outcome nobody needs; it is done before the next one is.
+
+        Raises:
+            NetworkError, UserError: as `call`.
+        """
+        with self._lock:
+            self._exchange([op, *args], owed=True)
+
     def close(self, handle: int) -> None:
         """End an open file. For one that was written, returns when the content is committed.
 
@@ -249,11 +265,23 @@ class Client:
     def _request(self, op: str, args: tuple[Any, ...], fds: Sequence[int]) -> Any:
         if len(fds) > LOCAL_FDS_MAX:
             raise InternalError(f"{op}: {len(fds)} descriptors in one request")
+        reply = self._exchange([op, *args], fds)
+        if not reply or reply[0] != 0:
+            raise _error_of(reply)
+        return reply[1]
+
+    def _exchange(self, request: list[Any], fds: Sequence[int] = (), owed: bool = False) -> Any:
+        """Send a request and read its reply, after those that are owed for earlier ones; where it
+        is `owed` itself, only so many of those that not too many are left."""
         if self._socket is None:
             self._connect()
         try:
-            self._send([op, *args], fds)
-            reply = self._receive()
+            self._send(request, fds)
+            self._owed += owed
+            while self._owed > (_OWED_MAX if owed else 0):
+                self._receive()
+                self._owed -= 1
+            return None if owed else self._receive()
         except OSError as error:
             self.drop()
             raise NetworkError(
@@ -263,9 +291,6 @@ class Client:
         except BaseException:
             self.drop()
             raise
-        if not reply or reply[0] != 0:
-            raise _error_of(reply)
-        return reply[1]
 
     def _connect(self) -> None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

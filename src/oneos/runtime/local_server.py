@@ -22,7 +22,13 @@ from typing import Any
 import msgspec
 
 from oneos.errors import OneOSError, UserError
-from oneos.limits import CALL_TIMEOUT_S, FRAME_BYTES_MAX, LOCAL_CONNECTIONS_MAX, LOCAL_FDS_MAX
+from oneos.limits import (
+    CALL_TIMEOUT_S,
+    FRAME_BYTES_MAX,
+    LOCAL_CONNECTIONS_MAX,
+    LOCAL_FDS_MAX,
+    REQUESTS_IN_A_ROW_MAX,
+)
 from oneos.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -49,10 +55,16 @@ class Connection:
         self.caller: Any = None
         self.fds: list[int] = []
         self._buffer = bytearray()
+        self._in_a_row = 0
         self._loop = asyncio.get_running_loop()
 
     async def read(self) -> list[Any] | None:
         """The next request, or None at the end. Raises UserError on what is no request."""
+        self._in_a_row += 1
+        if self._in_a_row > REQUESTS_IN_A_ROW_MAX:
+            # Who asks without waiting for answers does not keep the others off.
+            self._in_a_row = 0
+            await asyncio.sleep(0)
         while True:
             if len(self._buffer) >= _HEAD.size:
                 (size,) = _HEAD.unpack_from(self._buffer)
@@ -92,6 +104,7 @@ class Connection:
         add: Callable[..., Any],
         remove: Callable[[socket.socket], Any],
     ) -> None:
+        self._in_a_row = 0
         ready = self._loop.create_future()
 
         def wake() -> None:

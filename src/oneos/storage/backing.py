@@ -24,6 +24,7 @@ from oneos.storage.cut import Cut, Seen, cut_file
 from oneos.storage.cut_small import cut_small_files
 from oneos.storage.disk import as_file_error, remove
 from oneos.storage.fill import Spot, fill_fetched, fill_local, finish, make_empty
+from oneos.storage.spares import Spares
 
 Fetch = Callable[[bytes], Awaitable[bytes]]
 """Gets a chunk from a host that holds it; its answer is verified here."""
@@ -68,8 +69,11 @@ class BackingStore:
         self._files: dict[int, _Backing] = {}
         self._in_making: set[int] = set()
         self._leftovers: list[Leftover] = []
+        self._unwanted: list[str] = []
+        self._dropping: asyncio.Task[dict[str, OSError]] | None = None
         with as_file_error(directory):
             os.makedirs(directory, mode=0o700, exist_ok=True)
+            self._spares = Spares(os.path.join(directory, "spare"))
             for name in sorted(os.listdir(directory)):
                 self._sort_in(name)
 
@@ -121,7 +125,7 @@ class BackingStore:
         with self._making(ino, home_epoch) as path:
             if not chunks and not size:
                 # A name and nothing to wait for: a thread would take longer than the work.
-                make_empty(path, mtime_ns)
+                path = self._empty(path, mtime_ns)
                 await self._begin(ino, home_epoch, path)
                 return path
             part = path + PART
@@ -147,12 +151,25 @@ class BackingStore:
             await self._begin(ino, home_epoch, path)
         return path
 
+    def _empty(self, path: str, mtime_ns: int | None) -> str:
+        """An empty file, which has another path where it was made ahead."""
+        spare = self._spares.take()
+        if spare is None:
+            make_empty(path, mtime_ns)
+            return path
+        with as_file_error(spare):
+            if mtime_ns is None:
+                os.utime(spare)
+            else:
+                os.utime(spare, ns=(mtime_ns, mtime_ns))
+        return spare
+
     @contextmanager
     def _making(self, ino: int, home_epoch: int) -> Iterator[str]:
         path = os.path.join(self.directory, f"{ino}.{home_epoch}")
         if ino in self._in_making:
             raise FileError(errno.EBUSY, path, hint="it is being made")
-        if ino in self._files and self._files[ino].path == path:
+        if ino in self._files and self._files[ino].home_epoch == home_epoch:
             raise FileError(errno.EEXIST, path)
         self._in_making.add(ino)
         try:
@@ -230,9 +247,25 @@ class BackingStore:
     async def drop(self, ino: int) -> None:
         """Remove the backing file, if it is there. Programs that have it open keep their bytes."""
         backing = self._files.pop(ino, None)
-        if backing is not None:
-            with as_file_error(backing.path):
-                await in_thread(remove, backing.path)
+        if backing is None:
+            return
+        self._unwanted.append(backing.path)
+        if self._dropping is None:
+            self._dropping = asyncio.create_task(self._drop_all(), name="dropped files")
+        failed = await asyncio.shield(self._dropping)
+        if (error := failed.get(backing.path)) is not None:
+            raise FileError(error.errno or errno.EIO, backing.path) from error
+
+    async def _drop_all(self) -> dict[str, OSError]:
+        """Remove what is unwanted, by one thread: commits need the others."""
+        failed: dict[str, OSError] = {}
+        try:
+            while self._unwanted:
+                paths, self._unwanted = self._unwanted, []
+                failed |= await in_thread(_remove_all, paths)
+        finally:
+            self._dropping = None
+        return failed
 
     def _backing(self, ino: int) -> _Backing:
         backing = self._files.get(ino)
@@ -251,6 +284,16 @@ class BackingStore:
             left = self._leftovers.pop()
             with as_file_error(left.path):
                 await in_thread(remove, left.path)
+
+
+def _remove_all(paths: Sequence[str]) -> dict[str, OSError]:
+    failed = {}
+    for path in paths:
+        try:
+            remove(path)
+        except OSError as error:
+            failed[path] = error
+    return failed
 
 
 def _fill_and_finish(

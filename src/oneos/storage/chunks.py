@@ -1,13 +1,13 @@
 """The chunks a host keeps: immutable pieces of files, each named by the SHA-256 of its bytes.
 
 A chunk has its name only once its bytes are on the disk, so that whatever a crash leaves under a
-name is whole; what rots later is found because every read compares the hash, and goes to `corrupt/`
-so that nobody is served it again. Which chunks a file has, who else holds them and when one may go
-is decided by others. All calls block on the disk: call them in a thread. They may be called from
-several threads at once.
+name is whole; until that name is safe it is found under the one that it was written with. What rots
+later is found because every read compares the hash, and goes to `corrupt/` so that nobody is served
+it again. Which chunks a file has, who else holds them and when one may go is decided by others. All
+calls block on the disk: call them in a thread. They may be called from several threads at once.
 
 On the disk: `ab/abcdef...` the chunks, by the first two digits; `tmp/` what is being written;
-`corrupt/` what was found damaged.
+`spare/` what will be (`spares`), and then is written there; `corrupt/` what was found damaged.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 from oneos.errors import FileError
 from oneos.failpoints import reach
-from oneos.limits import CHUNK_BYTES, CORRUPT_KEPT_MAX, LEFTOVER_AGE_S
+from oneos.limits import (
+    CHUNK_BYTES,
+    CORRUPT_KEPT_MAX,
+    CUT_GROUP,
+    LEFTOVER_AGE_S,
+    SYNCS_AT_ONCE,
+)
 from oneos.storage.damage import Damage
 from oneos.storage.disk import (
     as_file_error,
@@ -35,6 +42,7 @@ from oneos.storage.disk import (
     write_all,
 )
 from oneos.storage.promises import Promises
+from oneos.storage.spares import Spares
 
 
 class Put(NamedTuple):
@@ -75,6 +83,7 @@ class ChunkStore:
         self._lock = threading.Lock()
         self._named: dict[str, int] = {}
         self._synced: dict[str, int] = {}
+        self._syncers: ThreadPoolExecutor | None = None
         with as_file_error(directory):
             for path in (directory, self._tmp, self._corrupt):
                 os.makedirs(path, mode=0o700, exist_ok=True)
@@ -82,6 +91,7 @@ class ChunkStore:
             for first in range(256):
                 os.makedirs(os.path.join(directory, f"{first:02x}"), mode=0o700, exist_ok=True)
             sync_directory(directory)
+            self._spares = Spares(os.path.join(directory, "spare"), self._adopt)
             for name in os.listdir(self._tmp):
                 remove(os.path.join(self._tmp, name))
             aside = {digest for name in os.listdir(self._corrupt) if (digest := _digest_of(name))}
@@ -128,40 +138,63 @@ class ChunkStore:
             raise FileError(errno.EINVAL, hint=f"a chunk has at most {CHUNK_BYTES} bytes")
         self.promises.keep(digest for digest, _ in named)
         puts = [Put(digest, False) for digest, _ in named]
+        new: dict[str, tuple[bytes, bytes]] = {}
+        for at, (digest, data) in enumerate(named):
+            path = self.path(digest)
+            if path not in new and not self._holds(path, data):
+                puts[at] = Put(digest, True)
+                new[path] = digest, data
+        if offer is not None and new:
+            offer(list(new.values()))
         written: dict[str, str] = {}
-        new: list[tuple[bytes, bytes]] = []
+        spared: set[str] = set()
         try:
-            for at, (digest, data) in enumerate(named):
-                path = self.path(digest)
-                if path not in written and not self._holds(path, data):
-                    puts[at] = Put(digest, True)
-                    written[path] = self._write(data)
-                    new.append((digest, data))
-            if offer is not None and new:
-                offer(new)
+            for path, (_, data) in new.items():
+                written[path], spare = self._write(data)
+                if spare:
+                    spared.add(path)
             # Only after all are written: the disk takes them in one sweep, not in turns.
-            for part in written.values():
-                with as_file_error(part):
-                    sync_file(part, cached)
+            self._each(lambda part: self._sync(part, cached), written.values())
             reach("chunks.written")
             for path, part in written.items():
-                self._name(part, path)
+                self._name(part, path, path in spared)
         except BaseException:
             for part in written.values():
                 remove(part)
             raise
         reach("chunks.named")
         # Also for a chunk that was there: another thread may have named it a moment ago.
-        for folder in {os.path.dirname(self.path(digest)) for digest, _ in puts}:
-            self._sync_names(folder)
+        paths = {self.path(digest) for digest, _ in puts} - spared
+        self._each(self._sync_names, {os.path.dirname(path) for path in paths})
         return puts
 
-    def _name(self, part: str, path: str) -> None:
+    def _each(self, sync: Callable[[str], None], paths: Collection[str]) -> None:
+        """Sync some paths; many at once, since then their flushes of the disk's cache are one."""
+        if len(paths) <= CUT_GROUP:
+            for path in paths:
+                sync(path)
+            return
+        with self._lock:
+            if self._syncers is None:
+                self._syncers = ThreadPoolExecutor(SYNCS_AT_ONCE, thread_name_prefix="sync")
+        under_way = [self._syncers.submit(sync, path) for path in paths]
+        # All of them end before any failure is told: what is written is removed then.
+        wait(under_way)
+        for one in under_way:
+            one.result()
+
+    def _sync(self, part: str, cached: bool) -> None:
+        with as_file_error(part):
+            sync_file(part, cached)
+
+    def _name(self, part: str, path: str, spare: bool) -> None:
+        """Give a chunk its name; a `spare` is safe under the one it has, so this need not be."""
         folder = os.path.dirname(path)
         # Under the lock, so that whoever sees the name also sees that it is not synced.
         with as_file_error(path), self._lock:
             os.rename(part, path)
-            self._named[folder] = self._named.get(folder, 0) + 1
+            if not spare:
+                self._named[folder] = self._named.get(folder, 0) + 1
         self.damage.put(bytes.fromhex(os.path.basename(path)))
 
     def _sync_names(self, folder: str) -> None:
@@ -190,10 +223,25 @@ class ChunkStore:
         self._set_aside(path, seen)
         return False
 
-    def _write(self, data: bytes) -> str:
-        part = os.path.join(self._tmp, str(next(self._serial)))
+    def _adopt(self, path: str) -> None:
+        """Give a chunk its name that an earlier life wrote, and whose name was lost."""
+        if os.stat(path).st_size > CHUNK_BYTES:
+            return
+        with open(path, "rb", buffering=0) as file:
+            data = read_up_to(file.fileno(), CHUNK_BYTES, 0)
+        # What that life was still writing becomes a chunk that no file has, and is collected.
+        named = self.path(hashlib.sha256(data).digest())
+        if not os.path.exists(named):
+            sync_file(path)
+            os.rename(path, named)
+
+    def _write(self, data: bytes) -> tuple[str, bool]:
+        """Answers where it was written, and whether that is a file made ahead."""
+        spare = self._spares.take()
+        part = spare or os.path.join(self._tmp, str(next(self._serial)))
+        making = 0 if spare else os.O_CREAT | os.O_EXCL
         with as_file_error(part):
-            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fd = os.open(part, os.O_WRONLY | os.O_CLOEXEC | making, 0o600)
             try:
                 write_all(fd, data, 0)
             except BaseException:
@@ -201,7 +249,7 @@ class ChunkStore:
                 raise
             finally:
                 os.close(fd)
-        return part
+        return part, spare is not None
 
     def collect(self, number: int, digests: Iterable[bytes]) -> Usage:
         """Remove chunks that no file has, but for those promised since the collection began.

@@ -168,6 +168,21 @@ async def test_a_rename_commits_first(network: Network, never: None) -> None:
     assert await read(hub, STRICT) == b"new"
 
 
+async def test_a_rename_commits_first_what_was_closed_a_moment_ago(
+    network: Network, never: None
+) -> None:
+    """Its program does not wait until its home knows that it was closed."""
+    hub, lab = await network.start(HUB, LAB)
+    await write(hub, b"old", path=STRICT)
+    writer = await put(lab, b"new", path=TMP)
+    await hub.files.rename(TMP, STRICT)
+    await lose(network, lab)
+    await gone(hub, STRICT)
+    assert await read(hub, STRICT) == b"new"
+    with pytest.raises(OneOSError):
+        await writer.close()
+
+
 async def test_a_rename_does_not_replace_a_file_by_one_that_was_lost(
     network: Network, never: None
 ) -> None:
@@ -231,6 +246,26 @@ async def test_a_commit_that_fails_is_tried_again(
     monkeypatch.setattr(lab.chunks, "put_named", put_named)
     await write(lab, b"in the end", path=TMP)
     await eventually(lambda: full == [0] and lab.homes.open_count() == 0)
+    assert (await inode(hub, TMP)).size == 10
+
+
+async def test_a_close_that_had_to_commit_and_failed_is_committed_later(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "ASYNC_CLOSED_MAX", 0)
+    hub, lab = await network.start(HUB, LAB)
+    real, full = lab.chunks.put_named, [1]
+
+    def put_named(*args: object, **kwargs: object) -> object:
+        if full[0]:
+            full[0] -= 1
+            raise FileError(errno.ENOSPC)
+        return real(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lab.chunks, "put_named", put_named)
+    with pytest.raises(FileError):
+        await write(lab, b"in the end", path=TMP)
+    await eventually(lambda: lab.homes.open_count() == 0)
     assert (await inode(hub, TMP)).size == 10
 
 

@@ -53,6 +53,25 @@ def test_close_is_sent_once_for_each_open(world: World, text: str, count: int) -
     assert closes(world) == count
 
 
+def test_nobody_waits_for_a_close_that_commits_nothing_yet(world: World) -> None:
+    assert world.server is not None
+    world.server.later = True
+    world.server.hold["close"] = threading.Event()
+    outcome = run(world, "open('w', 'w').close(); print('on')")
+    assert outcome.out == b"on\n"
+    world.server.hold["close"].set()
+
+
+def test_a_close_that_nobody_waits_for_comes_before_what_follows(world: World) -> None:
+    assert world.server is not None
+    world.server.later = True
+    world.server.fail[("close", "*")] = Failure(errno.EIO, "told nobody", "")
+    text = "import os\nfor n in range(99):\n    open('w', 'w').close(); os.chmod('w', 0o600)"
+    run(world, text)
+    ops = [one.op for one in world.server.requests if one.op in ("open", "close", "chmod")]
+    assert ops[-297:] == ["open", "close", "chmod"] * 99
+
+
 def test_descriptor_is_closed_before_close_is_sent(world: World) -> None:
     """What was written last is in the file when the Runtime commits it."""
     assert world.server is not None

@@ -52,6 +52,14 @@ def test_other_kinds_of_opened_files(client: Client, runtime: LocalSpawner) -> N
     os.close(null.fd)
 
 
+def test_what_nobody_waits_for_does_not_shift_the_replies(client: Client) -> None:
+    for number in range(300):
+        client.post("realpath", b"/home")
+        client.post("stat", b"/nosuch", True)
+        if number % 7 == 0:
+            assert client.call("realpath", b"/home/alice") == b"/home/alice"
+
+
 def test_interrupted_call_does_not_shift_the_replies(client: Client) -> None:
     spec = {"argv": [b"sleep", b"60"], "env": {}, "cwd": b"/", "on": []}
     spec["io"] = {0: ["null"], 1: ["null"], 2: ["null"]}

@@ -240,6 +240,21 @@ def test_a_full_disk_is_told_and_leaves_only_whole_chunks(tmp_path: Path) -> Non
     run_on_small_disk(tmp_path, 4, FULL_DISK)
 
 
+def test_a_chunk_whose_name_a_power_cut_took_is_found_again(tmp_path: Path) -> None:
+    directory = str(tmp_path / "chunks")
+    store = ChunkStore(directory)
+    digest = store.put(b"first, so that there are spares")
+    store._spares._make()
+    lost = store.put(b"a spare's")
+    # As if the rename had not reached the disk.
+    spare = Path(directory, "spare", "lost")
+    os.rename(store.path(lost), spare)
+    again = ChunkStore(directory)
+    assert again.get(lost) == b"a spare's"
+    assert sorted(again.digests()) == sorted((digest, lost))
+    assert _left_in(again, "spare") == []
+
+
 ENDLESS = """
 import os, sys
 from oneos.storage.chunks import ChunkStore

@@ -126,7 +126,7 @@ class Descriptors:
             descriptor = self.remote.placeholder()
         else:
             handle = Handle(result["h"], kind, where, flags)
-            handle.stream = "stream" in result
+            handle.stream, handle.later = "stream" in result, "later" in result
             if "again" in result:
                 self.looks.lend(where, begun, result["path"], result["again"])
             if descriptor < 0:
@@ -171,7 +171,7 @@ class Descriptors:
                 # With any descriptor of a file a process gives up its locks there.
                 self.channel.call("unlock", handle.h)
             return
-        if handle.written or self.remote.locking:
+        if (handle.written and not handle.later) or self.remote.locking:
             self.channel.call("close", handle.h)
         else:
             self.channel.post("close", handle.h)

@@ -32,10 +32,12 @@ class Handle:
         refs: descriptors that share it.
         shown: the attributes of a file that was opened again without asking.
         stream: its other end is at another host, and may break off.
+        later: closing it commits nothing yet, so nobody need wait for that.
     """
 
     __slots__ = (
-        "append", "flags", "h", "kind", "lock", "offset", "path", "refs", "shown", "stream",
+        "append", "flags", "h", "kind", "later", "lock", "offset", "path", "refs", "shown",
+        "stream",
     )  # fmt: skip
 
     def __init__(self, h: int, kind: str, path: bytes, flags: int, append: bool = False) -> None:
@@ -46,7 +48,7 @@ class Handle:
         self.append = append
         self.refs = 1
         self.shown: list[int] | None = None
-        self.stream = False
+        self.stream = self.later = False
         self.offset = 0
         # Held over requests; re-entrant because a signal handler may use the same file.
         self.lock = _thread.RLock()

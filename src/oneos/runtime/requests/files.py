@@ -83,6 +83,8 @@ class FileRequests:
             answer["attr"] = (await handle.stat()).wire()
         if isinstance(handle, LocalFile) and handle.again is not None:
             answer["again"] = handle.again.wire()
+        if isinstance(handle, LocalFile) and handle.later:
+            answer["later"] = True
         if not who.fds:
             return answer
         # From here on the program's copy is the only one: the end of a pipe is its end.
