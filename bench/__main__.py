@@ -23,7 +23,7 @@ from types import FrameType
 
 import psutil
 
-from bench import contexts, costs, files, pipes, prompts, report, rounds, ssh, starts
+from bench import contexts, costs, files, pipes, prompts, report, rounds, ssh, starts, together
 from bench.case import Case
 from bench.cluster import Cluster
 from bench.setting import Setting
@@ -53,12 +53,27 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
         ),
     ),
     (
+        "together",
+        together.cases,
+        (
+            *(f"files.cycle.{side}" for side in together.CYCLE_TARGETS_S),
+            *(
+                f"files.together.{kind}.{row}"
+                for kind in together.KINDS
+                for row in ("pause", "create")
+            ),
+        ),
+    ),
+    (
         "context",
         contexts.cases,
-        tuple(
-            f"context.{kind}.{call}"
-            for kind in ("namespace", "instrumented")
-            for call in contexts.CALLS
+        (
+            *(
+                f"context.{kind}.{call}"
+                for kind in ("namespace", "instrumented")
+                for call in contexts.CALLS
+            ),
+            *(f"context.seen.{call}" for call in contexts.SEEN),
         ),
     ),
     ("shell", prompts.cases, ("shell.echo", "shell.ls")),

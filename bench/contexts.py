@@ -27,12 +27,21 @@ CALLS = {
 }
 
 
+SEEN = {
+    "stat": "stat of a file",
+    "listdir": "listdir of 100 files",
+    "read": "open, read 1 KiB and close",
+}
+"""What is asked for by the name space of a host that has looked before, of what another made."""
+
+
 def cases(setting: Setting) -> list[Case]:
     """The name space, and instrumentation."""
     system = shutil.which("python3", path=SYSTEM_PATH)
     found = [_calls(setting, "instrumented", ["python3"], [python()])]
     if system is not None:
         found.insert(0, _calls(setting, "namespace", [system], [system]))
+        found.append(_seen(setting, system))
     return found
 
 
@@ -52,6 +61,33 @@ def _calls(setting: Setting, kind: str, ours: Sequence[str], native: Sequence[st
     def plain() -> Measured:
         directory = str(setting.plain / setting.fresh())
         return measured(run_native([*native, "-c", programs.CONTEXT_CALLS, directory, count]))
+
+    contenders: dict[str, Callable[[], Measured]] = {ONEOS: oneos, NATIVE: plain}
+    return Case(rows, contenders, rounds_max=3)
+
+
+def _seen(setting: Setting, system: str) -> Case:
+    rows = tuple(
+        Row(f"context.seen.{name}", "s", f"{what}, again, on another host than made it")
+        for name, what in SEEN.items()
+    )
+
+    def measured(output: bytes) -> Measured:
+        return {f"context.seen.{name}": values for name, values in json.loads(output).items()}
+
+    def words(directory: str, step: str) -> list[str]:
+        return [system, "-c", programs.SEEN_CALLS, directory, "100", step]
+
+    def oneos() -> Measured:
+        directory = f"{setting.cluster.session.home.decode()}/{setting.fresh()}"
+        run = setting.cluster.session.run
+        run([(setting.home, words(directory, "make"))])
+        return measured(run([(setting.away, words(directory, "look"))]))
+
+    def plain() -> Measured:
+        directory = str(setting.plain / setting.fresh())
+        run_native(words(directory, "make"))
+        return measured(run_native(words(directory, "look")))
 
     contenders: dict[str, Callable[[], Measured]] = {ONEOS: oneos, NATIVE: plain}
     return Case(rows, contenders, rounds_max=3)

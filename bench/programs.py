@@ -106,6 +106,40 @@ os.rmdir(directory)
 print(json.dumps({"create": [took / programs / count]}))
 """
 
+# Arguments: directory, number of files. What a program does to a file that nobody else sees.
+CYCLES = """
+import json, os, sys, time
+directory, count = sys.argv[1], int(sys.argv[2])
+clock, text, times = time.perf_counter, b"x" * 1024, []
+os.mkdir(directory)
+for number in range(count):
+    path = f"{directory}/file-{number}"
+    began = clock()
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o644)
+    os.write(fd, text)
+    os.close(fd)
+    os.unlink(path)
+    times.append(clock() - began)
+os.rmdir(directory)
+print(json.dumps({"cycle": times}))
+"""
+
+# Arguments: directory, the name of this program, seconds. Of the first of two in a pipeline the
+# other has the figures on its standard input, and prints them with its own.
+TOGETHER = """
+import json, os, sys, time
+directory, me, lasting = sys.argv[1], sys.argv[2], float(sys.argv[3])
+clock, count, longest = time.perf_counter, 0, 0.0
+os.makedirs(directory, exist_ok=True)
+begun = last = clock()
+while last - begun < lasting:
+    os.close(os.open(f"{directory}/{me}-{count}", os.O_CREAT | os.O_WRONLY, 0o644))
+    now = clock()
+    longest, last, count = max(longest, now - last), now, count + 1
+found = [] if me == "first" else json.load(sys.stdin)
+print(json.dumps([*found, [longest, (last - begun) / count]]))
+"""
+
 # Arguments: path, bytes, `w` or `r` or `u`, whether to sync as well. Each block of 1 MiB is
 # another, so that nothing is stored once for twice.
 SEQUENTIAL = """
@@ -130,6 +164,37 @@ else:
     os.unlink(path)
 took = time.perf_counter() - began
 print(json.dumps({"rate": [size / took]}))
+"""
+
+# Arguments: directory, number of files, `make` or `look`. Each sample is the mean of many calls.
+SEEN_CALLS = """
+import json, os, sys, time
+directory, count, step = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+path = f"{directory}/file-1"
+if step == "make":
+    os.makedirs(directory)
+    for number in range(count):
+        with open(f"{directory}/file-{number}", "w") as file:
+            file.write("x" * 1024)
+    sys.exit()
+def read():
+    with open(path) as file:
+        file.read()
+calls = {"stat": (200, lambda: os.stat(path)), "listdir": (2, lambda: os.listdir(directory)),
+         "read": (20, read)}
+measured, clock = {}, time.perf_counter
+for name, (times, call) in calls.items():
+    call()
+    # What was made a moment ago counts as being written, and is not kept yet.
+    time.sleep(1)
+    call()
+    measured[name] = []
+    for _ in range(10):
+        began = clock()
+        for _ in range(times):
+            call()
+        measured[name].append((clock() - began) / times)
+print(json.dumps(measured))
 """
 
 # Arguments: directory, number of files. Each sample of a quick call is the mean of many.

@@ -80,6 +80,55 @@ def test_what_one_host_has_written_no_other_sees_old(both: Both, checks: int) ->
         both.check(chosen, f"seed {seed}", looking=True)
 
 
+CREATES = os.O_RDWR | os.O_CREAT
+PYTHON, OTHER_PYTHON = "host1 python3", "host2 python3"
+NATIVE, OTHER_NATIVE = f"host1 {SYSTEM_PYTHON}", f"host2 {SYSTEM_PYTHON}"
+NODE = "host2 node"
+FOUND: list[tuple[str, list[tuple[str, Op]]]] = [
+    (
+        "an open file whose directory another host has moved, and put a file in its place",
+        [
+            (PYTHON, ("mkdir", b"d", 0o755)),
+            (NATIVE, ("open", 1, b"d/b", CREATES, 0o644)),
+            (OTHER_PYTHON, ("rename", b"d", b"b")),
+            (OTHER_PYTHON, ("open", 1, b"d", CREATES, 0o644)),
+            (NATIVE, ("fchmod", 1, 0o600)),
+        ],
+    ),
+    (
+        "a file that is open and mapped when it loses its set-group bit, and is opened again",
+        [
+            (OTHER_PYTHON, ("put", b"f", b"x" * 5000)),
+            (OTHER_PYTHON, ("open", 2, b"f", CREATES, 0o644)),
+            (OTHER_PYTHON, ("fchmod", 2, 0o2755)),
+            (OTHER_NATIVE, ("open", 2, b"f", CREATES, 0o644)),
+            (PYTHON, ("chmod", b"f", 0o644)),
+            (OTHER_NATIVE, ("map_write", 2, b"mapped", 100)),
+            (OTHER_NATIVE, ("open", 0, b"f", CREATES, 0o644)),
+            (OTHER_NATIVE, ("pread", 0, 200, 0)),
+        ],
+    ),
+    (
+        "two paths of which neither is one",
+        [
+            (PYTHON, ("put", b"f", b"x")),
+            *((who, ("rename", b"f/below", b"")) for who in (PYTHON, NATIVE, NODE)),
+            *((who, ("link", b"f/below", b"", False)) for who in (PYTHON, NATIVE, NODE)),
+            *((who, ("rename", b"", b"f/below")) for who in (PYTHON, NATIVE, NODE)),
+        ],
+    ),
+]
+"""What the longer forms have found, in as few operations as it takes."""
+
+
+@pytest.mark.parametrize(("what", "found"), FOUND, ids=[what for what, _ in FOUND])
+def test_what_was_found_once_is_as_on_a_local_disk(
+    both: Both, what: str, found: list[tuple[str, Op]]
+) -> None:
+    chosen = [(both.names.index(who), op) for who, op in found if who in both.names]
+    both.check(chosen, what, looking=True)
+
+
 EXCLUSIVE = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 FIRSTS: list[tuple[str, Op, Op, str]] = [
     ("make a file", ("mkdir", b"d", 0o755), ("open", 0, b"d/new", EXCLUSIVE, 0o644), "EEXIST"),

@@ -411,7 +411,12 @@ class Tree:
         walk = self._walk
         while True:
             one, walk = await self._where(old, caller, walk)
-            two, walk = await self._where(new, caller, walk)
+            try:
+                two, walk = await self._where(new, caller, walk)
+            except FileError:
+                # What is wrong on the way to the first path is told first, as kernels do.
+                await self.stat(old.rstrip(b"/").rpartition(b"/")[0] + b"/", caller)
+                raise
             if isinstance(one, Virtual) and isinstance(two, Virtual):
                 try:
                     return await both_in(one, two, what, number)

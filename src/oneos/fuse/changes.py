@@ -101,11 +101,12 @@ class Changes:
 
     def _change(self, node: Node, change: dict[str, int]) -> None:
         """By number and not by name: an open file may have lost that, or got another."""
-        if not node.detached:
+        nameless = self._nodes.nameless(node)
+        if not nameless:
             self._own(self._nodes.path(node))
         if node.ino < wire.FACTS_SINCE:
             self._client().change("setattr", node.ino, change)
-        elif node.detached:
+        elif nameless:
             raise OSError(errno.EPERM, "")
         else:
             self._change_path(self._nodes.path(node), node, change)

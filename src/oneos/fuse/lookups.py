@@ -132,11 +132,11 @@ class Lookups:
 
     def attributes(self, node: Node) -> tuple[wire.Attributes, float]:
         """Attributes of a node, and how long they may be kept."""
-        if node.detached:
+        if self._nodes.nameless(node):
             for file in self._openings.of(node):
                 # It has lost its name; what is open says what has become of it.
                 return file.attributes(), 0
-            if node.shown:
+            if node.detached and node.shown:
                 # A directory that was removed while it is open, or somebody's working directory.
                 return _nameless(node.shown), 0
         look = self._look(self._nodes.path(node))

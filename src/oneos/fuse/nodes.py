@@ -99,6 +99,14 @@ class Nodes:
                 at = at.parent
         return b"/" + b"/".join(reversed(parts))
 
+    def nameless(self, node: Node) -> bool:
+        """Whether it has no path any more: it has lost its name, or a directory above it has."""
+        with self._lock:
+            at: Node | None = node
+            while at is not None and not at.detached:
+                at = at.parent
+            return at is not None
+
     def of_inode(self, ino: int) -> list[Node]:
         """All that stand for an inode, under whatever names."""
         with self._lock:

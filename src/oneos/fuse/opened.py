@@ -353,6 +353,9 @@ class Backings:
                     raise OSError(errno.EIO, "")
                 self._of[node] = held[0], held[1] + 1, which
                 return held[0]
+            if node.handles:
+                # It is open without, and may be mapped so: then the kernel refuses to mix the two.
+                return 0
             if node.mode & (stat.S_ISUID | stat.S_ISGID):
                 # A write would have to clear these bits, and it does not pass by us.
                 return 0

@@ -31,6 +31,7 @@ from oneos.limits import (
 from oneos.net.links import Links
 from oneos.state import names_commands as n
 from oneos.state.names_types import Inode, Result
+from oneos.storage.index_holders import Held
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Auditor:
         links: the connections to other Runtimes.
         change: sends a command to the File System.
         current: asks it for an inode.
+        wanted: copies each file should have, where the file does not say so.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class Auditor:
         links: Links,
         change: ChangeNames,
         current: CurrentInode,
+        wanted: int,
     ) -> None:
         self._control = control
         self._index = index
         self._links = links
         self._change = change
         self._current = current
+        self._wanted = wanted
         self.lost: dict[int, int] = {}
         self.one = asyncio.Lock()
         """Held while the holders of a file are looked at and changed."""
@@ -81,6 +85,10 @@ class Auditor:
     def alive(self) -> list[HostName]:
         """The live hosts."""
         return [member.name for member in self._control.machine.alive()]
+
+    def wanted_of(self, file: Inode | Held) -> int:
+        """How many copies a file should have: its directory's number, else the network's."""
+        return file.wanted or self._wanted
 
     def away(self) -> dict[HostName, str]:
         """Hosts that were there once and are not, with what they are instead."""

@@ -47,7 +47,6 @@ class Check:
         links: the connections to other Runtimes.
         auditor, collector: what it finds and repairs with.
         repair: makes copies for a file that has too few.
-        wanted: copies each file should have.
     """
 
     def __init__(
@@ -58,7 +57,6 @@ class Check:
         auditor: Auditor,
         collector: Collector,
         repair: Callable[[Inode], Awaitable[None]],
-        wanted: int,
     ) -> None:
         self._asked = asked
         self._index = index
@@ -66,7 +64,6 @@ class Check:
         self._auditor = auditor
         self._collector = collector
         self._repair = repair
-        self._wanted = wanted
         self._step, self._done, self._total = "", 0, 0
         self._findings: list[m.Finding] = []
         self._states: Counter[str] = Counter()
@@ -210,7 +207,7 @@ class Check:
     async def _compare(self, below: array[int] | None, count: int) -> None:
         self._begin("comparing files", count)
         repair = self._repair if self._asked.repair else None
-        files = FileCheck(self._auditor, self._held, repair, self._wanted, self._found)
+        files = FileCheck(self._auditor, self._held, repair, self._found)
         async for inode in self._auditor.inodes():
             self._done += 1
             if below is not None and not _among(inode.ino, below):

@@ -25,7 +25,6 @@ class FileCheck:
         auditor: what holders are asked and made whole by.
         held: by host, the chunks it has; hosts that could not be asked are not in it.
         repair: makes copies for a file that has too few; None to look only.
-        wanted: copies each file should have.
         found: is told what was found: the file, and kind, state, text and host of `m.Finding`.
     """
 
@@ -34,13 +33,11 @@ class FileCheck:
         auditor: Auditor,
         held: Mapping[HostName, Digests],
         repair: Callable[[Inode], Awaitable[None]] | None,
-        wanted: int,
         found: Callable[..., None],
     ) -> None:
         self._auditor = auditor
         self._held = held
         self._repair = repair
-        self._wanted = wanted
         self._found = found
 
     async def check(self, inode: Inode) -> None:
@@ -64,7 +61,7 @@ class FileCheck:
             return
         listed = sum(host in alive for host in inode.copies)
         # What a holder lacks is told anyway; a repair may have to find another in its place.
-        count, goal = len(whole), min(self._wanted, len(alive))
+        count, goal = len(whole), min(self._auditor.wanted_of(inode), len(alive))
         made_up = False
         if (listed if self._repair is None else count) < goal:
             made_up = await self._made_up(inode, goal, lacked)

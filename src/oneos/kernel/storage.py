@@ -67,13 +67,10 @@ class Storage(Actor):
         self._links = links
         self._change = change
         self._current = current
-        self._wanted = wanted
         self._collector = Collector(control, index, links, change)
-        self._auditor = Auditor(control, index, links, change, current)
+        self._auditor = Auditor(control, index, links, change, current, wanted)
         self._checks = Checks(
-            lambda asked: Check(
-                asked, index, links, self._auditor, self._collector, self.repair, wanted
-            )
+            lambda asked: Check(asked, index, links, self._auditor, self._collector, self.repair)
         )
         self._look = asyncio.Event()
         self._to_audit: set[HostName] = set()
@@ -136,7 +133,7 @@ class Storage(Actor):
             for held in self._index.names.holders()
             if least
             <= len(alive.intersection(held.copies))
-            < min(held.wanted or self._wanted, hosts)
+            < min(self._auditor.wanted_of(held), hosts)
         )
 
     async def _under_replicated(self) -> list[Inode]:
@@ -152,15 +149,13 @@ class Storage(Actor):
                 inode
                 for inode in batch
                 if inode.chunks
-                and len(alive.intersection(inode.copies)) < min(self._wanted_of(inode), len(alive))
+                and len(alive.intersection(inode.copies))
+                < min(self._auditor.wanted_of(inode), len(alive))
             ]
             after = batch[-1].ino
             # A large index is a long look: everybody else gets a turn in between.
             await asyncio.sleep(0)
         return found
-
-    def _wanted_of(self, inode: Inode) -> int:
-        return inode.wanted or self._wanted
 
     async def _repair_all(self) -> None:
         while True:
@@ -194,7 +189,7 @@ class Storage(Actor):
         spare = [name for name in alive if name not in inode.copies]
         # Those that were struck off hold nothing any more; the list must not grow for ever.
         copies = [name for name in inode.copies if name in self._control.state.members]
-        missing = min(self._wanted_of(inode), len(alive)) - len(sources)
+        missing = min(self._auditor.wanted_of(inode), len(alive)) - len(sources)
         for name in spare:
             if missing <= 0:
                 break

@@ -71,9 +71,15 @@ class Host:
         self.chunks = ChunkStore(str(directory / "chunks"))
         self.backing = BackingStore(str(directory / "open"), self.chunks)
         self.copies = Copies(self.host, self.chunks, control, self.links, 2)
+        self.rules = Rules()
         self.names = Names(self.host, lambda: self.incarnation, self.services, Nobody())
         self.homes = Homes(
-            self.host, self.backing, self.copies, self.names.ask, self.names.ask_many, Rules().of
+            self.host,
+            self.backing,
+            self.copies,
+            self.names.ask,
+            self.names.ask_many,
+            lambda path: self.rules.of(path),
         )
         self.calls = HomeCalls(self.homes)
         self.files = RegularFiles(

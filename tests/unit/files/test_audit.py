@@ -9,6 +9,7 @@ import pytest
 
 from oneos.actor.actor import Address
 from oneos.errors import FileError, UserError
+from oneos.files.durability import Rule, Rules
 from oneos.kernel import checks as checks_module
 from oneos.kernel import messages as m
 from oneos.kernel.audit import Auditor
@@ -16,6 +17,7 @@ from oneos.kernel.check import Check
 from oneos.kernel.checks import Checks
 from oneos.kernel.collector import Collector
 from oneos.kernel.storage import Storage
+from oneos.state import names_commands as n
 from oneos.state.names_types import Inode
 from tests.unit.engine.servers import eventually
 from tests.unit.files.support import ROOT, Host, Network
@@ -32,7 +34,7 @@ class Hosts:
         self.hosts = hosts
         hub = hosts[0]
         self.auditor = Auditor(
-            hub.control, network.index, hub.links, hub.names.ask, hub.names.numbered
+            hub.control, network.index, hub.links, hub.names.ask, hub.names.numbered, 2
         )
         self.collector = Collector(hub.control, network.index, hub.links, hub.names.ask)
         self.storage = Storage(
@@ -63,7 +65,6 @@ class Hosts:
             self.auditor,
             self.collector,
             self.storage.repair,
-            2,
         )
 
     def holders(self, now: Inode) -> list[Host]:
@@ -199,6 +200,32 @@ async def test_holder_without_room_is_none_any_more_and_another_takes_its_place(
     now = await inode(hosts.hosts[0])
     assert len(now.copies) == 2 and full.host not in now.copies
     assert hosts.lacking(now) == 0
+
+
+async def test_check_asks_of_each_file_the_copies_that_its_directory_wants(
+    network: Network,
+) -> None:
+    hosts = await started(network)
+    hub = hosts.hosts[0]
+    hub.rules = Rules([Rule(b"/d", copies=1)])
+    await write(hub, b"of one", path=b"/d/one")
+    hub.rules = Rules([Rule(b"/d", copies=3)])
+    await write(hub, b"of three", path=b"/d/three")
+    assert len((await at_rest(hub, b"/d/one")).copies) == 1
+    now = await at_rest(hub, b"/d/three")
+    assert len(now.copies) == 3
+    assert kinds(await hosts.check()) == []
+    # As when the third was away when it was written.
+    two = tuple(name for name in now.copies if name != ATTIC)
+    await hub.names.ask(
+        lambda rid, ns: n.Copies(rid=rid, now_ns=ns, ino=now.ino, version=now.version, copies=two)
+    )
+    state = await hosts.check()
+    told = [(one.path, one.kind, one.text) for one in state.findings if one.state == "left"]
+    assert told == [(b"/d/three", "few", "2 of 3 copies")]
+    assert kinds(await hosts.check(repair=True)) == ["few repaired"]
+    assert ATTIC in (await inode(hub, b"/d/three")).copies
+    assert kinds(await hosts.check()) == []
 
 
 async def test_what_no_file_has_and_what_lies_about_is_told_and_removed(network: Network) -> None:

@@ -44,6 +44,16 @@ def test_rename_takes_everything_below_along_and_the_name_it_replaces_away() -> 
     assert code_of(nodes, below) == errno.ESTALE
 
 
+def test_all_below_a_name_that_is_lost_is_without_a_path() -> None:
+    nodes = Nodes()
+    directory = nodes.looked_up(nodes.root, b"d", 2)
+    below = nodes.looked_up(directory, b"f", 3)
+    assert not nodes.nameless(below) and not nodes.nameless(nodes.root)
+    nodes.looked_up(nodes.root, b"d", 4)
+    assert nodes.nameless(directory) and nodes.nameless(below)
+    assert code_of(nodes, below) == errno.ESTALE
+
+
 def test_all_names_of_an_inode_are_found() -> None:
     nodes = Nodes()
     one, two = nodes.looked_up(nodes.root, b"a", 6), nodes.looked_up(nodes.root, b"b", 6)

@@ -100,7 +100,7 @@ function installNames(identity) {
 }
 
 function* makeLink(old, fresh) {
-  if (old.length === 0 || fresh.length === 0) throw new Fail(ERRNO.ENOENT);
+  if (old.length === 0) throw new Fail(ERRNO.ENOENT);
   const [from, to] = [locate(old), locate(fresh)];
   if (to.native) throw new Fail(ERRNO.EROFS);
   // What is the host's and what is the tree's are two file systems.

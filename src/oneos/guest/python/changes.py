@@ -67,10 +67,9 @@ class Changes(Places):
         src_dir_fd: int | None = None,
         dst_dir_fd: int | None = None,
     ) -> None:
-        old, _, _ = self._read(src, src_dir_fd)
-        new, _, _ = self._read(dst, dst_dir_fd)
+        old, new = self._named(src, src_dir_fd), self._named(dst, dst_dir_fd)
         names = [self._pathlike(path) for path in (src, dst)]
-        if not all(names):
+        if None in names:
             return real["rename"](src, dst)  # type: ignore[no-any-return]
         if old is None or new is None:
             raise os_error(errno.EXDEV, *names)
@@ -80,9 +79,13 @@ class Changes(Places):
 
     replace = rename
 
+    def _named(self, path: "Any", dir_fd: int | None) -> bytes | None:
+        """Where a path leads; what an empty one is beside another one, the Runtime judges."""
+        return b"" if path in ("", b"") else self._read(path, dir_fd)[0]
+
     def _pathlike(self, path: "Any") -> "Any":
-        """The path as errors show it; nothing for what is no path."""
-        return shown(path) if self.paths.locate(path) != NOT_A_PATH else None
+        """The path as errors show it, an empty one too; None for what is no path."""
+        return shown(path) if path in ("", b"") or self.paths.locate(path) != NOT_A_PATH else None
 
     @seamless
     def chmod(
@@ -211,9 +214,9 @@ class Changes(Places):
         follow_symlinks: bool = True,
     ) -> None:
         names = [self._pathlike(path) for path in (src, dst)]
-        if not all(names):
+        if None in names:
             return real["link"](src, dst)  # type: ignore[no-any-return]
-        old, _, _ = self._read(src, src_dir_fd)
+        old = self._named(src, src_dir_fd)
         new = self._write(dst, dst_dir_fd, making=True)
         if old is None:
             raise os_error(errno.EXDEV, *names)
