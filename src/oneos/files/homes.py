@@ -189,6 +189,7 @@ class Homes:
             inode.size,
             lambda digest: self._copies.fetch(digest, inode.copies),
             inode.mtime_ns,
+            lambda part, spots, size: self._copies.fetch_into(part, spots, size, inode.copies),
         )
 
     def _has_backing(self, ino: int, home_epoch: int) -> bool:

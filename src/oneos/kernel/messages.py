@@ -368,6 +368,19 @@ class ChunkPut(Struct, frozen=True, array_like=True):
     contents: list[bytes]
 
 
+class ChunkTake(Struct, frozen=True, array_like=True):
+    """chunk.take: keep what comes by this stream of mine; answered, as chunk.put, at its end."""
+
+    stream_id: bytes
+
+
+class ChunkGive(Struct, frozen=True, array_like=True):
+    """chunk.give: send these by this stream of mine, in this order."""
+
+    stream_id: bytes
+    digests: list[bytes]
+
+
 class ChunkPull(Struct, frozen=True, array_like=True):
     """chunk.pull: fetch these from another host, for repair; what it has not, from those after."""
 
