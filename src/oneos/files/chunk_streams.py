@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from oneos.errors import NetworkError
+from oneos.failpoints import reach
 from oneos.files.outbox import Outbox
 from oneos.ids import HostName
 from oneos.kernel import messages as m
@@ -113,7 +114,9 @@ class ChunkStreams:
         assert peer.host is not None
         promise = self._chunks.promises.number
         connection = await self._streams.expect(request.stream_id, peer.host)
+        reach("copy.begun")
         digests = await in_own_thread(connection.close, self._take_all, connection)
+        reach("copy.kept")
         return m.ChunksHeld(digests, promise)
 
     def _take_all(self, connection: StreamConnection) -> list[bytes]:

@@ -62,7 +62,7 @@ async def test_large_file_lies_on_two_disks_once_it_is_closed(network: Network) 
 
 
 async def test_large_file_is_read_where_no_copy_is(network: Network) -> None:
-    hub, other, third, digests = await committed(network)
+    hub, other, third, _ = await committed(network)
     before = third.streams.statistics().opened
     assert await read(third) == LARGE
     assert third.streams.statistics().opened == before + 1
