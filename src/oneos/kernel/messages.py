@@ -187,11 +187,22 @@ StorageMessage = Targets | Health | CollectNow | Audit | Lost | CheckBegin | Che
 
 # --- between Runtimes: home.* ---------------------------------------------------------------
 class HomeFile(Struct, frozen=True, array_like=True):
-    """home.stat, home.yield, home.cut, home.commit: a file at its home, fenced by the home's
-    epoch."""
+    """home.stat, home.cut, home.commit: a file at its home, fenced by the home's epoch."""
 
     ino: int
     home_epoch: int
+
+
+class HomeWanted(Struct, frozen=True, array_like=True):
+    """home.yield: make the caller's host, in this incarnation, a file's home if nobody has it open.
+
+    Answers Opened; None where somebody has.
+    """
+
+    ino: int
+    home_epoch: int
+    incarnation: int
+    writing: bool
 
 
 class Orphan(Struct, frozen=True, array_like=True):
