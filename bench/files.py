@@ -21,16 +21,17 @@ MIB = 1 << 20
 CONTENT = "content on two hosts' disks, name on a majority's"
 SIDES = ("home", "away", "async")
 CALLS = ("create", "stat", "read", "unlink")
+STEPS = ("write", "reread", "fetch", "fetch_new")
 NAME = "the change, on a majority's disks"
 SOON = "nothing; the change within 20 ms"
 
 
 def cases(setting: Setting) -> list[Case]:
-    """Small files and a large one, at home and away."""
+    """Small files, a large one and, unless it is to be quick, one of 1 GiB; at home and away."""
     sides = [_small(setting, side) for side in SIDES]
-    large = [_large(setting, "files.", setting.sized(256, 32))]
+    large = [_large(setting, "files", setting.sized(256, 32))]
     if not setting.quick:
-        large.append(_large(setting, "files.large.", 1024))
+        large.append(_large(setting, "files.large", 1024))
     return [*sides, *large]
 
 
@@ -103,8 +104,7 @@ def _small(setting: Setting, side: str) -> Case:
 
 def _large(setting: Setting, prefix: str, mib: int) -> Case:
     size = mib * MIB
-    write, reread = prefix + "write", prefix + "reread"
-    fetch, fetch_new = prefix + "fetch", prefix + "fetch_new"
+    write, reread, fetch, fetch_new = (f"{prefix}.{step}" for step in STEPS)
     rows = (
         Row(write, "B/s", f"write {mib} MiB and close", CONTENT),
         Row(reread, "B/s", f"open and read {mib} MiB where they were written"),
