@@ -124,7 +124,7 @@ class ChunkStreams:
         length = memoryview(bytearray(_LENGTH_BYTES))
         with (
             Pieces(connection, CHUNK_TIMEOUT_S) as pieces,
-            Keeper(self._chunks, set(), None) as keeper,
+            Keeper(self._chunks, set(), None, cached=True) as keeper,
         ):
             while True:
                 pieces.receive(length)

@@ -71,6 +71,7 @@ def _cut(
     # A chunk that was damaged or deleted since must be made again from the file.
     if seen is not None and same and not chunks.missing(seen.digests):
         return Cut(seen.size, seen.mtime_ns, seen.digests, []), seen
+    # The file itself is in the kernel's memory already: its chunks need not be, too.
     with Keeper(chunks, set(seen.digests) if seen is not None else set(), offer) as keeper:
         return _cut_settled(fd, path, keeper)
 

@@ -18,11 +18,19 @@ class Keeper:
     """Puts pieces into the store, a group at a time, and remembers which were new.
 
     A context, which ends with nothing under way.
+
+    Args:
+        known: names of pieces that count as there if the store has them, without comparing bytes.
+        offer: is shown the pieces that were not there, before the disk is waited for.
+        cached: large contents may stay in the kernel's memory, too.
     """
 
-    def __init__(self, chunks: ChunkStore, known: set[bytes], offer: Offer | None) -> None:
+    def __init__(
+        self, chunks: ChunkStore, known: set[bytes], offer: Offer | None, cached: bool = False
+    ) -> None:
         self._chunks = chunks
         self._offer = offer
+        self._cached = cached
         self._known = known
         self._group: list[tuple[bytes, bytes]] = []
         self._writer: ThreadPoolExecutor | None = None
@@ -57,9 +65,8 @@ class Keeper:
         self._end()
         if self._writer is None:
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="cut")
-        # Only large files come here, and the file itself is in the kernel's memory already.
         self._writing = self._writer.submit(
-            self._chunks.put_named, self._group, self._offer, cached=False
+            self._chunks.put_named, self._group, self._offer, cached=self._cached
         )
         self._group = []
 
