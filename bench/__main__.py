@@ -49,7 +49,8 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
         files.cases,
         (
             *(f"files.{side}.{call}" for side in files.SIDES for call in files.CALLS),
-            *("files.at_once.create", "files.write", "files.reread", "files.fetch"),
+            "files.at_once.create",
+            *(f"{size}.{step}" for size in ("files", "files.large") for step in files.STEPS),
         ),
     ),
     (

@@ -77,6 +77,11 @@ class Cluster:
             self._session = Session(self.hosts[0].socket)
         return self._session
 
+    def chunks(self) -> dict[str, int]:
+        """How many chunks each host has on its disk."""
+        stores = {host.name: host.directory / "chunks" for host in self.hosts}
+        return {name: len(list(store.glob("??/*"))) for name, store in stores.items()}
+
     def holder(self, service: str) -> str:
         """The host that a service is placed on now."""
         with Client(self.hosts[0].socket) as client:

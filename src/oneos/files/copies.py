@@ -14,17 +14,19 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 
-from oneos.errors import FileError, OneOSError
+from oneos.errors import AuthError, FileError, NetworkError, OneOSError, Unknown
 from oneos.failpoints import reach
 from oneos.files.ahead import Ahead
+from oneos.files.chunk_streams import ChunkStreams
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.limits import CHUNK_PUT_BYTES_MAX, CHUNK_TIMEOUT_S
 from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
+from oneos.net.streams import Streams
 from oneos.storage.chunks import ChunkStore
-from oneos.storage.fill import ZERO_DIGEST, ZEROS
+from oneos.storage.fill import ZERO_DIGEST, ZEROS, Spot
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +39,25 @@ class Copies:
         chunks: the chunks on this host's disk.
         control: says which hosts are alive.
         links: the connections to them.
+        streams: for what is large.
         wanted: how many hosts should hold each chunk, where no rule of its directory says so.
     """
 
     def __init__(
-        self, host: HostName, chunks: ChunkStore, control: ControlLog, links: Links, wanted: int
+        self,
+        host: HostName,
+        chunks: ChunkStore,
+        control: ControlLog,
+        links: Links,
+        streams: Streams,
+        wanted: int,
     ) -> None:
         self.host = host
         self.wanted = wanted
         self._chunks = chunks
         self._control = control
         self._links = links
+        self._streams = ChunkStreams(chunks, links, streams)
 
     def targets(self, ino: int) -> list[HostName]:
         """Other live hosts, the best for this file first: core hosts, spread by the number."""
@@ -63,7 +73,8 @@ class Copies:
 
     def ahead(self, ino: int, old: Iterable[str], wanted: int = 0) -> Ahead:
         """The hosts that `spread` will ask first, for sending them chunks before it is called."""
-        return Ahead(self.first_targets(ino, old, wanted), self._put)
+        hosts = self.first_targets(ino, old, wanted)
+        return Ahead(hosts, self._put, self._streams.send)
 
     def first_targets(self, ino: int, old: Iterable[str], wanted: int = 0) -> list[HostName]:
         """Which other hosts those are."""
@@ -207,8 +218,27 @@ class Copies:
             )
         raise FileError(errno.EIO, hint="no host has an undamaged copy")
 
+    async def fetch_into(
+        self, path: str, spots: list[Spot], size: int, holders: Iterable[str]
+    ) -> list[Spot]:
+        """Write many chunks into a file of this size, from whichever of the holders has them.
+
+        Returns:
+            Those that none gave whole; `fetch` says why.
+        """
+        for name in holders:
+            member = self._control.state.members.get(name)
+            if not spots or name == self.host or member is None or member.state != "alive":
+                continue
+            try:
+                spots = await self._streams.fetch(HostName(name), path, spots, size)
+            except (NetworkError, AuthError, Unknown) as error:
+                log.warning("%s sends no chunks: %s", name, error)
+        return spots
+
     def serve(self, routes: Routes) -> None:
         """Answer other hosts' `chunk.*`."""
+        self._streams.serve(routes)
         routes.add("chunk.missing", self._on_missing, m.ChunkList)
         routes.add("chunk.get", self._on_get, m.ChunkGet)
         routes.add("chunk.put", self._on_put, m.ChunkPut, finish=True)

@@ -19,10 +19,11 @@ from oneos.errors import Fenced, FileError, OneOSError
 from oneos.failpoints import reach
 from oneos.files.home import HomeHandle
 from oneos.files.homes import Homes
-from oneos.ids import HostName
+from oneos.ids import HostName, Incarnation
 from oneos.kernel import messages as m
 from oneos.limits import HOME_CLOSES_KEPT_MAX, HOME_HANDLES_MAX, READ_BYTES_MAX
 from oneos.net.routes import Peer, Routes
+from oneos.state.names_types import Opened
 from oneos.storage.file_locks import Kind, Range
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class HomeCalls:
         routes.add("home.cut", self._on_cut, m.HomeFile, finish=True)
         routes.add("home.stat", self._on_stat, m.HomeFile)
         routes.add("home.time", self._on_time, m.HomeTime, finish=True)
-        routes.add("home.yield", self._on_yield, m.HomeFile, finish=True)
+        routes.add("home.yield", self._on_yield, m.HomeWanted, finish=True)
         routes.add("home.orphaned", self._on_orphaned, m.Orphan, finish=True)
         routes.add("home.open", self._on_open, m.HomeOpen)
         routes.add("home.close", self._on_close, m.HomeHandle)
@@ -94,8 +95,15 @@ class HomeCalls:
     async def _on_cut(self, peer: Peer, file: m.HomeFile) -> None:
         await self._homes.cut_again(file.ino, file.home_epoch)
 
-    async def _on_yield(self, peer: Peer, file: m.HomeFile) -> bool:
-        return await self._homes.give_up(file.ino, file.home_epoch)
+    async def _on_yield(self, peer: Peer, wanted: m.HomeWanted) -> Opened | None:
+        assert peer.host is not None
+        return await self._homes.hand_over(
+            wanted.ino,
+            wanted.home_epoch,
+            peer.host,
+            Incarnation(wanted.incarnation),
+            wanted.writing,
+        )
 
     async def _on_orphaned(self, peer: Peer, file: m.Orphan) -> None:
         self._homes.orphaned(file.ino)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
@@ -31,11 +32,11 @@ from oneos.files.late_closes import LateCloses
 from oneos.files.settling import Settling
 from oneos.files.together import store_together
 from oneos.files.unused import Unused
-from oneos.ids import HostName, Ino
+from oneos.ids import HostName, Incarnation, Ino
 from oneos.kernel import messages as m
 from oneos.limits import COMMIT_TRIES_MAX, SMALL_FILE_BYTES_MAX
 from oneos.state import names_commands as n
-from oneos.state.names_types import Attr, Inode, Result
+from oneos.state.names_types import Attr, Inode, Opened, Result
 from oneos.storage.backing import BackingStore
 from oneos.storage.in_use import can_tell, in_use
 
@@ -43,13 +44,13 @@ log = logging.getLogger(__name__)
 
 _ONCE = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
-ChangeNames = Callable[[Callable[[tuple[str, int], int], n.AnyCommand]], Awaitable[Result]]
-"""Sends a command, made from a request id and a time, to the File System."""
+Make = Callable[[tuple[str, int], int], n.AnyCommand]
+"""Makes a command from a request id and a time."""
 
+ChangeNames = Callable[[Make], Awaitable[Result]]
+"""Sends a command to the File System."""
 
-ChangeMany = Callable[
-    [Sequence[Callable[[tuple[str, int], int], n.AnyCommand]]], Awaitable[list[Result]]
-]
+ChangeMany = Callable[[Sequence[Make]], Awaitable[list[Result]]]
 """Sends several likewise."""
 
 
@@ -79,7 +80,7 @@ class Homes:
         self._copies = copies
         self._change = change
         self._homes: dict[int, Home] = {}
-        self._coming = 0
+        self._coming: Counter[int] = Counter()
         self._unused = Unused(self.give_up, self._give_up_quietly)
         self._durability = durability
         self._change_many = change_many
@@ -93,17 +94,20 @@ class Homes:
         self._lending = can_tell(backing.directory)
 
     @contextmanager
-    def coming(self) -> Iterator[None]:
-        """While a file is made or claimed for this host and not yet opened.
+    def coming(self, ino: int = 0) -> Iterator[None]:
+        """While a file is made or claimed for this host and not yet opened; 0: it has no number
+        yet.
 
         The index names this host as its home then, and nothing here does: whoever asks for the
         file must not get it.
         """
-        self._coming += 1
+        self._coming[ino] += 1
         try:
             yield
         finally:
-            self._coming -= 1
+            self._coming[ino] -= 1
+            if not self._coming[ino]:
+                del self._coming[ino]
 
     # --- opening and closing ------------------------------------------------------------------
     async def open(
@@ -191,6 +195,7 @@ class Homes:
             inode.size,
             lambda digest: self._copies.fetch(digest, inode.copies),
             inode.mtime_ns,
+            lambda part, spots, size: self._copies.fetch_into(part, spots, size, inode.copies),
         )
 
     def _has_backing(self, ino: int, home_epoch: int) -> bool:
@@ -458,24 +463,68 @@ class Homes:
 
     # --- giving up ----------------------------------------------------------------------------
     async def give_up(self, ino: int, home_epoch: int) -> bool:
-        """Let another host be home; False if somebody has the file open here.
+        """Be home no longer; False if somebody has the file open here.
 
         Raises:
             Fenced: this host is home under another epoch.
             OneOSError: it is not known whether the File System has taken the home back.
         """
+        given_up = await self._leave(
+            ino,
+            home_epoch,
+            lambda rid, ns: n.Release(
+                rid=rid, now_ns=ns, ino=Ino(ino), home=self.host, home_epoch=home_epoch
+            ),
+        )
+        return given_up is not None
+
+    async def hand_over(
+        self, ino: int, home_epoch: int, to: HostName, incarnation: Incarnation, writing: bool
+    ) -> Opened | None:
+        """Let another host be home, with one record; None if somebody has the file open here.
+
+        Args:
+            incarnation: of that host.
+            writing: it will be written there.
+
+        Raises:
+            Fenced: this host is home under another epoch, or the file has gone.
+            OneOSError: it is not known who is home now.
+        """
+        handed = await self._leave(
+            ino,
+            home_epoch,
+            lambda rid, ns: n.HandOver(
+                rid=rid,
+                now_ns=ns,
+                ino=Ino(ino),
+                home=self.host,
+                home_epoch=home_epoch,
+                to=to,
+                incarnation=incarnation,
+                writing=writing,
+            ),
+        )
+        if handed is None:
+            return None
+        if not isinstance(handed.value, Opened):
+            raise Fenced("the file has gone, or has found another home")
+        return handed.value
+
+    async def _leave(self, ino: int, home_epoch: int, make: Make) -> Result | None:
+        """Have a record say that this host is home no longer; None if somebody uses the file."""
         home = self._homes.get(ino)
         if home is not None and home.inode.home_epoch == home_epoch and self._shows(home):
             # Whoever wants it gets it at once here, and need not wait for the commit.
-            return False
+            return None
         if home is not None and home.opens:
             # It may be open for the next program only, or about to be closed.
             await self._late.now(ino)
             await self.drop_idle(ino)
             home = self._homes.get(ino)
         if home is None or home.inode.home_epoch < home_epoch:
-            if self._coming:
-                return False
+            if self._coming[0] or self._coming[ino]:
+                return None
             if home is not None:
                 # It came back under a new epoch, and whoever had claimed it has given up.
                 async with home.lock:
@@ -484,18 +533,14 @@ class Homes:
             home = self._homes[ino] = Home(unknown(ino, home_epoch))
         async with home.lock:
             if home.opens:
-                return False
+                return None
             if home.gone or home.inode.home_epoch != home_epoch:
                 raise Fenced("the file has found another home")
             if not self._returned(home):
-                return False
+                return None
             reach("yield.begun")
             try:
-                result = await self._change(
-                    lambda rid, ns: n.Release(
-                        rid=rid, now_ns=ns, ino=Ino(ino), home=self.host, home_epoch=home_epoch
-                    )
-                )
+                result = await self._change(make)
                 reach("yield.agreed")
                 if result.errno not in (0, errno.ESTALE, errno.ENOENT):
                     raise FileError(result.errno)
@@ -503,7 +548,7 @@ class Homes:
                     await self._backing.drop(ino)
             finally:
                 self._lose(home)
-        return True
+        return result
 
     def _rest_or_work(self, home: Home) -> None:
         """Note whether a file is in use; of those that are not, the oldest are given up."""

@@ -260,6 +260,6 @@ def value_of(result: Result, path: bytes) -> Value:
 
 def _shows(command: n.AnyCommand) -> bool:
     """Whether a change can be told by looking: a home that is nobody's or another's cannot."""
-    if isinstance(command, n.Claim):
+    if isinstance(command, n.Claim | n.HandOver):
         return command.writing
     return not isinstance(command, n.Release | n.Copies)

@@ -306,7 +306,7 @@ class RegularFiles:
                         return await self._fifo(where, inode)
                     if inode.home in ("", self.host):
                         return await self._open_here(inode, flags, granted, where)
-                return await self._open_elsewhere(inode, flags, where)
+                return await self._open_elsewhere(inode, flags, granted, where)
             except Fenced as error:
                 if clock() > deadline:
                     raise FileError(errno.EHOSTUNREACH, path, hint=error.message) from error
@@ -430,13 +430,16 @@ class RegularFiles:
         again = attributes(inode, None) if at_rest and self.homes.lend(handle) else None
         return LocalFile(self.homes, handle, again)
 
-    async def _open_elsewhere(self, inode: Inode, flags: int, path: bytes) -> Handle:
+    async def _open_elsewhere(self, inode: Inode, flags: int, granted: bool, path: bytes) -> Handle:
         member = self._control.state.members.get(inode.home)
         if member is None or member.state != "alive":
             # The File System takes the home from a host that is gone; that record is on its way.
             raise Fenced(f"its home {inode.home} is gone; the File System has yet to note it")
-        if await self._yielded(inode):
-            raise Fenced("its home has just been given up")
+        # What is given to this host must not be given away before it is opened.
+        with self.homes.coming(inode.ino):
+            given = await self._given(inode, wants_to_write(flags))
+            if given is not None:
+                return await self._open_here(inode_of(given), flags, granted, path)
         return await self._open_remote(inode, flags, path)
 
     async def _claim(self, inode: Inode, writing: bool) -> Inode:
@@ -458,11 +461,14 @@ class RegularFiles:
         assert isinstance(result.value, Opened)
         return inode_of(result.value)
 
-    async def _yielded(self, inode: Inode) -> bool:
-        file = m.HomeFile(inode.ino, inode.home_epoch)
+    async def _given(self, inode: Inode, writing: bool) -> Opened | None:
+        """Ask a file's home to let this host be it; None: somebody has it open there."""
+        wanted = m.HomeWanted(inode.ino, inode.home_epoch, self._incarnation(), writing)
         try:
-            yielded: bool = await self._links.call(HostName(inode.home), "home.yield", file, bool)
-            return yielded
+            given: Opened | None = await self._links.call(
+                HostName(inode.home), "home.yield", wanted, Opened | None
+            )
+            return given
         except (NetworkError, Unknown) as error:
             # Away, but not yet declared dead: until then nobody may take the file from it.
             raise Fenced(f"its home {inode.home} does not answer: {error.message}") from error

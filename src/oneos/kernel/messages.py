@@ -216,11 +216,22 @@ StorageMessage = Targets | Health | CollectNow | Audit | Lost | CheckBegin | Che
 
 # --- between Runtimes: home.* ---------------------------------------------------------------
 class HomeFile(Struct, frozen=True, array_like=True):
-    """home.stat, home.yield, home.cut, home.commit: a file at its home, fenced by the home's
-    epoch."""
+    """home.stat, home.cut, home.commit: a file at its home, fenced by the home's epoch."""
 
     ino: int
     home_epoch: int
+
+
+class HomeWanted(Struct, frozen=True, array_like=True):
+    """home.yield: make the caller's host, in this incarnation, a file's home if nobody has it open.
+
+    Answers Opened; None where somebody has.
+    """
+
+    ino: int
+    home_epoch: int
+    incarnation: int
+    writing: bool
 
 
 class Orphan(Struct, frozen=True, array_like=True):
@@ -395,6 +406,19 @@ class ChunkPut(Struct, frozen=True, array_like=True):
     """chunk.put: contents; the receiver names them by their hash and answers the names."""
 
     contents: list[bytes]
+
+
+class ChunkTake(Struct, frozen=True, array_like=True):
+    """chunk.take: keep what comes by this stream of mine; answered, as chunk.put, at its end."""
+
+    stream_id: bytes
+
+
+class ChunkGive(Struct, frozen=True, array_like=True):
+    """chunk.give: send these by this stream of mine, in this order."""
+
+    stream_id: bytes
+    digests: list[bytes]
 
 
 class ChunkPull(Struct, frozen=True, array_like=True):

@@ -144,7 +144,9 @@ class Node:
             lambda: self.services.ask("storage", m.Audit(self.host), None),
         )
         self.beats.damage = lambda: self.scrubber.damage
-        self.copies = Copies(self.host, self.chunks, self.control, self.links, config.copies)
+        self.copies = Copies(
+            self.host, self.chunks, self.control, self.links, self.streams, config.copies
+        )
         socket_path = directory / "run" / "local.sock"
         self.namespace = NameSpace(
             self.host,

@@ -60,6 +60,7 @@ _RULES: dict[type[c.Command], Callable[[NameStore, Any], Any]] = {
     c.Claim: names_files.claim,
     c.Commit: names_files.commit,
     c.Release: names_files.release,
+    c.HandOver: names_files.hand_over,
     c.HostLost: names_files.host_lost,
     c.Copies: names_files.copies,
     c.Collect: names_chunks.collect,

@@ -206,6 +206,21 @@ class Release(Command, frozen=True, tag="release"):
     home_epoch: int
 
 
+class HandOver(Command, frozen=True, tag="hand-over"):
+    """The home gives the file to another host: `Release` and that host's `Claim` in one, so that
+    nobody comes between. Answers Opened; Removed where the file had no name.
+
+    ESTALE when `home` and `home_epoch` are not the file's, or `incarnation` of `to` is over.
+    """
+
+    ino: Ino
+    home: HostName
+    home_epoch: int
+    to: HostName
+    incarnation: Incarnation
+    writing: bool
+
+
 class HostLost(Command, frozen=True, tag="host-lost"):
     """Every file at home there, under this incarnation or an older one, has no home any more."""
 
@@ -255,6 +270,7 @@ AnyCommand = (
     | Claim
     | Commit
     | Release
+    | HandOver
     | HostLost
     | Copies
     | Collect

@@ -207,6 +207,17 @@ def release(store: NameStore, command: c.Release) -> Removed:
     return Removed()
 
 
+def hand_over(store: NameStore, command: c.HandOver) -> Opened | Removed:
+    """See `HandOver`."""
+    inode = _homed(store, command.ino, command.home, command.home_epoch)
+    if not inode.nlink:
+        return _end_orphan(store, command.ino)
+    check_home(store, command.to, command.incarnation)
+    inode = claimed(_homeless(inode), command.to, command.incarnation, command.writing)
+    store.put_inode(inode)
+    return opened(inode, created=False)
+
+
 def host_lost(store: NameStore, command: c.HostLost) -> None:
     """See `HostLost`. A loss of an older incarnation than one lost before changes nothing."""
     if not command.home or not 0 <= command.incarnation < 2**62:

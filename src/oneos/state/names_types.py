@@ -118,7 +118,7 @@ class Inode(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Opened(Struct, frozen=True, array_like=True, tag="opened", gc=False):
-    """Answer of `Create` and `Claim`: the file, and who its home is now.
+    """Answer of `Create`, `Claim` and `HandOver`: the file, and who its home is now.
 
     When `home` is another host than the one that asked, the file is in use there: go there. `path`
     is where `Create` found or made it, without links; b"" where that is not known.

@@ -29,6 +29,9 @@ from oneos.storage.spares import Spares
 Fetch = Callable[[bytes], Awaitable[bytes]]
 """Gets a chunk from a host that holds it; its answer is verified here."""
 
+FetchMany = Callable[[str, list[Spot], int], Awaitable[list[Spot]]]
+"""Has many chunks written into a file of this path and size; answers those that were not."""
+
 PART = ".part"
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -109,6 +112,7 @@ class BackingStore:
         size: int,
         fetch: Fetch,
         mtime_ns: int | None = None,
+        fetch_many: FetchMany | None = None,
     ) -> str:
         """Make the backing file of a file at rest; answers its path when it is whole.
 
@@ -117,6 +121,7 @@ class BackingStore:
             fetch: called for chunks that are not on this disk, or damaged here; up to
                 `CHUNK_GROUP` at a time.
             mtime_ns: the file's modification time; now when it is None.
+            fetch_many: asked before `fetch` where more than such a group is missing.
 
         Raises:
             FileError: as `create`; EIO when a fetched chunk is not what its name says; or whatever
@@ -133,6 +138,9 @@ class BackingStore:
                 missing = await self._named(
                     path, _fill_and_finish, part, path, self._chunks, chunks, size, mtime_ns
                 )
+                whole = not missing
+                if fetch_many is not None and len(missing) > CHUNK_GROUP:
+                    missing = await fetch_many(part, missing, size)
                 for first in range(0, len(missing), CHUNK_GROUP):
                     group = missing[first : first + CHUNK_GROUP]
                     # Whatever fails, all the others end before the file is removed under them.
@@ -143,7 +151,7 @@ class BackingStore:
                     for failed in done:
                         if failed is not None:
                             raise failed
-                if missing:
+                if not whole:
                     await self._named(path, finish, part, path, mtime_ns)
             except BaseException:
                 remove(part)

@@ -9,18 +9,16 @@ are read and hashed while the disk takes the last ones.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import NamedTuple
 
 from oneos.errors import FileError
-from oneos.limits import CHUNK_BYTES, CUT_GROUP, CUT_SETTLED_NS, CUT_TRIES_MAX, FILE_CHUNKS_MAX
-from oneos.storage.chunks import ChunkStore, Offer, Put
+from oneos.limits import CHUNK_BYTES, CUT_SETTLED_NS, CUT_TRIES_MAX, FILE_CHUNKS_MAX
+from oneos.storage.chunks import ChunkStore, Offer
 from oneos.storage.disk import as_file_error, read_up_to
 from oneos.storage.fill import ZERO_DIGEST, ZEROS
+from oneos.storage.keeper import Keeper
 
 
 class Cut(NamedTuple):
@@ -73,11 +71,12 @@ def _cut(
     # A chunk that was damaged or deleted since must be made again from the file.
     if seen is not None and same and not chunks.missing(seen.digests):
         return Cut(seen.size, seen.mtime_ns, seen.digests, []), seen
-    with _Keeper(chunks, set(seen.digests) if seen is not None else set(), offer) as keeper:
+    # The file itself is in the kernel's memory already: its chunks need not be, too.
+    with Keeper(chunks, set(seen.digests) if seen is not None else set(), offer) as keeper:
         return _cut_settled(fd, path, keeper)
 
 
-def _cut_settled(fd: int, path: str, keeper: _Keeper) -> tuple[Cut, Seen]:
+def _cut_settled(fd: int, path: str, keeper: Keeper) -> tuple[Cut, Seen]:
     for _ in range(CUT_TRIES_MAX):
         began_ns = time.time_ns()
         before = os.fstat(fd)
@@ -95,73 +94,7 @@ def _stamps(info: os.stat_result) -> tuple[int, int, int]:
     return info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
-class _Keeper:
-    """Puts pieces into the store, a group at a time, and remembers which were new.
-
-    A context, which ends with nothing under way.
-    """
-
-    def __init__(self, chunks: ChunkStore, known: set[bytes], offer: Offer | None) -> None:
-        self._chunks = chunks
-        self._offer = offer
-        self._known = known
-        self._group: list[tuple[bytes, bytes]] = []
-        self._writer: ThreadPoolExecutor | None = None
-        self._writing: Future[list[Put]] | None = None
-        self.new: dict[bytes, None] = {}
-
-    def __enter__(self) -> _Keeper:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._writer is not None:
-            self._writer.shutdown()
-
-    def keep(self, piece: bytes) -> bytes:
-        """Answers the piece's name; it is safe after the next `flush`."""
-        digest = hashlib.sha256(piece).digest()
-        # What an earlier cut of this file has put is not read again to compare it.
-        if digest not in self._known or not self._chunks.has(digest):
-            self._known.add(digest)
-            self._group.append((digest, piece))
-            if len(self._group) == CUT_GROUP:
-                self._begin()
-        return digest
-
-    def _begin(self) -> None:
-        """Have the group written while the next one is gathered; one at a time."""
-        self._end()
-        if self._writer is None:
-            self._writer = ThreadPoolExecutor(1, thread_name_prefix="cut")
-        # Only large files come here, and the file itself is in the kernel's memory already.
-        self._writing = self._writer.submit(
-            self._chunks.put_named, self._group, self._offer, cached=False
-        )
-        self._group = []
-
-    def _end(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            self._note(writing.result())
-
-    def flush(self) -> None:
-        """Make all that was kept safe."""
-        self._end()
-        self._note(self._chunks.put_named(self._group, self._offer))
-        self._group = []
-
-    def _note(self, puts: list[Put]) -> None:
-        for put in puts:
-            if put.new:
-                self.new[put.digest] = None
-
-
-def _pieces(fd: int, path: str, size: int, keeper: _Keeper) -> tuple[list[bytes], int]:
+def _pieces(fd: int, path: str, size: int, keeper: Keeper) -> tuple[list[bytes], int]:
     """The names of the file's chunks, all kept; and its size, less if it has become shorter."""
     digests: list[bytes] = []
     at = 0

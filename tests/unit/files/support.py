@@ -70,7 +70,7 @@ class Host:
         self.services = Services(control, self.links)
         self.chunks = ChunkStore(str(directory / "chunks"))
         self.backing = BackingStore(str(directory / "open"), self.chunks)
-        self.copies = Copies(self.host, self.chunks, control, self.links, 2)
+        self.copies = Copies(self.host, self.chunks, control, self.links, self.streams, 2)
         self.rules = Rules()
         self.names = Names(self.host, lambda: self.incarnation, self.services, Nobody())
         self.homes = Homes(

@@ -261,6 +261,45 @@ async def test_opening_whose_answer_was_lost_is_closed(
     await writer.close()
 
 
+async def test_home_moves_to_the_reader_with_one_record(network: Network) -> None:
+    hub, lab = await network.start(HUB, LAB)
+    await write(hub, b"content")
+    before = await inode(hub)
+    agreed = network.index.names.applied_seq
+    assert await read(lab) == b"content"
+    now = await inode(hub)
+    assert (now.home, now.home_epoch) == (LAB, before.home_epoch + 1)
+    assert network.index.names.applied_seq == agreed + 1
+
+
+async def test_home_whose_move_was_not_heard_of_is_found_by_looking_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, lab = await network.start(HUB, LAB)
+    await write(hub, b"content")
+    breaking = Breaking(lab, "home.yield", 1)
+    monkeypatch.setattr(lab.links, "call", breaking)
+    assert await read(lab) == b"content"
+    assert breaking.left == 0
+    assert (await inode(hub)).home == LAB
+    # And nobody who asks meanwhile finds it nowhere.
+    assert await read(hub) == b"content"
+
+
+async def test_file_on_its_way_to_a_host_is_not_given_away_before_it_is_opened(
+    network: Network,
+) -> None:
+    hub, lab = await network.start(HUB, LAB)
+    await write(hub, b"content")
+    now = await inode(hub)
+    with lab.homes.coming(now.ino):
+        assert await hub.homes.hand_over(now.ino, now.home_epoch, LAB, lab.incarnation, False)
+        now = await inode(hub)
+        assert now.home == LAB
+        assert not await lab.homes.give_up(now.ino, now.home_epoch)
+    assert await lab.homes.give_up(now.ino, now.home_epoch)
+
+
 async def test_close_whose_answer_was_lost_is_asked_for_again(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:

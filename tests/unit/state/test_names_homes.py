@@ -175,6 +175,37 @@ def test_a_released_file_has_no_home_and_a_second_release_is_refused(client: Cli
     assert client.refused(c.Release, file.attr.ino, "", 1) == errno.ESTALE
 
 
+def test_a_file_handed_over_has_its_new_home_at_once_and_the_old_one_can_do_nothing(
+    client: Client,
+) -> None:
+    file = client.create(b"/f")
+    client.commit(file, 9)
+    given = client.must(c.HandOver, file.attr.ino, A, 1, B, 5, False)
+    assert (given.home, given.home_incarnation, given.home_epoch) == (B, 5, 2)
+    assert (given.writing, given.created, given.chunks) == (False, False, (bytes([9]) * 32,))
+    assert client.names.lookup(b"/f").home == B
+    assert client.refused(c.HandOver, file.attr.ino, A, 1, A, 1, False) == errno.ESTALE
+    assert client.commit(file, 10).errno == errno.ESTALE
+    back = client.must(c.HandOver, file.attr.ino, B, 2, A, 1, True)
+    assert (back.home, back.home_epoch, back.writing) == (A, 3, True)
+
+
+def test_a_file_is_not_handed_to_a_host_that_was_lost_or_has_no_name(client: Client) -> None:
+    file = client.create(b"/f")
+    client.must(c.HostLost, B, 5)
+    assert client.refused(c.HandOver, file.attr.ino, A, 1, B, 5, False) == errno.ESTALE
+    assert client.refused(c.HandOver, file.attr.ino, A, 1, "", 1, False) == errno.EINVAL
+    assert client.names.lookup(b"/f").home == A
+    assert client.must(c.HandOver, file.attr.ino, A, 1, B, 6, False).home == B
+
+
+def test_a_file_without_a_name_ends_where_it_would_be_handed_over(client: Client) -> None:
+    file = client.create(b"/f")
+    client.must(c.Unlink, b"/f")
+    assert client.must(c.HandOver, file.attr.ino, A, 1, B, 1, False).deleted
+    assert _gone(client, file.attr.ino)
+
+
 @pytest.mark.parametrize(
     ("size", "chunks", "code"),
     [
@@ -247,6 +278,7 @@ def test_a_home_has_a_name_and_an_inode_is_there(client: Client) -> None:
         (c.Claim, (99, A, 1, True, 0)),
         (c.Commit, (99, A, 1, 0, 0, (), (), True)),
         (c.Release, (99, A, 1)),
+        (c.HandOver, (99, A, 1, B, 1, False)),
         (c.Copies, (99, 0, ())),
     ):
         assert client.refused(kind, *args) == errno.ESTALE

@@ -156,6 +156,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "new": names,
     "ino": small | wide,
     "home": homes,
+    "to": homes,
     "chunks": chunk_lists,
     "copies": copy_lists,
     "promises": st.lists(wide, max_size=2).map(tuple),
