@@ -41,23 +41,24 @@ class Unused:
         self._give_up = give_up
         self._give_up_quietly = give_up_quietly
         self._bytes_of: OrderedDict[int, int] = OrderedDict()
+        self._bytes = 0
         self._epoch_of: dict[int, int] = {}
         self._reaper: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def in_use(self, ino: int) -> None:
         """A file is opened, or gone."""
-        self._bytes_of.pop(ino, None)
+        self._bytes -= self._bytes_of.pop(ino, 0)
 
     def at_rest(self, ino: int, size: int) -> None:
         """Nobody has a file of so many bytes open any more."""
+        self.in_use(ino)
         self._bytes_of[ino] = size
-        self._bytes_of.move_to_end(ino)
-        while (
-            len(self._bytes_of) > HOMES_IDLE_MAX
-            or sum(self._bytes_of.values()) > HOMES_IDLE_BYTES_MAX
-        ):
-            oldest, _ = self._bytes_of.popitem(last=False)
+        # A sum of its own: there may be thousands, and this is done for each close.
+        self._bytes += size
+        while len(self._bytes_of) > HOMES_IDLE_MAX or self._bytes > HOMES_IDLE_BYTES_MAX:
+            oldest, its_bytes = self._bytes_of.popitem(last=False)
+            self._bytes -= its_bytes
             task = asyncio.ensure_future(self._give_up_quietly(oldest))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
