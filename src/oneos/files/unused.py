@@ -54,10 +54,11 @@ class Unused:
         """Nobody has a file of so many bytes open any more."""
         self.in_use(ino)
         self._bytes_of[ino] = size
+        # A sum of its own: there may be thousands, and this is done for each close.
         self._bytes += size
         while len(self._bytes_of) > HOMES_IDLE_MAX or self._bytes > HOMES_IDLE_BYTES_MAX:
-            oldest, freed = self._bytes_of.popitem(last=False)
-            self._bytes -= freed
+            oldest, its_bytes = self._bytes_of.popitem(last=False)
+            self._bytes -= its_bytes
             task = asyncio.ensure_future(self._give_up_quietly(oldest))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from oneos.actor.actor import Actor, Address
 from oneos.errors import OneOSError
@@ -136,26 +138,19 @@ class Storage(Actor):
             < min(self._auditor.wanted_of(held), hosts)
         )
 
-    async def _under_replicated(self) -> list[Inode]:
-        """Files with fewer copies on live hosts than they should have and could."""
-        alive = set(self._auditor.alive())
-        found: list[Inode] = []
-        if not self._short(len(alive), least=1):
+    async def _under_replicated(self) -> AsyncGenerator[Inode, None]:
+        """Files with fewer copies on live hosts than they should have and could.
+
+        One at a time: all files of a host that dies may be among them.
+        """
+        if not self._short(len(self._auditor.alive()), least=1):
             # As mostly; and nothing can be done for what no live host has.
-            return found
-        after = 0
-        while batch := self._index.names.names.scan(after):
-            found += [
-                inode
-                for inode in batch
-                if inode.chunks
-                and len(alive.intersection(inode.copies))
-                < min(self._auditor.wanted_of(inode), len(alive))
-            ]
-            after = batch[-1].ino
-            # A large index is a long look: everybody else gets a turn in between.
-            await asyncio.sleep(0)
-        return found
+            return
+        async for inode in self._auditor.inodes():
+            alive = self._auditor.alive() if inode.chunks else []
+            wanted = min(self._auditor.wanted_of(inode), len(alive))
+            if len(set(alive).intersection(inode.copies)) < wanted:
+                yield inode
 
     async def _repair_all(self) -> None:
         while True:
@@ -165,11 +160,15 @@ class Storage(Actor):
             except TimeoutError:
                 pass
             self._look.clear()
-            for inode in await self._under_replicated():
-                try:
-                    await self.repair(inode)
-                except OneOSError as error:
-                    log.warning("file %d keeps too few copies for now: %s", inode.ino, error)
+            async with aclosing(self._under_replicated()) as found:
+                async for inode in found:
+                    try:
+                        await self.repair(inode)
+                    except OneOSError as error:
+                        log.warning("file %d keeps too few copies for now: %s", inode.ino, error)
+                    if self._look.is_set():
+                        # The hosts are others now: mostly, one that was missed is back.
+                        break
 
     async def repair(self, inode: Inode) -> None:
         """Have as many live hosts hold a file as should, as far as there are some that can.

@@ -111,7 +111,9 @@ const ops = {
       fs.fsyncSync(fd);
     }),
   populate: (path, names) => {
-    for (const name of names) fs.symlinkSync('x', Buffer.concat([path, SLASH, name]));
+    // An empty path is the current directory, and never the root.
+    const above = path.length ? Buffer.concat([path, SLASH]) : path;
+    for (const name of names) fs.symlinkSync('x', Buffer.concat([above, name]));
   },
   get: (path) => having(path, O_RDONLY, (fd) => take(fd, PIECE, null)),
   look() {

@@ -220,9 +220,9 @@ class Driver:
             os.close(fd)
 
     def populate(self, path: bytes, names: list[bytes]) -> None:
-        """Many entries of a directory."""
+        """Many entries of a directory; an empty path is the current one, and never the root."""
         for name in names:
-            os.symlink(b"x", path + b"/" + name)
+            os.symlink(b"x", os.path.join(path, name))
 
     def look(self) -> list:
         """All there is below here, and what the open files show."""

@@ -114,18 +114,18 @@ class Network:
     """Hosts that know each other; the first runs the File System."""
 
     def __init__(self, world: World, identities: dict[str, Identity], directory: Path) -> None:
-        self._world = world
+        self.world = world
         self._identities = identities
         self._directory = directory
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self.hosts: list[Host] = []
 
     async def start(self, *names: HostName) -> list[Host]:
-        control = await self._world.start()
+        control = await self.world.start()
         for number, name in enumerate(names):
             if number:
-                await self._world.join(control, name, number)
-            await self._add(control if number == 0 else await self._world.control(name), number)
+                await self.world.join(control, name, number)
+            await self._add(control if number == 0 else await self.world.control(name), number)
         return self.hosts
 
     async def _add(self, control: ControlLog, number: int) -> None:
@@ -138,14 +138,14 @@ class Network:
             for other in self.hosts:
                 one.addresses[other.host] = ("127.0.0.1", other.server.port)
         if number:
-            host.incarnation = await self._world.arrive(control)
+            host.incarnation = await self.world.arrive(control)
         else:
-            host.incarnation = self._world.incarnations[name]
+            host.incarnation = self.world.incarnations[name]
             await self._run_file_system(host)
 
     async def _run_file_system(self, host: Host) -> None:
-        self.index = index = await self._world.index(host.host)
-        epoch = self._world.epoch(host.control, "filesystem")
+        self.index = index = await self.world.index(host.host)
+        epoch = self.world.epoch(host.control, "filesystem")
         agent = fs.FileSystem(
             Address(host.host, "filesystem", epoch), index, host.control, host.recall
         )

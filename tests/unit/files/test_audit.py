@@ -1,5 +1,6 @@
 """What a host lacks of the files it should hold is found and made good, or said to be lost."""
 
+import asyncio
 import errno
 import os
 import random
@@ -10,6 +11,7 @@ import pytest
 from oneos.actor.actor import Address
 from oneos.errors import FileError, UserError
 from oneos.files.durability import Rule, Rules
+from oneos.ids import HostName
 from oneos.kernel import checks as checks_module
 from oneos.kernel import messages as m
 from oneos.kernel.audit import Auditor
@@ -303,3 +305,45 @@ async def test_one_check_goes_on_at_a_time_and_ends_when_nobody_asks(
     await eventually(lambda: state("three").over, 60.0)
     assert "nobody asked" in state("three").error
     checks.stop()
+
+
+async def test_repair_begins_anew_when_a_host_has_come_back(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = await started(network)
+    hub, lab = hosts.hosts[:2]
+    now = {}
+    for number in range(5):
+        path = b"/d/%d" % number
+        await write(hub, b"content %d" % number, path=path)
+        now[path] = await at_rest(hub, path)
+
+    async def held_by(copies: dict[bytes, tuple[HostName, ...]]) -> None:
+        for path, names in copies.items():
+            ino, version = now[path].ino, now[path].version
+            await hub.names.ask(
+                lambda rid, ns, ino=ino, version=version, names=names: n.Copies(
+                    rid=rid, now_ns=ns, ino=ino, version=version, copies=names
+                )
+            )
+
+    await held_by(dict.fromkeys(now, (HUB,)))
+    asked: list[int] = []
+
+    async def repair(inode: Inode) -> None:
+        asked.append(inode.ino)
+        # The others need none any more: who holds them is there again.
+        await held_by(dict.fromkeys(now, (HUB, LAB)))
+        lab.incarnation = await network.world.arrive(lab.control)
+
+    monkeypatch.setattr(hosts.storage, "repair", repair)
+    await hosts.storage.start()
+    try:
+        await eventually(lambda: asked != [])
+        # The loop that looks has been through all of them by the time it waits again.
+        await eventually(lambda: not hosts.storage.receive(m.Health(), HUB))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(asked) == 1
+    finally:
+        await hosts.storage.stop()
