@@ -38,6 +38,8 @@ STOP_S = 0.25
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.002, 0.05
 """Between attempts; the program runs meanwhile."""
 
+STEPS_SKIPPED_MAX = 300
+
 HASH_CHECK = "OneOS"
 """A text whose hash shows that two interpreters hash alike."""
 
@@ -81,6 +83,7 @@ def capture(
     adapter = adapter or ByPath()
     ends = time.monotonic() + deadline_s
     pause = PAUSE_FIRST_S
+    skipped = 0
     while True:
         try:
             return attempt(min(ends, time.monotonic() + STOP_S), adapter, ignored, steps, armed)
@@ -92,7 +95,8 @@ def capture(
             time.sleep(min(pause, max(0.0, ends - time.monotonic())))
             pause = min(PAUSE_MAX_S, pause * 2)
         else:
-            steps = 0  # The next instruction may do.
+            # The next instruction may do; imports are many instructions long.
+            steps, skipped = skipped, min(STEPS_SKIPPED_MAX, skipped * 2 + 1)
 
 
 def attempt(
@@ -155,7 +159,7 @@ def take(
     main = main_ident(stopped)
     kept["collecting"] = collecting
     for one in stopped:
-        records, frames = walk(one.frame, one.ident, one.wait)
+        records, frames = walk(one.frame, one.ident, one.wait, one.ident == main)
         for record, frame in zip(records, frames, strict=True):
             running[id(frame)] = record
             if record.generator is not None:
@@ -196,8 +200,11 @@ def take(
 
 def written_record(record: Record, frame: "Any") -> "tuple[Any, ...]":
     boundary = record.boundary
+    function = record.function
+    # The code of a function that is found there is found there too.
+    code = None if getattr(function, "__code__", None) is record.code else record.code
     return (
-        *(record.code, record.function, record.generator, record.globals, record.space),
+        *(code, record.function, record.generator, record.globals, record.space),
         *(record.closure, record.slots, record.index, record.handled),
         None if boundary is None else (boundary.kind, boundary.next, boundary.extra),
         frame,

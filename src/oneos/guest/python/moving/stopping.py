@@ -91,7 +91,7 @@ def stop(
         if steps < 0 and time.monotonic() >= ends:
             raise NotSafe(reason)
         if steps >= 0 and not any(is_program(frame) for frame in frames.values()):
-            raise NotSafe("the program has ended")
+            raise NotSafe("the program has ended", later=False)
 
 
 def is_program(frame: "FrameType | None") -> bool:
