@@ -35,8 +35,9 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
 
     def tell(**more: object) -> None:
         if told.acquire(False):
-            with open(report_path, "w") as file:
+            with open(report_path + ".new", "w") as file:
                 json.dump({**report, **more}, file)
+            os.rename(report_path + ".new", report_path)
 
     def coordinate() -> None:
         asked = time.monotonic()
