@@ -43,7 +43,7 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
         asked = time.monotonic()
         try:
             if how == "--steps":
-                held = capture.capture(20, steps=int(amount), armed=True)
+                held = capture.capture(6, steps=int(amount), armed=True)
             else:
                 time.sleep(float(amount))
                 asked = time.monotonic()

@@ -22,5 +22,5 @@ with_call = weakref.ref(kept, lambda _: called.append(1))
 for turn in range(3):
     print(ref() is kept, values["k"] is kept, keys[kept], len(group), dead())
     other = Thing(turn)
-del kept
+del kept, other
 print(ref(), len(values), len(keys), len(group), called)

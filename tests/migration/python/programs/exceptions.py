@@ -1,4 +1,5 @@
 """try, except, else, finally; exceptions being handled, their causes and tracebacks."""
+import ast  # noqa: F401  The traceback's text needs it.
 import traceback
 
 

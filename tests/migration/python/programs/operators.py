@@ -96,7 +96,6 @@ print(list(range(20))[a], [*b], a if a else b, hasattr(a, "nope"))
 if a and not Value(0):
     print("true")
 while b:
-    b -= 1 if isinstance(b, int) else b
     b = 0
 try:
     a * a

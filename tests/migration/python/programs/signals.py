@@ -1,5 +1,4 @@
 """A signal handler of the program, and one that it sends itself."""
-import os
 import signal
 
 got = []
@@ -11,7 +10,7 @@ def handler(number, frame):
 
 signal.signal(signal.SIGUSR1, handler)
 for n in range(3):
-    os.kill(os.getpid(), signal.SIGUSR1)
+    signal.raise_signal(signal.SIGUSR1)
     print(n, len(got) >= n)
 print(signal.getsignal(signal.SIGUSR1) is handler, signal.getsignal(signal.SIGTERM))
 print(got == [signal.SIGUSR1] * 3)

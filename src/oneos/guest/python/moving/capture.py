@@ -153,7 +153,6 @@ def take(
     if seed is None:
         raise cannot("the program was started with random hashes of strings (PYTHONHASHSEED)")
     check_children()
-    owning = Owning()
     running: dict[int, Any] = {}
     threads = []
     main = main_ident(stopped)
@@ -166,20 +165,24 @@ def take(
                 running[id(record.generator)] = record
         written = [written_record(r, f) for r, f in zip(records, frames, strict=True)]
         threads.append((one.ident, one.ident == main, context_of(one.ident), written))
+    owning = Owning()
     heap = Heap(owning, running)
     codes = dict(codes_of(owning, running))
     for code in codes.values():
         note_codes(heap, code)
+    # What comes later counts, where an object is in both.
+    specials = owning.specials() + files.standard_specials()
     root = {
+        # Locks of the standard library that a thread which stands holds.
+        "held": [one for one, how in specials if isinstance(how, tuple) and "hold" in how[3:4]],
         "modules": list(owning.modules.values()),
         "names": list(owning.modules),
+        "spaces": [one.__dict__ for one in owning.modules.values()],
         "threads": threads,
         "state": kept,
         "streams": [getattr(sys, name) for name in ("__stdin__", "__stdout__", "__stderr__")],
         "threading": threading_state(),
     }
-    # What comes later counts, where an object is in both.
-    specials = owning.specials() + files.standard_specials()
     raw, buffers, count = native.encode(root, heap.describe, heap.is_plain, specials)
     descriptors = heap.files.open_now(adapter.ignored)
     files.check_descriptors(descriptors, adapter.takes)
