@@ -21,8 +21,9 @@ from oneos.runtime.extensions import build
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 PACKAGES = Path(__file__).parents[3] / "src/oneos/guest/python"
+HELPER = "helper_module"
 MOVED = 75
-RUN_S = 30
+RUN_S = 15
 CHAIN_MAX = 40
 
 
@@ -52,7 +53,9 @@ class Subject:
     def plain(self) -> Run:
         """Without anything of ours."""
         command = [self.python, str(self.program)]
-        done = subprocess.run(command, capture_output=True, env=self._environment(), timeout=RUN_S)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=self._environment(), timeout=RUN_S
+        )
         return Run(done.returncode, done.stdout, done.stderr)
 
     def start(self, *how: str) -> Run:
@@ -74,9 +77,16 @@ class Subject:
         report = self.scratch / "report"
         report.unlink(missing_ok=True)
         command = [self.python, str(HERE / "runner.py"), self.extension, str(PACKAGES), str(report)]
-        done = subprocess.run(
-            [*command, *arguments], capture_output=True, env=self._environment(), timeout=RUN_S
-        )
+        try:
+            done = subprocess.run(
+                [*command, *arguments],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                env=self._environment(),
+                timeout=RUN_S,
+            )
+        except subprocess.TimeoutExpired as late:
+            return Run(-1, late.stdout or b"", late.stderr or b"", {"failed": "it hangs; "})
         known = json.loads(report.read_text()) if report.exists() else {}
         return Run(done.returncode, done.stdout, done.stderr, known)
 
@@ -142,7 +152,7 @@ def main(python: str, points: str, *names: str) -> None:
     extension = build(python, Path(tempfile.gettempdir()) / "oneos-extensions")
     if extension.path is None:
         sys.exit(extension.reason)
-    chosen = names or sorted(path.name for path in PROGRAMS.glob("*.py"))
+    chosen = names or sorted(path.name for path in PROGRAMS.glob("*.py") if path.stem != HELPER)
     with tempfile.TemporaryDirectory() as scratch:
         for name in chosen:
             program = PROGRAMS / name
@@ -154,7 +164,8 @@ def main(python: str, points: str, *names: str) -> None:
                 flush=True,
             )
             for text in result.failures[:3]:
-                print("    ", text.replace("\n", "\n      "), flush=True)
+                first, *_, last = [*text.strip().splitlines(), ""][:1] + text.strip().splitlines()
+                print("    ", first[:160], "...", last[:200], flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
     sys.path[0] = packages
     myself, exit_status = __file__, 75
     import _thread
+    import importlib
     import json
     import os
     import time
@@ -30,19 +31,20 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
     if rest[0] == "--restore":
         old, rest = rest[1], rest[2:]
     how, amount, path, *arguments = rest
-    report = {"tries": 0}
+    report, told = {}, _thread.allocate_lock()
     began = time.perf_counter()
 
     def tell(**more: object) -> None:
-        report.update(more)
-        with open(report_path, "w") as file:
-            json.dump(report, file)
+        if told.acquire(False):
+            with open(report_path + ".new", "w") as file:
+                json.dump({**report, **more}, file)
+            os.rename(report_path + ".new", report_path)
 
     def coordinate() -> None:
         asked = time.monotonic()
         try:
             if how == "--steps":
-                held = capture.capture(20, steps=int(amount), armed=True)
+                held = capture.capture(6, steps=int(amount), armed=True)
             else:
                 time.sleep(float(amount))
                 asked = time.monotonic()
@@ -68,7 +70,12 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
         sys.orig_argv[:] = [sys.executable, *arguments]
         sys.path[0] = os.path.dirname(os.path.abspath(program))
         with open(program, "rb") as source:
-            code = compile(source.read(), program, "exec", dont_inherit=True)
+            text = source.read()
+        code = compile(text, program, "exec", dont_inherit=True)
+        for line in text.splitlines():
+            # Loaded before: else most of a program's instructions are those of imports.
+            if line.startswith(b"import ") and b"helper" not in line and how == "--steps":
+                importlib.import_module(line.split()[1].decode().rstrip(","))
         space = sys.modules["__main__"].__dict__
         for name in list(space):
             if name not in ("__name__", "__builtins__"):

@@ -70,6 +70,11 @@ def after(record: "Record", how: int, value: "Any") -> "tuple[int, tuple[Any, ..
                 return (0 if SINCE_12 else 1), (value.value,), extra
             if boundary.kind == "next iterator" and extra:
                 return 0, (extra[0],), boundary.next
+        if isinstance(value, AttributeError):
+            if boundary.kind == "has attribute":
+                return 0, (False,), boundary.next
+            if boundary.kind == "attribute or":
+                return 0, (extra[0],), boundary.next
         raise value
     work = WORK.get(boundary.kind)
     if work is not None:
@@ -157,6 +162,8 @@ def compared(extra: "Any", value: "Any") -> "tuple[Any, ...]":
 
 WORK: "dict[str, Callable[[Any, Any], tuple[Any, ...]]]" = {
     "push": lambda _, value: (value,),
+    "has attribute": lambda _, value: (True,),
+    "attribute or": lambda _, value: (value,),
     "context": lambda _, value: (value,),
     "next iterator": lambda _, value: (value,),
     "for iterator": lambda _, value: (value,),

@@ -89,6 +89,11 @@ def through_object(site: "Site", address: int, given: "list[int]", argument: "An
     plain = made is not None and found_in(type(made), "__call__") is type.__call__
     if plain and found_in(made, "__init__") is function:
         return "init", me
+    if name in ("__getattr__", "__getattribute__") and given[:1] == [id(me)]:
+        if address == id(hasattr):
+            return "has attribute", None
+        if address == id(getattr) and len(given) > 2:
+            return "attribute or", (argument(2),)
     if address in CONVERSIONS and name in THROUGH and given[:1] == [id(me)]:
         return "push", None
     if address != id(me):

@@ -38,6 +38,8 @@ STOP_S = 0.25
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.002, 0.05
 """Between attempts; the program runs meanwhile."""
 
+STEPS_SKIPPED_MAX = 300
+
 HASH_CHECK = "OneOS"
 """A text whose hash shows that two interpreters hash alike."""
 
@@ -81,6 +83,7 @@ def capture(
     adapter = adapter or ByPath()
     ends = time.monotonic() + deadline_s
     pause = PAUSE_FIRST_S
+    skipped = 0
     while True:
         try:
             return attempt(min(ends, time.monotonic() + STOP_S), adapter, ignored, steps, armed)
@@ -92,7 +95,8 @@ def capture(
             time.sleep(min(pause, max(0.0, ends - time.monotonic())))
             pause = min(PAUSE_MAX_S, pause * 2)
         else:
-            steps = 0  # The next instruction may do.
+            # The next instruction may do; imports are many instructions long.
+            steps, skipped = skipped, min(STEPS_SKIPPED_MAX, skipped * 2 + 1)
 
 
 def attempt(
@@ -147,33 +151,36 @@ def take(stopped: list[Stopped], adapter: "Any", kept: "dict[str, Any]", collect
     if seed is None:
         raise cannot("the program was started with random hashes of strings (PYTHONHASHSEED)")
     check_children()
-    owning = Owning()
     running: dict[int, Any] = {}
     threads = []
     main = main_ident(stopped)
     kept["collecting"] = collecting
     for one in stopped:
-        records, frames = walk(one.frame, one.ident, one.wait)
+        records, frames = walk(one.frame, one.ident, one.wait, one.ident == main)
         for record, frame in zip(records, frames, strict=True):
             running[id(frame)] = record
             if record.generator is not None:
                 running[id(record.generator)] = record
         written = [written_record(r, f) for r, f in zip(records, frames, strict=True)]
         threads.append((one.ident, one.ident == main, context_of(one.ident), written))
+    owning = Owning()
     heap = Heap(owning, running)
     codes = dict(codes_of(owning, running))
     for code in codes.values():
         note_codes(heap, code)
+    # What comes later counts, where an object is in both.
+    specials = owning.specials() + files.standard_specials()
     root = {
+        # Locks of the standard library that a thread which stands holds.
+        "held": [one for one, how in specials if isinstance(how, tuple) and "hold" in how[3:4]],
         "modules": list(owning.modules.values()),
         "names": list(owning.modules),
+        "spaces": [one.__dict__ for one in owning.modules.values()],
         "threads": threads,
         "state": kept,
         "streams": [getattr(sys, name) for name in ("__stdin__", "__stdout__", "__stderr__")],
         "threading": threading_state(),
     }
-    # What comes later counts, where an object is in both.
-    specials = owning.specials() + files.standard_specials()
     raw, buffers, count = native.encode(root, heap.describe, heap.is_plain, specials)
     descriptors = heap.files.open_now(adapter.ignored)
     files.check_descriptors(descriptors, adapter.takes)
@@ -195,8 +202,11 @@ def take(stopped: list[Stopped], adapter: "Any", kept: "dict[str, Any]", collect
 
 def written_record(record: Record, frame: "Any") -> "tuple[Any, ...]":
     boundary = record.boundary
+    function = record.function
+    # The code of a function that is found there is found there too.
+    code = None if getattr(function, "__code__", None) is record.code else record.code
     return (
-        *(record.code, record.function, record.generator, record.globals, record.space),
+        *(code, record.function, record.generator, record.globals, record.space),
         *(record.closure, record.slots, record.index, record.handled),
         None if boundary is None else (boundary.kind, boundary.next, boundary.extra),
         frame,

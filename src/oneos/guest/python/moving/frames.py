@@ -84,12 +84,15 @@ class Record:
         return boundary.extra if boundary is not None and boundary.kind == "context" else None
 
 
-def walk(frame: "FrameType", ident: int, wait: "Wait | None") -> "tuple[list[Record], list[Any]]":
+def walk(
+    frame: "FrameType", ident: int, wait: "Wait | None", main: bool
+) -> "tuple[list[Record], list[Any]]":
     """Record a thread's frames from its innermost one to the program's outermost.
 
     Args:
         frame: the innermost.
         ident: the thread.
+        main: whether it is the main thread, whose outermost frames are not the program's.
         wait: what the innermost frame waits for in C code, to be begun again.
 
     Returns:
@@ -99,7 +102,7 @@ def walk(frame: "FrameType", ident: int, wait: "Wait | None") -> "tuple[list[Rec
         NotSafe: not at this moment.
     """
     stack = program_frames(frame)
-    if not stack:
+    if not stack or (main and stack[-1].frame.f_back is None):
         raise NotSafe("the program has not begun, or has ended")
     handled = native.handled(ident)
     records: list[Record] = []

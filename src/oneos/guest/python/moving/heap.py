@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     Description = tuple[Any, ...]
 
 VALUES = (dict, list, set, frozenset, tuple, int, str, float, bytes, bytearray, complex)
-DEEP_MODULES = ("numpy",)
-"""Reductions whose function looks into arguments that are filled after they are made."""
+SHALLOW_MODULES = ("builtins", "collections", "functools", "itertools", "operator")
+"""Of classes that only keep what they are made with: it may be filled after they are made, and may
+refer to them. Others look into it, as decimal.Context does."""
 
 
 class Heap:
@@ -106,7 +107,7 @@ class Heap:
         if not isinstance(reduction, tuple) or not 2 <= len(reduction) <= 6:
             raise cannot(f"{name_of(thing)} cannot move")
         function, arguments, state, items, pairs, setter = (*reduction, *[None] * 4)[:6]
-        deep = int(kind.__module__.startswith(DEEP_MODULES))
+        deep = int(kind.__module__ not in SHALLOW_MODULES)
         own = kinds.own_attributes(thing, kind) if is_python(kind) else None
         if state is None and items is None and pairs is None and own is None:
             return function, arguments, deep

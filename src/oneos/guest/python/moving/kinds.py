@@ -13,7 +13,7 @@ import weakref
 
 import oneos_moving as native
 
-from .owning import is_c_class
+from .owning import holder_of, is_c_class
 from .reasons import cannot
 
 TYPE_CHECKING = False
@@ -304,13 +304,8 @@ def describe_thread_handle(heap: "Heap", one: "Any") -> "Description":
     return "thread_handle", (one.ident, one.is_done()), 0
 
 
-OWNER = re.compile(r"owner=(\d+) count=(\d+)")
-
-
 def describe_rlock(heap: "Heap", one: "Any") -> "Description":
-    found = OWNER.search(repr(one))
-    owner, count = (int(found[1]), int(found[2])) if found else (0, 0)
-    return "rlock", (owner, count), 0
+    return "rlock", holder_of(one), 0
 
 
 def describe_context_variable(heap: "Heap", one: "Any") -> "Description":

@@ -4,6 +4,8 @@ The program's own modules move by value: their code, classes and variables are i
 interpreter's and those of packages are imported there: of these, only names are written.
 """
 
+import _thread
+import re
 import sys
 import sysconfig
 import types
@@ -27,13 +29,17 @@ OF_SYS += ("warnoptions", "_xoptions", "__stdin__", "__stdout__", "__stderr__", 
 OF_SYS += ("stdlib_module_names", "builtin_module_names")
 
 
+# Found as this is imported: while a program stands, it may hold a lock that an import needs.
+_paths = sysconfig.get_paths()
+ELSEWHERE = tuple(
+    {_paths[name].rstrip("/") + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
+
+
 class Owning:
     """The modules as they are during one capture."""
 
     def __init__(self) -> None:
-        paths = sysconfig.get_paths()
-        kept = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-        self._elsewhere = tuple(path.rstrip("/") + "/" for path in kept if path)
         self.modules: dict[str, types.ModuleType] = {}
         """By name: those that move by value."""
         self._found: set[int] = set()
@@ -65,7 +71,7 @@ class Owning:
 
     def _installed(self, path: str) -> bool:
         return (
-            path.startswith(self._elsewhere)
+            path.startswith(ELSEWHERE)
             or "/site-packages/" in path
             or "/dist-packages/" in path
         )
@@ -115,12 +121,27 @@ class Owning:
                     continue
                 if self._program_made(value):
                     continue
-                found.append((value, ("attribute_of", (module, key), 0)))
+                description: tuple[Any, ...] = ("attribute_of", (module, key), 0)
+                if isinstance(value, LOCKS) and holder_of(value)[1]:
+                    description += ("hold", holder_of(value))
+                found.append((value, description))
         return found
 
     def _program_made(self, value: "Any") -> bool:
         kind = type(value)
         return kind.__module__ in self.modules and not isinstance(value, type)
+
+
+LOCKS = (_thread.LockType, _thread.RLock)
+OWNER = re.compile(r"owner=(\d+) count=(\d+)")
+
+
+def holder_of(lock: "Any") -> tuple[int, int]:
+    """The thread that holds a lock, if that is known, and how many times it does."""
+    if isinstance(lock, _thread.LockType):
+        return 0, int(lock.locked())
+    found = OWNER.search(repr(lock))
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 NAMED = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)

@@ -8,6 +8,7 @@ import marshal
 import struct
 import sys
 import types
+import weakref
 
 import oneos_moving as native
 
@@ -329,6 +330,17 @@ def rlock(owner: int, count: int) -> "Any":
     return one
 
 
+def hold(one: "Any", state: "tuple[int, int]") -> None:
+    """Have a lock of the standard library as it was."""
+    owner, count = state
+    if not count:
+        return
+    if isinstance(one, _thread.LockType):
+        one.acquire(False)
+    else:
+        one._acquire_restore((count, threads.get(owner, owner)))
+
+
 def context_variable(name: str, default: "Any") -> "Any":
     if name == "decimal_context":  # C code has it in a variable of its own.
         import decimal
@@ -358,8 +370,8 @@ def fill_context(one: contextvars.Context, content: "tuple[Any, ...]") -> None:
 # --- others -------------------------------------------------------------------------------------
 def weak(kind: "Any", of: "Any", callback: "Any") -> "Any":
     if of is None:
-        return kind.__new__(kind, _Mortal())  # Dead as soon as this returns.
-    return kind.__new__(kind, of, callback)
+        return weakref.ref.__new__(kind, _Mortal())  # Dead as soon as this returns.
+    return weakref.ref.__new__(kind, of, callback)
 
 
 class _Mortal:

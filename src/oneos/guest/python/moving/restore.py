@@ -217,6 +217,8 @@ def record_from(written: "tuple[Any, ...]") -> Record:
     record.code, record.function, record.generator, record.globals, *rest = written
     record.space, record.closure, record.slots, record.index, record.handled, *rest = rest
     boundary, record.frame = rest
+    if record.code is None:
+        record.code = record.function.__code__
     record.boundary = None if boundary is None else Boundary(*boundary)
     return record
 

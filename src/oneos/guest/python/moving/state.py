@@ -111,10 +111,11 @@ def load_random(state: "Any") -> None:
 
 
 def save_warnings() -> "Any":
-    module = sys.modules.get("warnings")
+    module: Any = sys.modules.get("warnings")
     if module is None:
         return None
-    return list(module.filters), module.showwarning, dict(getattr(module, "onceregistry", {}))
+    shown = module.showwarning, module._showwarnmsg_impl
+    return list(module.filters), shown, dict(getattr(module, "onceregistry", {}))
 
 
 def load_warnings(state: "Any") -> None:
@@ -124,7 +125,7 @@ def load_warnings(state: "Any") -> None:
 
     filters, show, once = state
     warnings.filters[:] = filters  # type: ignore[index]
-    warnings.showwarning = show
+    warnings.showwarning, warnings._showwarnmsg_impl = show  # type: ignore[attr-defined]
     warnings.onceregistry.update(once)  # type: ignore[attr-defined]
     warnings._filters_mutated()  # type: ignore[attr-defined]
 

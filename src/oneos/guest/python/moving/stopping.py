@@ -56,13 +56,15 @@ def stop(
     if native.traced():
         raise NotSafe("a debugger or profiler traces the program")
     armed: set[int] = set(others(ignored)) if is_armed else set()
+    # The others go on until the one that counts has done its steps.
+    counting = is_armed
     seen: dict[int, tuple[int, int]] = {}
     pause = FIRST_LOOK_S
     while True:
         frames = others(ignored)
         new = set(frames) - armed
-        if new:
-            native.arm(tuple(new), steps)
+        if new and not (counting and not native.parked()):
+            native.arm(tuple(new), 0 if counting else steps)
             armed |= new
         time.sleep(pause)
         pause = LOOK_S
@@ -86,12 +88,12 @@ def stop(
                 stopped.append(Stopped(ident, frame, wait))
             else:
                 reason = f"{frame.f_code.co_qualname} is running"
-        if stopped and len(stopped) == len(frames):
+        if stopped and len(stopped) == len(frames) and (parked or steps < 0):
             return stopped
         if steps < 0 and time.monotonic() >= ends:
             raise NotSafe(reason)
         if steps >= 0 and not any(is_program(frame) for frame in frames.values()):
-            raise NotSafe("the program has ended")
+            raise NotSafe("the program has ended", later=False)
 
 
 def is_program(frame: "FrameType | None") -> bool:

@@ -173,7 +173,7 @@ static int want(Reader *r, Stack *stack, Py_ssize_t number, int whole)
         /* To be filled after it is made: looked at again by whoever wanted it. */
         return made > 0;
     }
-    if (!whole || r->states[number] & (FILLED | FILLING))
+    if (!whole || r->states[number] & (WHOLE | FILLING))
         return 0;
     return push(r, stack, number, 1) < 0 ? -1 : 1;
 }
@@ -195,9 +195,9 @@ static int finish(Reader *r, Step *step)
         return missing < 0 ? -1 : 0;
     }
     r->states[step->number] &= (uint8_t)~FILLING;
-    int missing = fill(r, step->number, &step->record);
+    int missing = r->states[step->number] & FILLED ? 0 : fill(r, step->number, &step->record);
     if (missing == 0)
-        r->states[step->number] |= FILLED;
+        r->states[step->number] |= FILLED | WHOLE;
     return missing < 0 ? -1 : 0;
 }
 

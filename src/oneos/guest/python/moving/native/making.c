@@ -83,7 +83,7 @@ int make_simple(Reader *r, Py_ssize_t number, const Record *record)
         buffer = out_of_band(r, record->first);
         made = buffer ? bytes_of(buffer, record->letter == 'Y') : NULL;
         break;
-    case '[': made = PyList_New((Py_ssize_t)record->count); break;
+    case '[': made = PyList_New(0); break;
     case '{': made = PyDict_New(); break;
     case 'C': made = PyCell_New(NULL); break;
     case '<': made = record->first ? PyFrozenSet_New(NULL) : PySet_New(NULL); break;
@@ -326,7 +326,8 @@ int fill(Reader *r, Py_ssize_t number, const Record *record)
         return 0;
     case '[':
         for (Py_ssize_t item = 0; item < (Py_ssize_t)record->count; item++)
-            PyList_SET_ITEM(object, item, Py_NewRef(child(r, &at)));
+            if (PyList_Append(object, child(r, &at)) < 0)
+                return -1;
         return 0;
     case 'C':
         return record->count ? PyCell_Set(object, child(r, &at)) : 0;

@@ -23,7 +23,8 @@ typedef struct {
     uint8_t *states;
 } Reader;
 
-enum { MAKING = 1, FILLING = 2, FILLED = 4 };
+/* WHOLE: all that it refers to is filled too, but for what refers back to it. */
+enum { MAKING = 1, FILLING = 2, FILLED = 4, WHOLE = 8 };
 
 int read_number(Reader *r, size_t *at, uint64_t *number);
 int read_record(Reader *r, size_t *at, Record *record); /* at: afterwards, where it ends */
