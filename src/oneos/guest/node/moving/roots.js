@@ -1,0 +1,56 @@
+'use strict';
+// Where the walk of a capture begins: all by which the program can go on.
+
+const modules = require('./moving/modules');
+const streams = require('./moving/streams');
+const timers = require('./moving/timers');
+
+function globals(capture, baseKeys) {
+  const { graph } = capture;
+  const found = [];
+  for (const key of Reflect.ownKeys(globalThis)) {
+    if (key === capture.inspector.name) continue;
+    const property = Reflect.getOwnPropertyDescriptor(globalThis, key);
+    const step = `globalThis.${String(key)}`;
+    if (baseKeys.has(key)) {
+      if (!('value' in property)) continue;
+      const { value } = property;
+      // One of Node's own that the program has replaced.
+      const path = capture.builtins.pathOf(value);
+      const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
+      if (!isObject || path) continue;
+    }
+    const flags = (property.writable ? 1 : 0) | (property.enumerable ? 2 : 0) |
+      (property.configurable ? 4 : 0);
+    const name = graph.value(key, -1, step);
+    if ('value' in property) found.push([name, flags, graph.value(property.value, -1, step)]);
+    else {
+      found.push([name, flags | 8, graph.value(property.get, -1, step),
+                  graph.value(property.set, -1, step)]);
+    }
+  }
+  return found;
+}
+
+function find(capture, baseKeys) {
+  const { graph } = capture;
+  const found = {};
+  found.timers = [...capture.pending].filter((timer) => !capture.isOurTimer?.(timer))
+    .map((timer) => graph.value(timer, -1, 'a timer'));
+  found.immediates = timers.pendingImmediates()
+    .map((immediate) => graph.value(immediate, -1, 'an immediate'));
+  found.modules = modules.moduleRoots(capture);
+  found.globals = globals(capture, baseKeys);
+  found.process = streams.listenersOf(capture, process, -1);
+  found.streams = capture.streams.flatMap((stream, fd) =>
+    (stream ? [graph.value(stream, -1, `process.${['stdin', 'stdout', 'stderr'][fd]}`)] : []));
+  found.env = { ...process.env };
+  found.argv = graph.value(process.argv.slice(), -1, 'process.argv');
+  found.cwd = process.cwd();
+  found.exitCode = graph.value(process.exitCode, -1, 'process.exitCode');
+  found.title = process.title;
+  found.umask = process.umask();
+  return found;
+}
+
+module.exports = { find };

@@ -1,0 +1,4 @@
+'use strict';
+function prepare() {}
+function start() {}
+module.exports = { prepare, start };
