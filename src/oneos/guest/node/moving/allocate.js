@@ -4,7 +4,7 @@
 const Module = require('module');
 const { internalRequire } = require('./internals');
 const { resolve } = require('./moving/builtins');
-const { originals } = require('./moving/originals');
+const { frameOrigins, originals } = require('./moving/originals');
 const make = require('./moving/make');
 
 const TOP = -1;
@@ -77,8 +77,9 @@ class Allocator {
       case 'require': return this.require(record);
       case 'module': return this.module(record);
       case 'resolver': return this.resolver(record);
-      case 'promise': return this.promise(id).promise;
-      case 'frame': return this.frame(record, id);
+      case 'promise':
+        if (record.state === 'pending') this.waiting.push({ record, id });
+        return this.promise(id).promise;
       case 'generator': return this.generator(record, id);
       default: return make[record.k](record, this);
     }
@@ -218,8 +219,21 @@ class Allocator {
     return record.reject ? deferred.reject : deferred.resolve;
   }
 
-  frame(record, id) {
-    return { record, id };
+  // A suspended generator: begun anew, and brought to its place when all else is there.
+  generator(record, id) {
+    if (record.closed) {
+      const spent = (function* () {})();
+      spent.return();
+      return spent;
+    }
+    const make = this.members(record)[`f${id}`]();
+    const self = this.value(record.this);
+    const locals = {};
+    const iterators = [];
+    const made = Reflect.apply(make, self, [locals, undefined, iterators]);
+    frameOrigins.set(make, record.origin);
+    this.generators.push({ made, record, locals, iterators });
+    return made;
   }
 }
 

@@ -15,7 +15,7 @@ const { Graph } = require('./moving/graph');
 const handles = require('./moving/handles');
 const { Parts, encode } = require('./moving/image');
 const { Inspector } = require('./moving/inspect');
-const { settleIterators } = require('./moving/iterators');
+const { isSpent, settleIterators } = require('./moving/iterators');
 const kinds = require('./moving/kinds');
 const { Layout } = require('./moving/layout');
 const { Memory } = require('./moving/memory');
@@ -124,6 +124,9 @@ class Capture {
     }
     return this.heap;
   }
+
+  // Whether an iterator has come to its end.
+  isSpent(iterator) { return isSpent(this, iterator); }
 
   thisOf(context, id) {
     const { contexts, graph } = this;

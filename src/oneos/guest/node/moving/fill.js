@@ -87,6 +87,23 @@ const FILL = {
   weakset(at, { items }, set) {
     for (const item of items) WeakSet.prototype.add.call(set, at.value(item));
   },
+  promise(at, { state, result }, promise) {
+    if (state === 'pending') return;
+    const value = at.value(result);
+    const { resolve, reject } = at.promise(at.idOf(promise));
+    if (state === 'fulfilled') {
+      resolve(value);
+    } else {
+      reject(value);
+      // It was reported when it happened, or is handled.
+      Promise.prototype.then.call(promise, undefined, () => {});
+    }
+  },
+  generator(at, record) {
+    if (record.closed) return;
+    for (const [, value] of record.locals) at.value(value);
+    for (const value of record.iterators ?? []) at.value(value);
+  },
   closure: callable,
   member: callable,
   bound(at, record, made) { callable(at, { name: record.name, length: record.length }, made); },

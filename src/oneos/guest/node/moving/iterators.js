@@ -20,6 +20,24 @@ function kindOf(object) {
   return Reflect.getPrototypeOf(object) === probes().ArrayIterator ? 'array' : undefined;
 }
 
+// Whether an iterator has come to its end; of other kinds than these only generators tell.
+function isSpent({ inspector, layout, memory }, iterator) {
+  const kind = kindOf(iterator);
+  if (kind === 'array') {
+    return memory.withAddresses([iterator], ([at]) =>
+      memory.word(at + layout.iterated * WORD) === layout.spent ||
+      memory.word(at + layout.index * WORD) === layout.spentIndex);
+  }
+  if (kind !== undefined) {
+    const spent = (kind === 'map' ? new Map() : new Set()).values();
+    spent.next();
+    return memory.withAddresses([iterator, spent], (at) =>
+      memory.word(at[0] + TABLE * WORD) === memory.word(at[1] + TABLE * WORD));
+  }
+  return types.isGeneratorObject(iterator) &&
+    inspector.slots(iterator)['[[GeneratorState]]']() === 'closed';
+}
+
 // The record, whose `over` is still to be settled; undefined for anything else.
 function recordIterator(capture, object, id) {
   const kind = kindOf(object);
@@ -38,12 +56,9 @@ function settleArray(capture, iterator, id, record) {
   const { graph, layout, memory } = capture;
   const lists = graph.values.filter((value) => typeof value === 'object' && value !== null &&
     (types.isArgumentsObject(value) || Array.isArray(value) || ArrayBuffer.isView(value)));
-  const isDone = memory.withAddresses([iterator], ([at]) =>
-    memory.word(at + layout.iterated * WORD) === layout.spent ||
-    memory.word(at + layout.index * WORD) % 2 === 1);
-  if (isDone) { record.done = 1; return; }
+  if (isSpent(capture, iterator)) { record.done = 1; return; }
   const { over, index, kind } = layout.iteratorOf(iterator, lists);
-  const list = over >= 0 ? lists[over] : capture.snapshot().liveAt(iterator, layout.iterated, id);
+  const list = over >= 0 ? lists[over] : capture.snapshot().iteratedBy(iterator);
   if (types.isProxy(list) || !(Array.isArray(list) || ArrayBuffer.isView(list) ||
       types.isArgumentsObject(list))) {
     graph.refuse('an iterator over what is not an array', id);
@@ -57,17 +72,14 @@ function settleTable(capture, iterator, id, record) {
   const slots = capture.inspector.slots(iterator);
   record.kind = slots['[[IteratorKind]]']();
   const rest = keyed ? entries.length / 2 : entries.length;
-  if (slots['[[IteratorHasMore]]'] && !slots['[[IteratorHasMore]]']() && rest === 0) {
-    record.done = 1;
-    return;
-  }
+  if (isSpent(capture, iterator)) { record.done = 1; return; }
   const isWanted = record.of === 'map' ? types.isMap : types.isSet;
   const tables = graph.values.filter((value) => isWanted(value));
   const found = memory.withAddresses([iterator, ...tables], (at) => {
     const table = memory.word(at[0] + TABLE * WORD);
     return tables.findIndex((_, i) => memory.word(at[i + 1] + TABLE * WORD) === table);
   });
-  const over = found >= 0 ? tables[found] : capture.snapshot().tableOf(iterator, id);
+  const over = found >= 0 ? tables[found] : capture.snapshot().tableOf(iterator, record.of === 'map' ? 'Map' : 'Set');
   record.over = graph.value(over, id, '(iterated)');
   record.index = over.size - rest;
 }
@@ -82,4 +94,4 @@ function settleIterators(capture) {
   return waiting.length > 0;
 }
 
-module.exports = { settleIterators, recordIterator };
+module.exports = { isSpent, recordIterator, settleIterators };

@@ -114,6 +114,7 @@ class Layout {
       this.kinds = new Map([[word(2, this.kind), 'keys'], [word(0, this.kind), 'values'],
                             [word(3, this.kind), 'entries']]);
       this.spent = word(4, this.iterated);
+      this.spentIndex = word(4, this.index);
       if (this.kinds.size !== 3) this.only([], 'kind of iterators');
     });
   }

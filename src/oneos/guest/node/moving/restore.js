@@ -23,7 +23,9 @@ class Restore extends Allocator {
     this.timeouts = [];
     this.immediates = [];
     this.closing = [];     // Objects that take no more properties.
-    this.starting = [];    // What begins to wait once all is there.
+    this.waiting = [];     // Promises whose reactions are still to be made.
+    this.reactions = [];
+    this.generators = [];
   }
 
   idOf(object) { return this.objects.indexOf(object); }
