@@ -5,6 +5,7 @@ const Module = require('module');
 const { internalRequire } = require('./internals');
 const { resolve } = require('./moving/builtins');
 const { frameOrigins, originals } = require('./moving/originals');
+const { finallyHandlers, handlersOf } = require('./moving/combinators');
 const make = require('./moving/make');
 
 const TOP = -1;
@@ -22,6 +23,9 @@ class Allocator {
     this.fresh = new Map();       // Class or prototype -> its properties right after it was made.
     this.prototypes = new Map();  // Number of a prototype -> that of its class.
     this.deferred = new Map();    // Number of a promise -> {promise, resolve, reject}.
+    this.groups = new Map();
+    this.groupsToFill = [];
+    this.finals = new Map();
     this.run = resolve([['hidden', 'moving']]);
     this.run.made = (made, id, hooks) => { this.hooks.set(id, hooks); };
     state.objects.forEach((record, id) => {
@@ -76,6 +80,9 @@ class Allocator {
       case 'member': return this.member(record);
       case 'require': return this.require(record);
       case 'module': return this.module(record);
+      case 'combined': return this.combined(record);
+      case 'finally': return this.finally(record);
+      case 'group': return {};
       case 'resolver': return this.resolver(record);
       case 'promise':
         if (record.state === 'pending') this.waiting.push({ record, id });
@@ -217,6 +224,54 @@ class Allocator {
     this.value(record.promise);
     const deferred = this.promise(record.promise[0]);
     return record.reject ? deferred.reject : deferred.resolve;
+  }
+
+  // One of the native functions by which Promise.all and its like wait.
+  combined({ group: [group], index, which }) {
+    this.object(group);
+    return (this.groups.get(group) ?? this.group(group))[index][which];
+  }
+
+  group(id) {
+    const record = this.state.objects[id];
+    const made = handlersOf(record.kind, record.values.length, {
+      resolve: this.value(record.resolve), reject: this.value(record.reject),
+    });
+    this.groups.set(id, made);
+    this.groupsToFill.push([record, id, made]);
+    return made;
+  }
+
+  finally({ action: [id], which }) {
+    let made = this.finals.get(id);
+    if (!made || made.used.has(which)) {
+      made = { used: new Set(), handlers: finallyHandlers(this.object(id)) };
+      this.finals.set(id, made);
+    }
+    made.used.add(which);
+    return made.handlers[which];
+  }
+
+  // Gives a Promise.all what had come in; only values, so nothing is settled by it.
+  fillGroup([{ kind, remaining, values }, id, made]) {
+    const awaited = new Set(this.state.objects
+      .filter((record) => record.k === 'combined' && record.group[0] === id)
+      .map(({ index }) => index));
+    // What nothing can settle any more is left as it is.
+    let lost = remaining - awaited.size;
+    values.forEach((item, index) => {
+      if (awaited.has(index)) return;
+      if (lost > 0 && Array.isArray(item) && (item.length === 0 || item[0] === 'u')) {
+        lost -= 1;
+        return;
+      }
+      const value = this.value(item.length === 0 ? ['u'] : item);
+      const [yes, no] = made[index];
+      if (kind === 'any') no(value);
+      else if (kind === 'all') yes(value);
+      else if (value.status === 'fulfilled') yes(value.value);
+      else no(value.reason);
+    });
   }
 
   // A suspended generator: begun anew, and brought to its place when all else is there.

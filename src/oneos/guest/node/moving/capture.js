@@ -119,7 +119,8 @@ class Capture {
 
   snapshot() {
     if (!this.heap) {
-      this.heap = new HeapSnapshot(this.inspector);
+      this.heap = new HeapSnapshot(this.inspector, (fn) => typeof fn === 'function' &&
+        !this.builtins.has(fn) && this.kindOf(fn) !== 'internal');
       this.times.snapshot = performance.now();
     }
     return this.heap;

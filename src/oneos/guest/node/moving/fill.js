@@ -99,6 +99,12 @@ const FILL = {
       Promise.prototype.then.call(promise, undefined, () => {});
     }
   },
+  group(at, { values }) {
+    for (const item of values) {
+      if (Array.isArray(item) && item.length === 0) continue;
+      at.value(item);
+    }
+  },
   generator(at, record) {
     if (record.closed) return;
     for (const [, value] of record.locals) at.value(value);

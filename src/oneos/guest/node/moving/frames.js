@@ -9,7 +9,7 @@ const { makerOf } = require('./moving/declarations');
 const { WORD } = require('./moving/memory');
 const { makerOf: functionOf } = require('./moving/natives');
 const { settledOperands } = require('./moving/operands');
-const { frameOrigins } = require('./moving/originals');
+const { frameOrigins, loopIterators } = require('./moving/originals');
 const { writeProperties, writePrototype } = require('./moving/properties');
 const { SkipError, enclosingLoops, findSuspension, skipText } = require('./moving/skip');
 const { Script, isFunction, walk } = require('./moving/syntax');
@@ -84,6 +84,8 @@ class Frames {
     }
     const own = { text: script.text(outer), method: outer !== node ? 1 : 0, strict: strict ? 1 : 0 };
     const known = origin ?? own;
+    // It was moved before it began: what it was to begin with waits in what it was given.
+    if (origin && !suspension) Object.assign(values, values.$oneos_locals);
     const captures = new Set([...(origin?.captured ?? []), ...captured]);
     if (origin) {
       // It was moved before: its place in the text as it was written first.
@@ -208,7 +210,8 @@ class Frames {
       const before = elements[i - 1];
       if (!before || heap.typeOf(before[1]) !== 'closure' || heap.nameOf(before[1]) !== 'next') return;
       if (!heap.isObject(to) || heap.typeOf(to) === 'closure') return;
-      const iterator = heap.live(to);
+      const held = heap.live(to);
+      const iterator = loopIterators.get(held) ?? held;
       if (!capture.isSpent(iterator)) found.push(iterator);
     });
     if (found.length !== loops) throw new SkipError('loops whose iterators are not understood');

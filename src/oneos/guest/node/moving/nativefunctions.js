@@ -3,6 +3,7 @@
 // settle a promise, and the wrapper of `once`. Any other is refused by its name.
 
 const Module = require('module');
+const { Combinators } = require('./moving/combinators');
 const { WORD } = require('./moving/memory');
 const { writeProperties, writePrototype } = require('./moving/properties');
 
@@ -80,6 +81,9 @@ function recordNative(capture, fn, id) {
   const { graph, inspector } = capture;
   const slots = inspector.slots(fn);
   if (slots['[[TargetFunction]]']) return recordBound(capture, fn, id, slots);
+  capture.combinators ??= new Combinators(capture);
+  const combined = capture.combinators.record(fn, id);
+  if (combined) return writeProperties(graph, fn, id, combined, (key) => NAMES.has(key));
   capture.resolvers ??= new Resolvers(capture);
   const resolver = capture.resolvers.look(fn, []);
   if (!resolver) return graph.refuse(`a native function (${fn.name || 'without a name'})`, id);

@@ -5,7 +5,7 @@ const EventEmitter = require('events');
 const { writeProperties } = require('./moving/properties');
 
 // Prototypes of Node on which plain objects may stand, since all they are is properties.
-const PLAIN = new Set([EventEmitter.prototype]);
+const PLAIN = new Set([EventEmitter.prototype, Object.getPrototypeOf(function* () {}).prototype]);
 
 const isAllowed = (prototype) => PLAIN.has(prototype);
 

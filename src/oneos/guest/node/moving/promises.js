@@ -113,11 +113,16 @@ class Promises {
     const record = {};
     if (isFunction(fulfill)) record.fulfill = graph.value(heap.live(fulfill), id, '.then');
     if (isFunction(reject)) record.reject = graph.value(heap.live(reject), id, '.catch');
-    if (then !== undefined && heap.isObject(then)) {
-      record.then = graph.value(heap.live(then), id, '(then)');
-      if (!types.isPromise(heap.live(then))) graph.refuse('a promise of a class of its own', id);
-    } else if (then !== undefined && heap.edge(then, 'promise') !== undefined) {
-      graph.refuse('a promise of a class of its own', id);
+    if (then === undefined) return record;
+    if (heap.isObject(then)) {
+      const promise = heap.live(then);
+      if (!types.isPromise(promise)) graph.refuse('a reaction that is not understood', id);
+      record.then = graph.value(promise, id, '(then)');
+    } else if (heap.nameOf(then).includes('PromiseCapability')) {
+      // A promise of a class of its own, or one that a move made: with what settles it.
+      record.settle = heap.edges(then).filter(({ type }) => type === 'hidden')
+        .map(({ to }) => graph.value(heap.live(to), id, '(then)'));
+      if (record.settle.length !== 3) graph.refuse('a reaction that is not understood', id);
     }
     return record;
   }

@@ -100,6 +100,7 @@ class Restore extends Allocator {
     this.settle();
     suspended.prepare(this);
     this.settle();
+    for (const group of this.groupsToFill) this.fillGroup(group);
     for (const step of this.late) step();
     for (const object of this.closing) Object.preventExtensions(object);
     for (const [name, module] of modules) Module._cache[name] = module;

@@ -2,11 +2,14 @@
 // V8's heap snapshot, for what nothing else tells: who waits for a promise, and objects that only a
 // scope, an iterator or a suspended function holds. It is taken once, and only if it is needed.
 
+const { types } = require('util');
 const { NotMovable } = require('./moving/refusal');
 
 class HeapSnapshot {
-  constructor(inspector) {
+  // `isWanted(fn)`: whether a function is one that the program may have made.
+  constructor(inspector, isWanted) {
     this.inspector = inspector;
+    this.isWanted = isWanted;
     const pieces = [];
     const collect = ({ params }) => pieces.push(params.chunk);
     inspector.session.on('HeapProfiler.addHeapSnapshotChunk', collect);
@@ -71,8 +74,31 @@ class HeapSnapshot {
     return node;
   }
 
+  // Finding one object by its number takes V8 a look through the whole heap; so all that may be
+  // asked for of the two commonest kinds are numbered in one go.
+  number(prototype, isWanted) {
+    const { objects } = this.inspector.post('Runtime.queryObjects', {
+      prototypeObjectId: this.inspector.idOf(prototype), objectGroup: 'oneos',
+    });
+    for (const object of Array.from(this.inspector.objectOf(objects.objectId))) {
+      if (!isWanted(object)) continue;
+      const { heapSnapshotObjectId: id } = this.inspector.post('HeapProfiler.getHeapObjectId', {
+        objectId: this.inspector.idOf(object),
+      });
+      const node = this.byId.get(Number(id));
+      if (node !== undefined) this.lives.set(node, object);
+    }
+  }
+
   // The object behind a node.
   live(node) {
+    if (!this.hasFunctions && this.typeOf(node) === 'closure') {
+      this.hasFunctions = true;
+      this.number(Function.prototype, this.isWanted);
+    } else if (!this.hasPromises && this.nameOf(node) === 'Promise') {
+      this.hasPromises = true;
+      this.number(Promise.prototype, types.isPromise);
+    }
     if (!this.lives.has(node)) {
       const { result } = this.inspector.post('HeapProfiler.getObjectByHeapObjectId', {
         objectId: String(this.nodes[node + 2]), objectGroup: 'oneos',

@@ -4,7 +4,7 @@
 // A suspended async function runs until the `await` at which it stood; there it waits for the
 // promise that it waited for. So reactions are in the order in which they were.
 
-const { frameOrigins } = require('./moving/originals');
+const { frameOrigins, loopIterators } = require('./moving/originals');
 
 // What a frame needs when it runs, once everything exists: the objects it refers to are made here.
 function prepareFrame(at, record, id) {
@@ -30,23 +30,20 @@ function prepareFrame(at, record, id) {
 }
 
 // An iterator for a loop whose first item was taken already: the loop takes one that is nothing.
-// It is the iterator itself but for that, so that a `break` still closes it.
 function again(iterator) {
   let isFirst = true;
   const { next } = iterator;
-  return {
-    [Symbol.iterator]() {
-      const own = Object.create(iterator);
-      Object.defineProperty(own, 'next', { value(...args) {
-        if (isFirst) { isFirst = false; return { done: false, value: undefined }; }
-        return Reflect.apply(next, iterator, args);
-      } });
-      if (typeof iterator.return === 'function') {
-        Object.defineProperty(own, 'return', { value: (...args) => iterator.return(...args) });
-      }
-      return own;
+  const own = {
+    [Symbol.iterator]() { return own; },
+    next(...args) {
+      if (isFirst) { isFirst = false; return { done: false, value: undefined }; }
+      return Reflect.apply(next, iterator, args);
     },
   };
+  // A `break` closes what can be closed.
+  if (iterator.return !== undefined) own.return = (...args) => iterator.return(...args);
+  loopIterators.set(own, iterator);
+  return own;
 }
 
 function run(frame, promise) {
@@ -66,11 +63,16 @@ function prepare(at) {
           if (record.closed) continue;
           made.frame = prepareFrame(at, record, id);
         } else {
-          made.fulfill = reaction.fulfill && at.value(reaction.fulfill);
-          made.reject = reaction.reject && at.value(reaction.reject);
+          made.fulfill = () => reaction.fulfill && at.value(reaction.fulfill);
+          made.reject = () => reaction.reject && at.value(reaction.reject);
+          made.fulfill();
+          made.reject();
           if (reaction.then) {
             at.value(reaction.then);
             made.then = at.promise(reaction.then[0]);
+          } else if (reaction.settle) {
+            const [promise, resolve, reject] = reaction.settle.map((value) => at.value(value));
+            made.then = { promise, resolve, reject };
           }
         }
         at.reactions.push(made);
@@ -92,7 +94,7 @@ function attach({ promise, fulfill, reject, then }) {
     configurable: true, value: { [Symbol.species]: Species },
   });
   try {
-    Promise.prototype.then.call(promise, fulfill, reject);
+    Promise.prototype.then.call(promise, fulfill(), reject());
   } finally {
     delete promise.constructor;
     if (own) Object.defineProperty(promise, 'constructor', own);
