@@ -24,6 +24,7 @@ const native = require('./moving/nativefunctions');
 const { positionOf, scriptIdOf } = require('./moving/natives');
 const { recordOther, isAllowed } = require('./moving/others');
 const { Promises } = require('./moving/promises');
+const { readlinesIn, recordReadline } = require('./moving/readlines');
 const { NotMovable } = require('./moving/refusal');
 const roots = require('./moving/roots');
 const { Scopes } = require('./moving/scopes');
@@ -69,6 +70,7 @@ class Capture {
     }
     handles.checkLoop(counts);
     handles.checkObjects(this, objects);
+    this.readlines = readlinesIn(this);
     this.times.open = performance.now();
   }
 
@@ -96,6 +98,8 @@ class Capture {
     return target.name !== 'onceWrapper' && !this.isTheirs(target) ? true :
       typeof listener.listener === 'function' && this.isNodes(listener.listener);
   }
+
+  listenersOf(emitter, id) { return streams.listenersOf(this, emitter, id); }
 
   allowed(prototype) { return isAllowed(prototype); }
 
@@ -151,7 +155,7 @@ class Capture {
         native.recordInternal(this, object, id);
     } else {
       graph.records[id] = timers.recordTimer(this, object, id) ??
-        streams.recordStream(this, object, id) ?? modules.recordModule(this, object, id) ??
+        streams.recordStream(this, object, id) ?? recordReadline(this, object, id) ?? modules.recordModule(this, object, id) ??
         this.promises.record(object, id) ?? recordOther(this, object, id) ??
         kinds.recordExotic(this, object, id) ?? kinds.recordPlain(this, object, id);
       this.notePrivate(object, id);

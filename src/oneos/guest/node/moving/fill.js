@@ -105,6 +105,13 @@ const FILL = {
       at.value(item);
     }
   },
+  readline(at, { state, listeners }) {
+    for (const [, value] of state) at.value(value);
+    for (const pair of listeners) for (const value of pair) at.value(value);
+  },
+  stream(at, { listeners }) {
+    for (const pair of listeners) for (const value of pair) at.value(value);
+  },
   generator(at, record) {
     if (record.closed) return;
     for (const [, value] of record.locals) at.value(value);

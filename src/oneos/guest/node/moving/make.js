@@ -3,6 +3,7 @@
 
 const { internalRequire } = require('./internals');
 const EventEmitter = require('events');
+const { makeReadline } = require('./moving/readlines');
 
 const NAMES = ['stdin', 'stdout', 'stderr'];
 const boxes = { number: Number, string: String, boolean: Boolean, bigint: BigInt, symbol: Symbol };
@@ -108,6 +109,7 @@ module.exports = {
   },
 
   stream: ({ fd }) => process[NAMES[fd]],
+  readline: makeReadline,
   url: ({ text }) => new URL(text),
   search: ({ text }) => new URLSearchParams(text),
   encoder: () => new TextEncoder(),

@@ -26,6 +26,7 @@ class Restore extends Allocator {
     this.waiting = [];     // Promises whose reactions are still to be made.
     this.reactions = [];
     this.generators = [];
+    this.readlines = [];
   }
 
   idOf(object) { return this.objects.indexOf(object); }
@@ -90,13 +91,11 @@ class Restore extends Allocator {
     const timers = roots.timers.map((value) => this.value(value));
     const modules = roots.modules.map(([name, value]) => [name, this.value(value)]);
     roots.immediates.forEach((value) => this.value(value));
+    roots.readlines.forEach((value) => this.value(value));
     const streams = roots.streams.map((value) => [value[0], this.value(value)]);
     for (const item of roots.globals) define(this, globalThis, item);
     const listeners = roots.process.map(([type, value]) => [this.value(type), this.value(value)]);
     for (const [, , value] of roots.globals) this.value(value);
-    for (const [id] of streams) {
-      for (const [type, value] of this.state.objects[id].listeners) { this.value(type); this.value(value); }
-    }
     this.settle();
     suspended.prepare(this);
     this.settle();
@@ -108,6 +107,7 @@ class Restore extends Allocator {
     this.setTimers();
     for (const [type, listener] of listeners) process.on(type, listener);
     suspended.start(this);
+    for (const step of this.readlines) step();
     for (const [id, stream] of streams) resumeStream(this, this.state.objects[id], stream);
     void timers;
   }

@@ -44,6 +44,7 @@ function find(capture, baseKeys) {
   found.process = streams.listenersOf(capture, process, -1);
   found.streams = capture.streams.flatMap((stream, fd) =>
     (stream ? [graph.value(stream, -1, `process.${['stdin', 'stdout', 'stderr'][fd]}`)] : []));
+  found.readlines = capture.readlines.map((one) => graph.value(one, -1, 'a readline interface'));
   found.env = { ...process.env };
   found.argv = graph.value(process.argv.slice(), -1, 'process.argv');
   found.cwd = process.cwd();

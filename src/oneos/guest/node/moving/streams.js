@@ -39,6 +39,25 @@ function listenersOf(capture, emitter, id) {
   return found;
 }
 
+// Listeners of Node that every such stream has, or whose other end is moved too.
+const USUAL = new Set(['onReadableStreamEnd', 'onend', 'onerror', 'ondata', '']);
+const READLINE = new Set(['onend', 'onerror', 'ondata']);
+
+// Ends the capture where Node itself listens for something that would be lost.
+function checkListeners(capture, stream, id) {
+  const hasReadline = capture.readlines.some(({ input }) => input === stream);
+  for (const type of stream.eventNames()) {
+    for (const listener of stream.rawListeners(type)) {
+      if (!capture.isNodes(listener)) continue;
+      const { name } = listener.listener ?? listener;
+      if (USUAL.has(name) && (hasReadline || !READLINE.has(name))) continue;
+      if (/^bound onceWrapper$/.test(name) || ['onReadableStreamEnd', 'dummyDestroy'].includes(name)) continue;
+      capture.graph.refuse(`a stream to which Node listens (${name || 'without a name'})`, id,
+                           `.on(${String(type)})`);
+    }
+  }
+}
+
 function readAhead(stream) {
   const state = stream._readableState;
   const pieces = [];
@@ -76,6 +95,7 @@ function recordStream(capture, stream, id) {
   if (guessHandleType(fd) === 'TTY') {
     graph.refuse('a terminal', id);
   }
+  checkListeners(capture, stream, id);
   const record = { k: 'stream', fd, listeners: listenersOf(capture, stream, id) };
   if (fd === 0) recordReadable(capture, stream, id, record);
   else if (stream.writableLength > 0) graph.refuse('output that was not written yet', id);
