@@ -53,6 +53,7 @@ class Builtins {
     this.paths = new Map();
     this.isTheirs = isTheirs;
     this.queue = [];
+    this.patches = [];  // [object, key] of what the program put into Node's objects.
     this.closed = new Set([process.env, process.argv, process.execArgv, Module._cache,
       Module._pathCache, process.moduleLoadList, globalThis]);
     this.add(globalThis, [['global']]);
@@ -89,6 +90,11 @@ class Builtins {
       if (typeof key === 'symbol' && Array.isArray(step) && step[0] === 'n' &&
           !this.paths.has(key)) {
         this.paths.set(key, [...path, ['key', step[1]]]);
+      }
+      if ([property.value, property.get, property.set].some((value) =>
+        typeof value === 'function' && this.isTheirs(value))) {
+        this.patches.push([object, key]);
+        continue;
       }
       if (isObject(property.value)) this.add(property.value, [...path, ['v', step]]);
       if (property.get) this.add(property.get, [...path, ['get', step]]);

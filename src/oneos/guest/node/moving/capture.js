@@ -5,6 +5,8 @@
 // needs memory or a heap snapshot is put off until nothing else is left, in the order of what it
 // costs. Whatever is met that is not known to move ends the capture.
 
+const { constants } = require('os');
+const { pathToFileURL } = require('url');
 const { types } = require('util');
 const { Builtins } = require('./moving/builtins');
 const { baseKeys } = require('./moving/globals');
@@ -34,7 +36,7 @@ const { Script } = require('./moving/syntax');
 const timers = require('./moving/timers');
 const { originals } = require('./moving/originals');
 
-const OURS = `${__dirname}/`;
+const OURS = [`${__dirname}/`, String(pathToFileURL(`${__dirname}/`))];
 
 class Capture {
   constructor() {
@@ -50,6 +52,7 @@ class Capture {
     this.iterators = [];
     this.openResolvers = [];
     this.functions = [];
+    this.makers = new Map();  // Prototype -> classes with private members on its chain.
     this.times = { start: performance.now() };
   }
 
@@ -64,6 +67,9 @@ class Capture {
     this.builtins = new Builtins((fn) => this.isTheirs(fn));
     this.streams = streams.usedStreams(this);
     const { counts, objects } = streams.handlesOf(this.streams);
+    // Each signal that is listened to has a handle, which listening again makes again.
+    const signals = process.eventNames().filter((name) => name in constants.signals);
+    counts.signal = signals.length;
     for (const { type, handle } of ourHandles) {
       counts[type] = (counts[type] ?? 0) + 1;
       objects.add(handle);
@@ -85,8 +91,9 @@ class Capture {
   isTheirs(fn) {
     const script = scriptIdOf(fn);
     if (script < 0) return false;
-    const url = this.inspector.urls.get(script) ?? '';
-    return !url.startsWith('node:') && !url.startsWith(OURS);
+    // The inspector does not know those that are part of Node's executable.
+    const url = this.inspector.urls.get(script);
+    return url !== undefined && !url.startsWith('node:') && !OURS.some((start) => url.startsWith(start));
   }
 
   // Whether a listener is Node's own, or ours, and so there in any Node.
@@ -165,16 +172,8 @@ class Capture {
   // The private members, by the classes on the prototype chain that have some, the first above all.
   notePrivate(object, id) {
     const { graph } = this;
-    const makers = [];
-    for (let at = Reflect.getPrototypeOf(object); at; at = Reflect.getPrototypeOf(at)) {
-      if (types.isProxy(at) || this.builtins.has(at)) break;
-      const maker = Reflect.getOwnPropertyDescriptor(at, 'constructor')?.value;
-      if (typeof maker !== 'function' || maker.prototype !== at || !this.isTheirs(maker)) continue;
-      if (/^class\b[^]*#/.test(functions.textOf(maker))) makers.unshift(maker);
-    }
+    const makers = this.makersOn(Reflect.getPrototypeOf(object));
     if (makers.length === 0) return;
-    const own = Reflect.getOwnPropertyDescriptor(object, 'constructor')?.value;
-    if (typeof own === 'function' && own.prototype === object && makers.length === 0) return;
     const fields = this.inspector.privateFields(object);
     const stamps = [];
     for (const maker of makers) {
@@ -192,6 +191,19 @@ class Capture {
       stamps.push([graph.value(maker, id, '.constructor'), taken]);
     }
     if (stamps.length) graph.records[id].stamps = stamps;
+  }
+
+  // The classes with private members on a chain of prototypes, the one above all others first.
+  makersOn(prototype) {
+    if (prototype === null || types.isProxy(prototype) || this.builtins.has(prototype)) return [];
+    let makers = this.makers.get(prototype);
+    if (makers) return makers;
+    makers = this.makersOn(Reflect.getPrototypeOf(prototype));
+    const maker = Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+    if (typeof maker === 'function' && maker.prototype === prototype && this.isTheirs(maker) &&
+        /^class\b[^]*#/.test(functions.textOf(maker))) makers = [...makers, maker];
+    this.makers.set(prototype, makers);
+    return makers;
   }
 
   // Walks all that is known, and all that this leads to.
@@ -216,6 +228,7 @@ class Capture {
   run() {
     const { graph } = this;
     this.pending = new Set(timers.pendingTimeouts());
+    modules.checkImported(graph);
     const found = roots.find(this, baseKeys);
     this.drain();
     settleMembers(this);

@@ -37,6 +37,9 @@ function eachMember(constructor, visit) {
 function recordClass(capture, constructor, id, { script, entry, text }, chain, scopes) {
   const { graph, inspector } = capture;
   const { node } = entry;
+  if (/\bimport\b/.test(text) && /\bimport\s*[(.]/.test(text)) {
+    graph.refuse('a class with import() or import.meta', id);
+  }
   const record = { k: 'closure', class: 1, text, strict: entry.strict ? 1 : 0 };
   if (node.superClass) {
     const { prototype } = constructor;

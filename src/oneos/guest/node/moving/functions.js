@@ -4,7 +4,7 @@
 // They are recorded in turns, all that are known at once, since finding out which share a scope is
 // one look at memory for all of them.
 
-const { isClass, usesOwn } = require('./moving/syntax');
+const { isClass, usesOwn, walk } = require('./moving/syntax');
 const { scriptIdOf, positionOf } = require('./moving/natives');
 const { writeProperties } = require('./moving/properties');
 const { recordClass } = require('./moving/classes');
@@ -67,6 +67,17 @@ function enclosingClass(node) {
   return undefined;
 }
 
+// What is relative to the file that a function stands in would be relative to another.
+function checkImports({ graph }, node, text, id) {
+  if (!/\bimport\b/.test(text)) return;
+  if (usesAnywhere(node, ({ type }) => type === 'ImportExpression')) {
+    graph.refuse('a function with import()', id);
+  }
+  if (usesAnywhere(node, ({ type, meta }) => type === 'MetaProperty' && meta.name === 'import')) {
+    graph.refuse('a function with import.meta', id);
+  }
+}
+
 function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) {
   const { graph } = capture;
   const { node, outer, strict } = entry;
@@ -74,6 +85,7 @@ function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) 
     capture.methods.push([id, node]);
     return { k: 'member' };
   }
+  checkImports(capture, node, text, id);
   const record = { k: 'closure', text, strict: strict ? 1 : 0 };
   if (outer !== node) record.method = outer.kind === 'init' ? 'value' : outer.kind;
   if (node.type === 'FunctionDeclaration' && node.id) record.declared = 1;
@@ -83,31 +95,30 @@ function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) 
     graph.refuse('a method of an object that uses super', id);
   }
   if (node.type === 'ArrowFunctionExpression') {
-    if (usesOwn(node, ({ type }) => type === 'MetaProperty') &&
-        !/import\s*\.\s*meta/.test(text)) {
+    if (usesOwn(node, ({ type }) => type === 'MetaProperty')) {
       graph.refuse('an arrow function that uses new.target', id);
     }
     if (usesOwn(node, isSuper)) graph.refuse('an arrow function that uses super', id);
   }
-  if (/\bimport\s*\.\s*meta\b/.test(text)) record.meta = capture.inspector.urls.get(scriptIdOf(fn));
   const around = enclosingClass(node);
   if (around && usesPrivate(node)) capture.inside.push([id, script, around, record]);
   return record;
 }
 
-// Whether there is a private name anywhere below; one of a class below does no harm.
-function usesPrivate(node) {
+function usesAnywhere(node, test) {
   let found = false;
-  const visit = (at) => { if (isPrivate(at)) found = true; return undefined; };
-  require('./moving/syntax').walk(node, visit);
+  walk(node, (at) => { if (test(at)) found = true; return !found; });
   return found;
 }
+
+// Whether there is a private name anywhere below; one of a class below does no harm.
+const usesPrivate = (node) => usesAnywhere(node, isPrivate);
 
 // What to do with a function: 'native' for one of C++, 'internal' for one of Node's JavaScript.
 function kindOf(capture, fn) {
   const script = scriptIdOf(fn);
   if (script < 0) return 'native';
-  return (capture.inspector.urls.get(script) ?? '').startsWith('node:') ? 'internal' : 'own';
+  return (capture.inspector.urls.get(script) ?? 'node:').startsWith('node:') ? 'internal' : 'own';
 }
 
 module.exports = { enclosingClass, kindOf, placeOf, recordAll, recordNative, textOf, usesPrivate };

@@ -26,7 +26,7 @@ const HANDLES = { tcp: 'TCP', pipe: 'Pipe', udp: 'UDP', tty: 'TTY', process: 'Pr
                   fs_event: 'FSEvent', fs_poll: 'StatWatcher', signal: 'Signal', poll: 'Signal' };
 
 // Objects that exist where a module is loaded, and do nothing by themselves.
-const IDLE = new Set(['ChannelWrap', 'HTTPParser', 'SecureContext', 'HandleWrap']);
+const IDLE = new Set(['Signal', 'ChannelWrap', 'HTTPParser', 'SecureContext', 'HandleWrap']);
 
 const FIRST_FIELD = 3;  // The word of an object of C++ that leads there.
 

@@ -25,16 +25,12 @@ function recordModule(capture, module, id) {
   return writePrototype(graph, module, id, record, Module.prototype);
 }
 
-// The ES modules that the program has loaded, as the loader knows them: [url, type, job].
-function esModules() {
-  const loader = internalRequire('internal/modules/esm/loader');
-  const cascaded = (loader.getOrInitializeCascadedLoader ?? (() => undefined))();
-  const found = [];
-  for (const [url, types] of cascaded?.loadCache ?? []) {
-    if (url.startsWith('node:')) continue;
-    for (const type of Object.keys(types)) found.push([url, type, types[type]]);
+// Ends the capture of a program that has loaded ES modules.
+function checkImported(graph) {
+  const { getOrInitializeCascadedLoader } = internalRequire('internal/modules/esm/loader');
+  for (const url of getOrInitializeCascadedLoader?.().loadCache?.keys() ?? []) {
+    if (!url.startsWith('node:')) graph.refuse('an ES module', -1, url);
   }
-  return found;
 }
 
 function moduleRoots(capture) {
@@ -46,4 +42,4 @@ function moduleRoots(capture) {
   return roots;
 }
 
-module.exports = { esModules, isModule, moduleRoots, recordModule };
+module.exports = { checkImported, isModule, moduleRoots, recordModule };

@@ -27,6 +27,9 @@ function writeProperties(graph, object, id, record, skip) {
   let plain = true;
   for (const key of Reflect.ownKeys(object)) {
     if (skip?.(key)) continue;
+    if (typeof key === 'symbol' && key.description === 'kResourceStore') {
+      graph.refuse('what belongs to an AsyncLocalStorage', id);
+    }
     let property = Reflect.getOwnPropertyDescriptor(object, key);
     // V8 shows the stack by an accessor of its own in some versions; it is made when first read.
     if (key === 'stack' && isNativeError(object) && property.get) {
@@ -63,5 +66,5 @@ function writePrototype(graph, object, id, record, expected) {
 }
 
 module.exports = {
-  ACCESSOR, CONFIGURABLE, ENUMERABLE, PLAIN, WRITABLE, stepOf, writeProperties, writePrototype,
+  ACCESSOR, CONFIGURABLE, ENUMERABLE, PLAIN, WRITABLE, flagsOf, stepOf, writeProperties, writePrototype,
 };

@@ -14,6 +14,7 @@ const { generate } = require('./moving/generate');
 const { decode } = require('./moving/image');
 const { NotMovable } = require('./moving/refusal');
 const { resumeStream } = require('./moving/resumestreams');
+const { difference } = require('./moving/shapes');
 const suspended = require('./moving/suspended');
 
 class Restore extends Allocator {
@@ -33,9 +34,6 @@ class Restore extends Allocator {
 
   load() {
     const text = generate(this.state);
-    if (process.env.ONEOS_MOVING_TEXT) {
-      require('fs').writeFileSync(process.env.ONEOS_MOVING_TEXT, text);
-    }
     const make = vm.runInThisContext(text, {
       filename: 'oneos:moved', importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
@@ -88,12 +86,13 @@ class Restore extends Allocator {
   go() {
     const { roots } = this.state;
     this.load();
-    const timers = roots.timers.map((value) => this.value(value));
+    roots.timers.forEach((value) => this.value(value));
     const modules = roots.modules.map(([name, value]) => [name, this.value(value)]);
     roots.immediates.forEach((value) => this.value(value));
     roots.readlines.forEach((value) => this.value(value));
     const streams = roots.streams.map((value) => [value[0], this.value(value)]);
     for (const item of roots.globals) define(this, globalThis, item);
+    for (const [owner, item] of roots.patches) define(this, this.value(owner), item);
     const listeners = roots.process.map(([type, value]) => [this.value(type), this.value(value)]);
     for (const [, , value] of roots.globals) this.value(value);
     this.settle();
@@ -109,7 +108,6 @@ class Restore extends Allocator {
     suspended.start(this);
     for (const step of this.readlines) step();
     for (const [id, stream] of streams) resumeStream(this, this.state.objects[id], stream);
-    void timers;
   }
 }
 
@@ -121,6 +119,8 @@ function restore(image) {
   if (!state.node.startsWith(`v${major}.`)) {
     throw new NotMovable(`it ran in Node ${state.node}, and this is ${process.version}`);
   }
+  const changed = difference(state.roots.shapes);
+  if (changed) throw new NotMovable('the program has changed what is built in', changed);
   new Restore(state, bytesOf).go();
 }
 

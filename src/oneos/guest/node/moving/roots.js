@@ -2,6 +2,8 @@
 // Where the walk of a capture begins: all by which the program can go on.
 
 const modules = require('./moving/modules');
+const { flagsOf } = require('./moving/properties');
+const { shapes } = require('./moving/shapes');
 const streams = require('./moving/streams');
 const timers = require('./moving/timers');
 
@@ -20,16 +22,30 @@ function globals(capture, baseKeys) {
       const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
       if (!isObject || path) continue;
     }
-    const flags = (property.writable ? 1 : 0) | (property.enumerable ? 2 : 0) |
-      (property.configurable ? 4 : 0);
+    const flags = flagsOf(property);
     const name = graph.value(key, -1, step);
     if ('value' in property) found.push([name, flags, graph.value(property.value, -1, step)]);
     else {
-      found.push([name, flags | 8, graph.value(property.get, -1, step),
+      found.push([name, flags, graph.value(property.get, -1, step),
                   graph.value(property.set, -1, step)]);
     }
   }
   return found;
+}
+
+// What the program has put into objects of Node's.
+function patches(capture) {
+  const { graph, builtins } = capture;
+  return builtins.patches.filter(([object]) => object !== globalThis).map(([object, key]) => {
+    const property = Reflect.getOwnPropertyDescriptor(object, key);
+    const owner = graph.value(object, -1, 'a built-in object');
+    const step = `${String(key)} of a built-in object`;
+    const flags = flagsOf(property);
+    const name = graph.value(key, -1, step);
+    if ('value' in property) return [owner, [name, flags, graph.value(property.value, -1, step)]];
+    return [owner, [name, flags, graph.value(property.get, -1, step),
+                    graph.value(property.set, -1, step)]];
+  });
 }
 
 function find(capture, baseKeys) {
@@ -44,6 +60,8 @@ function find(capture, baseKeys) {
   found.process = streams.listenersOf(capture, process, -1);
   found.streams = capture.streams.flatMap((stream, fd) =>
     (stream ? [graph.value(stream, -1, `process.${['stdin', 'stdout', 'stderr'][fd]}`)] : []));
+  found.patches = patches(capture);
+  found.shapes = shapes(capture.builtins.patches);
   found.readlines = capture.readlines.map((one) => graph.value(one, -1, 'a readline interface'));
   found.env = { ...process.env };
   found.argv = graph.value(process.argv.slice(), -1, 'process.argv');

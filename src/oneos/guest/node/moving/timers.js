@@ -30,8 +30,7 @@ const asyncSymbols = new Set([timers.async_id_symbol, timers.trigger_async_id_sy
 const OWN = new Set(['_idleTimeout', '_idlePrev', '_idleNext', '_idleStart', '_onTimeout',
   '_timerArgs', '_repeat', '_destroyed', '_onImmediate', '_argv']);
 const isOwn = (key) => OWN.has(key) || asyncSymbols.has(key) ||
-  (typeof key === 'symbol' && ['asyncId', 'triggerId', 'refed', 'kHasPrimitive', 'kResourceStore',
-                               'async_context_frame'].includes(key.description));
+  (typeof key === 'symbol' && ['asyncId', 'triggerId'].includes(key.description));
 
 // The record of a timer; undefined for anything else.
 function recordTimer(capture, object, id) {
@@ -58,7 +57,9 @@ function recordTimer(capture, object, id) {
   record.args = (object._timerArgs ?? []).map((arg, i) => graph.value(arg, id, `(argument ${i})`));
   record.left = Math.max(0, object._idleStart + object._idleTimeout - capture.now);
   record.ref = object.hasRef() ? 1 : 0;
-  if (timers.knownTimersById[object[timers.async_id_symbol]] === object) record.primitive = 1;
+  if (timers.knownTimersById[object[timers.async_id_symbol]] === object) {
+    graph.refuse('a timer that is used as a number', id);
+  }
   return writeProperties(graph, object, id, record, isOwn);
 }
 

@@ -1,11 +1,12 @@
 'use strict';
 // Waits for the word to move, on a descriptor that the program cannot see, and carries it out.
 //
-// One byte `c` asks for a capture. The answer is a frame: one byte, `i` for an image or `n` for a
+// One byte `c` asks for a capture, which is put off while a request of Node's is in flight. The answer is a frame: one byte, `i` for an image or `n` for a
 // refusal, eight bytes of length, and the image or JSON {reason, path}. After an image the program
 // stands still until a byte says `g`, it is gone and ends here, or `o`, it goes on.
 
-const { internalBinding } = require('./internals');
+const { internalBinding, internalRequire } = require('./internals');
+const { NotMovable } = require('./moving/refusal');
 const { original } = require('./steps');
 
 const HEAD_BYTES = 9;
@@ -49,6 +50,11 @@ function answer(fd, kind, bytes) {
   writeAll(fd, bytes);
 }
 
+function refusalOf(error) {
+  const { reason = `a fault of OneOS: ${error.stack}`, path } = error;
+  return Buffer.from(JSON.stringify({ reason, path }));
+}
+
 class Trigger {
   constructor(fd) {
     this.fd = fd;
@@ -74,24 +80,22 @@ class Trigger {
     const { captureNow } = require('./moving/capture');
     const { isBusy } = require('./moving/handles');
     if (isBusy() && Date.now() < this.until) {
-      const { Timeout, insert } = require('./internals').internalRequire('internal/timers');
+      const { Timeout, insert } = internalRequire('internal/timers');
       const timer = new Timeout(() => this.attempt(), 1, [], false, false);
       insert(timer, 1);
       return;
     }
     let captured;
     try {
-      if (isBusy()) throw new (require('./moving/refusal').NotMovable)('a request of Node in flight');
-      captured = captureNow({ ours: [{ type: 'pipe', handle: this.handle }], fd: this.fd });
+      if (isBusy()) throw new NotMovable('a request of Node in flight', 'what Node has in hand');
+      captured = captureNow({ ours: [{ type: 'pipe', handle: this.handle }] });
     } catch (error) {
-      const { reason = `a fault of OneOS: ${error.stack}`, path } = error;
-      answer(this.fd, 'n', Buffer.from(JSON.stringify({ reason, path })));
+      answer(this.fd, 'n', refusalOf(error));
       return;
     }
-    if (process.env.ONEOS_MOVING_TIMES) console.error(captured.times);
     answer(this.fd, 'i', captured.image);
     if (readByte(this.fd) === 'g') process.reallyExit(0);
   }
 }
 
-module.exports = { install: (fd) => new Trigger(fd) };
+module.exports = { answer, install: (fd) => new Trigger(fd), readByte, refusalOf };
