@@ -48,6 +48,7 @@ def moved(node: str, path: Path, lines: list[int]) -> None:
     if stdin is not None:
         os.close(stdin)
     assert outcome.err == ""
+    assert moves > 0
     assert (outcome.out, outcome.status) == (plain.out, plain.status), f"after {moves} moves"
 
 
