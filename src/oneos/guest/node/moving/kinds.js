@@ -6,34 +6,36 @@ const { types } = require('util');
 const { internalBinding } = require('./internals');
 const { stepOf, writeProperties, writePrototype } = require('./moving/properties');
 const { isPlainNumber } = require('./moving/graph');
+const { hasPlainElements } = require('./moving/natives');
 
 const { recordIterator } = require('./moving/iterators');
 
-const { getConstructorName, getProxyDetails, previewEntries } = internalBinding('util');
+const {
+  getConstructorName, getOwnNonIndexProperties, getProxyDetails, previewEntries,
+} = internalBinding('util');
 
 const TypedArray = Object.getPrototypeOf(Uint8Array);
 const tagOf = Object.getOwnPropertyDescriptor(TypedArray.prototype, Symbol.toStringTag).get;
+const ALL_PROPERTIES = 0;
 const isIndex = (key) => typeof key === 'string' && /^(0|[1-9]\d*)$/.test(key);
 
 // What the nearest built-in prototype of an object without internal slots may be.
 const PLAIN = new Set([Object.prototype, Function.prototype, Array.prototype, Map.prototype,
   Set.prototype, Date.prototype, RegExp.prototype, Promise.prototype, Error.prototype]);
 
+// The keys that are no indices, which may be too many to list.
+const namesOf = (object) => getOwnNonIndexProperties(object, ALL_PROPERTIES);
+
 function recordArray(capture, array, id) {
   const { graph } = capture;
   const record = { k: 'array' };
   writePrototype(graph, array, id, record, Array.prototype);
   const { length } = array;
-  const keys = Reflect.ownKeys(array);
-  let dense = keys.length === length + 1 && Object.isExtensible(array);
+  let dense = Object.isExtensible(array) && namesOf(array).length === 1 && hasPlainElements(array);
   const items = [];
   for (let i = 0; dense && i < length; i++) {
-    const property = Reflect.getOwnPropertyDescriptor(array, i);
-    if (!property?.writable || !property.enumerable || !property.configurable) {
-      dense = false;
-      break;
-    }
-    const { value } = property;
+    const value = array[i];
+    if (value === undefined && !Object.hasOwn(array, i)) dense = false;
     items.push(typeof value === 'string' || (typeof value === 'number' && isPlainNumber(value)) ?
       value : graph.value(value, id, `[${i}]`));
   }
@@ -55,12 +57,7 @@ function recordView(capture, view, id) {
   record.length = tag === 'DataView' ? view.byteLength : view.length;
   record.buffer = graph.value(view.buffer, id, '.buffer');
   writePrototype(graph, view, id, record, globalThis[tag].prototype);
-  if (Reflect.ownKeys(view).length !== (tag === 'DataView' ? 0 : record.length)) {
-    writeProperties(graph, view, id, record, isIndex);
-  } else if (!Object.isExtensible(view)) {
-    record.x = 1;
-  }
-  return record;
+  return writeProperties(graph, view, id, record, undefined, namesOf(view));
 }
 
 function recordBuffer(capture, buffer, id) {

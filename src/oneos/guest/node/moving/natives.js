@@ -32,4 +32,7 @@ const positionOf = (fn) => native('FunctionGetScriptSourcePosition', fn);
 // The function that made a generator or suspended async function.
 const makerOf = (generator) => native('GeneratorGetFunction', generator);
 
-module.exports = { makerOf, positionOf, scriptIdOf };
+// Whether an array's elements are values and nothing else: no accessors, none that is read-only.
+const hasPlainElements = (array) => native('HasFastElements', array);
+
+module.exports = { hasPlainElements, makerOf, positionOf, scriptIdOf };

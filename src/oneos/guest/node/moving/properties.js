@@ -21,11 +21,11 @@ function flagsOf(property) {
 
 const PLAIN = WRITABLE | ENUMERABLE | CONFIGURABLE;
 
-// `skip(key)`: which keys are said otherwise.
-function writeProperties(graph, object, id, record, skip) {
+// `skip(key)`: which keys are said otherwise; `keys`: all there are, where not all are asked for.
+function writeProperties(graph, object, id, record, skip, keys = Reflect.ownKeys(object)) {
   const found = [];
   let plain = true;
-  for (const key of Reflect.ownKeys(object)) {
+  for (const key of keys) {
     if (skip?.(key)) continue;
     if (typeof key === 'symbol' && key.description === 'kResourceStore') {
       graph.refuse('what belongs to an AsyncLocalStorage', id);

@@ -5,6 +5,7 @@
 // refusal, eight bytes of length, and the image or JSON {reason, path}. After an image the program
 // stands still until a byte says `g`, it is gone and ends here, or `o`, it goes on.
 
+const { constants } = require('os');
 const { internalBinding, internalRequire } = require('./internals');
 const { NotMovable } = require('./moving/refusal');
 const { original } = require('./steps');
@@ -12,17 +13,18 @@ const { original } = require('./steps');
 const HEAD_BYTES = 9;
 const PAUSE_MS = 1;
 const DEADLINE_MS = 5000;
-const EAGAIN = 'EAGAIN';
+const { EAGAIN } = constants.errno;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 const pause = () => Atomics.wait(sleeper, 0, 0, PAUSE_MS);
+
 
 function writeAll(fd, bytes) {
   for (let done = 0; done < bytes.length;) {
     const context = {};
     const count = original.writeBuffer(fd, bytes, done, bytes.length - done, null, undefined, context);
     if (context.errno !== undefined) {
-      if (context.code !== EAGAIN) throw new Error(`the image cannot be written: ${context.code}`);
+      if (Math.abs(context.errno) !== EAGAIN) throw new NotMovable('the image cannot be written');
       pause();
     } else {
       done += count;
@@ -36,7 +38,7 @@ function readByte(fd) {
     try {
       return original.read(fd, byte, 0, 1, -1) === 1 ? String.fromCharCode(byte[0]) : '';
     } catch (error) {
-      if (error.code !== EAGAIN) return '';
+      if (Math.abs(error.errno) !== EAGAIN) return '';
     }
     pause();
   }
@@ -93,7 +95,11 @@ class Trigger {
       answer(this.fd, 'n', refusalOf(error));
       return;
     }
-    answer(this.fd, 'i', captured.image);
+    try {
+      answer(this.fd, 'i', captured.image);
+    } catch {
+      return;  // Whoever asked is gone; the program goes on.
+    }
     if (readByte(this.fd) === 'g') process.reallyExit(0);
   }
 }
