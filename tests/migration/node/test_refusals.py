@@ -161,6 +161,18 @@ CASES = {
         "a closure with variables made by eval|the arguments of a function",
         "",
     ),
+    "tagged template": (
+        """var tag = (parts) => { tag.seen ??= parts; return tag.seen === parts; };
+        var kept = 1, after = (n) => tag`a${n}`, finish = () => {};""",
+        "the strings of a tagged template",
+        "seen",
+    ),
+    "resizable": (
+        """var kept = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 }));"""
+        + PLAIN,
+        "a view of a buffer that can be resized",
+        "kept",
+    ),
     "number of a timer": (
         """var never = setTimeout(() => {}, 300), kept = +never;
         var after = (n) => typeof kept, finish = () => clearTimeout(kept);""",

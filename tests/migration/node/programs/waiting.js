@@ -1,9 +1,11 @@
 // Promise.all, race, any, allSettled and finally while they wait; settle functions kept by hand.
-const sleep = (ms, value) => new Promise((resolve) => setTimeout(resolve, ms, value));
-const fail = (ms, why) => new Promise((_, reject) => setTimeout(reject, ms, new Error(why)));
+// What is due comes in its order, one at each turn.
+const due = [];
+const sleep = (at, value) => new Promise((resolve) => due.push([at, () => resolve(value)]));
+const fail = (at, why) => new Promise((_, reject) => due.push([at, () => reject(new Error(why))]));
 let release;
 const held = new Promise((resolve) => { release = resolve; });
-setTimeout(() => release('released'), 320);
+due.push([320, () => release('released')]);
 held.then((word) => console.log('held', word));
 const log = (name) => [(value) => console.log(name, JSON.stringify(value)), (error) => console.log(name, 'failed', error.message, error.errors?.length)];
 Promise.all([sleep(40, 1), 2, sleep(280, 3), Promise.resolve(4)]).then(...log('all'));
@@ -18,5 +20,14 @@ const adopted = new Promise((resolve) => resolve(sleep(310, 'adopted')));
 adopted.then(...log('adopts'));
 const later = (async () => { await held; throw new Error('async failure'); })();
 later.catch((error) => console.log(error.message));
-const thenable = { then(ok) { setTimeout(ok, 330, 'thenable'); } };
+const thenable = { then(ok) { due.push([330, () => ok('thenable')]); } };
 Promise.resolve(thenable).then(...log('then'));
+setTimeout(() => {
+  due.sort(([a], [b]) => a - b);
+  const timer = setInterval(() => {
+    const [at, action] = due.shift();
+    console.log('turn', at);
+    action();
+    if (due.length === 0) clearInterval(timer);
+  }, 10);
+}, 5);

@@ -234,7 +234,11 @@ class Allocator {
 
   group(id) {
     const record = this.state.objects[id];
-    const made = handlersOf(record.kind, record.values.length, {
+    const indexes = this.state.objects
+      .filter(({ k, group }) => k === 'combined' && group[0] === id).map(({ index }) => index);
+    const count = Math.max(record.values.length, record.remaining, ...indexes.map((at) => at + 1));
+    while (record.values.length < count) record.values.push([]);
+    const made = handlersOf(record.kind, count, {
       resolve: this.value(record.resolve), reject: this.value(record.reject),
     });
     this.groups.set(id, made);

@@ -17,6 +17,9 @@ const { NotMovable } = require('./moving/refusal');
 const LEFT_OUT = new Set(['inspector', 'inspector/promises', 'sys', 'punycode', 'repl', 'wasi',
   'trace_events', 'test', 'cluster', 'domain', 'module']);
 
+// Of `process`, what is the program's and moves by itself.
+const OF_THE_PROGRAM = new Set(['mainModule', '_events', '_eventsCount', '_maxListeners']);
+
 const isObject = (value) =>
   (typeof value === 'object' && value !== null) || typeof value === 'function';
 
@@ -83,7 +86,7 @@ class Builtins {
 
   walkProperties(object, path, wanted) {
     for (const key of Reflect.ownKeys(object)) {
-      if (!wanted(key) || (object === process && key === 'mainModule')) continue;
+      if (!wanted(key) || (object === process && OF_THE_PROGRAM.has(key))) continue;
       const property = Reflect.getOwnPropertyDescriptor(object, key);
       if (!property) continue;
       const step = keyStep(key, object);

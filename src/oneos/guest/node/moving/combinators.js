@@ -69,7 +69,7 @@ class Combinators {
       const size = memory.word(context + WORD) / SMALL - (layout.slots - 2);
       if (size !== SLOTS || slot(0) % 2 === 1) return { kind, which };
       const list = slot(2) - 1;
-      const length = memory.word(list + WORD) / SMALL;
+      const length = slot(2) === layout.undefined ? 0 : memory.word(list + WORD) / SMALL;
       const values = Array.from({ length }, (_, i) => memory.word(list + (2 + i) * WORD));
       // The number of the item is where other objects have a hash.
       const index = memory.word(at[0] + WORD) / SMALL - 1;
@@ -108,12 +108,13 @@ class Combinators {
     const parts = heap.edges(context).filter(({ type }) => type === 'hidden');
     const capability = parts.find(({ to }) => heap.nameOf(to).includes('PromiseCapability'));
     const list = parts.find(({ to }) => heap.typeOf(to) === 'array');
-    if (!capability || !list) graph.refuse(`a Promise.${kind} that is not understood`, id);
+    if (!capability) graph.refuse(`a Promise.${kind} that is not understood`, id);
     const [, resolve, reject] = heap.edges(capability.to).filter(({ type }) => type === 'hidden')
       .map(({ to }) => heap.live(to));
     record.resolve = graph.value(resolve, number, '(resolve)');
     record.reject = graph.value(reject, number, '(reject)');
-    const nodes = new Map(heap.edges(list.to).map(({ name, to }) => [Number(name), to]));
+    // Before the first has come in there is no list.
+    const nodes = new Map((list ? heap.edges(list.to) : []).map(({ name, to }) => [Number(name), to]));
     record.values = values.map((word, i) => this.item(heap, word, nodes.get(i), number));
     return number;
   }

@@ -5,7 +5,9 @@
 // one look at memory for all of them.
 
 const { isClass, usesOwn, walk } = require('./moving/syntax');
+const { types } = require('util');
 const { scriptIdOf, positionOf } = require('./moving/natives');
+const { probes } = require('./moving/probes');
 const { writeProperties } = require('./moving/properties');
 const { recordClass } = require('./moving/classes');
 const { recordNative } = require('./moving/nativefunctions');
@@ -25,6 +27,15 @@ function placeOf(capture, fn, id) {
   return { script, entry, text };
 }
 
+// The prototype that a function of its kind has when it is made.
+function kindPrototype(fn) {
+  const { AsyncFunction, AsyncGeneratorFunction, GeneratorFunction } = probes();
+  if (types.isGeneratorFunction(fn)) {
+    return types.isAsyncFunction(fn) ? AsyncGeneratorFunction : GeneratorFunction;
+  }
+  return types.isAsyncFunction(fn) ? AsyncFunction : Function.prototype;
+}
+
 function writeFunctionProperties(capture, fn, id, record) {
   const { graph } = capture;
   record.name = Reflect.getOwnPropertyDescriptor(fn, 'name');
@@ -35,6 +46,10 @@ function writeFunctionProperties(capture, fn, id, record) {
   }
   writeProperties(graph, fn, id, record, (key) => FIXED.has(key) &&
     !(record.class && key === 'name' && record.name === undefined));
+  const above = Reflect.getPrototypeOf(fn);
+  if (record.super === undefined && above !== kindPrototype(fn)) {
+    record.proto = graph.value(above, id, '.__proto__');
+  }
   const property = Reflect.getOwnPropertyDescriptor(fn, 'prototype');
   if (property && 'value' in property) {
     record.prototype = graph.value(property.value, id, '.prototype');

@@ -20,14 +20,23 @@ const ALL_PROPERTIES = 0;
 const isIndex = (key) => typeof key === 'string' && /^(0|[1-9]\d*)$/.test(key);
 
 // What the nearest built-in prototype of an object without internal slots may be.
-const PLAIN = new Set([Object.prototype, Function.prototype, Array.prototype, Map.prototype,
-  Set.prototype, Date.prototype, RegExp.prototype, Promise.prototype, Error.prototype]);
+const PLAIN = new Set([
+  Object, Function, Array, Map, Set, WeakMap, WeakSet, Date, RegExp, Promise, String, Number, Boolean,
+  BigInt, Symbol, ArrayBuffer, SharedArrayBuffer, DataView, TypedArray, Uint8Array, Int8Array,
+  Uint8ClampedArray, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array,
+  BigInt64Array, BigUint64Array, Buffer, Error, TypeError, RangeError, SyntaxError, ReferenceError,
+  EvalError, URIError, AggregateError,
+].map(({ prototype }) => prototype));
 
 // The keys that are no indices, which may be too many to list.
 const namesOf = (object) => getOwnNonIndexProperties(object, ALL_PROPERTIES);
 
 function recordArray(capture, array, id) {
   const { graph } = capture;
+  // A tag may compare them with those of its next call, and each place of the source has its own.
+  if (!Object.isExtensible(array) && Object.hasOwn(array, 'raw') && Array.isArray(array.raw)) {
+    graph.refuse('the strings of a tagged template', id);
+  }
   const record = { k: 'array' };
   writePrototype(graph, array, id, record, Array.prototype);
   const { length } = array;
@@ -53,6 +62,10 @@ function recordArray(capture, array, id) {
 function recordView(capture, view, id) {
   const { graph } = capture;
   const tag = types.isDataView(view) ? 'DataView' : tagOf.call(view);
+  // Whether its length follows that of the buffer, nothing tells.
+  if (view.buffer.resizable || view.buffer.growable) {
+    graph.refuse('a view of a buffer that can be resized', id);
+  }
   const record = { k: 'view', type: tag, offset: view.byteOffset };
   record.length = tag === 'DataView' ? view.byteLength : view.length;
   record.buffer = graph.value(view.buffer, id, '.buffer');

@@ -10,6 +10,7 @@ function make() {
   const { Timeout, Immediate } = internalRequire('internal/timers');
   const up = Reflect.getPrototypeOf;
   return {
+    process,
     Function: Function.prototype,
     GeneratorFunction: up(function* () {}),
     AsyncFunction: up(async () => {}),

@@ -76,7 +76,7 @@ class Restore extends Allocator {
     const { roots } = this.state;
     for (const key of Object.keys(process.env)) if (!(key in roots.env)) delete process.env[key];
     Object.assign(process.env, roots.env);
-    process.argv.splice(0, process.argv.length, ...this.value(roots.argv));
+    process.argv.splice(0, process.argv.length, ...roots.argv);
     if (roots.cwd !== process.cwd()) process.chdir(roots.cwd);
     if (roots.title !== process.title) process.title = roots.title;
     process.umask(roots.umask);

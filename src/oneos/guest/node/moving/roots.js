@@ -64,7 +64,7 @@ function find(capture, baseKeys) {
   found.shapes = shapes(capture.builtins.patches);
   found.readlines = capture.readlines.map((one) => graph.value(one, -1, 'a readline interface'));
   found.env = { ...process.env };
-  found.argv = graph.value(process.argv.slice(), -1, 'process.argv');
+  found.argv = process.argv.map(String);
   found.cwd = process.cwd();
   found.exitCode = graph.value(process.exitCode, -1, 'process.exitCode');
   found.title = process.title;

@@ -133,10 +133,12 @@ class HeapSnapshot {
 
   // The map or set that an iterator goes over: the one with the same table.
   tableOf(iterator, name) {
-    const table = this.edge(this.nodeOf(iterator), 'table');
+    const tables = new Set(this.edges(this.nodeOf(iterator))
+      .filter(({ name }) => name !== 'map' && name !== '__proto__')
+      .map(({ to }) => to));
     for (let node = 0; node < this.nodes.length; node += this.nodeFields) {
       if (this.nameOf(node) === name && this.typeOf(node) === 'object' &&
-          this.edge(node, 'table') === table) return this.live(node);
+          tables.has(this.edge(node, 'table'))) return this.live(node);
     }
     throw new NotMovable('an iterator whose collection is not found');
   }
