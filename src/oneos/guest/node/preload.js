@@ -113,6 +113,7 @@ function settings() {
     uid: Number(env.ONEOS_UID),
     gid: Number(env.ONEOS_GID),
     packages: env.ONEOS_ENVIRONMENT,
+    moving: env.ONEOS_MOVING,
   };
   const nodeOptions = env.ONEOS_NODE_OPTIONS;
   for (const name of Object.keys(env)) if (name.startsWith('ONEOS_')) delete env[name];
@@ -211,6 +212,7 @@ function main() {
     if (given) enter(given, isMainThread, workers);
     if (given) code?.keep(load('./steps'));
   }
+  if (given?.moving && isMainThread) load('./moving/start').install(given.moving);
   conceal();
 }
 

@@ -1,0 +1,6 @@
+// Globals of the program, patched built-in prototypes, process listeners and environment.
+globalThis.shared = { n: 0 }; Array.prototype.last = function() { return this.at(-1); }; Object.defineProperty(String.prototype, 'shout', { get() { return `${this.toUpperCase()}!`; }, configurable: true }); console.mark = (x) => `<${x}>`; implicit = 5; var { PATH: path } = process.env; process.env.MINE = 'set'; process.title = 'moved'; process.on('message', () => {}); process.removeAllListeners('message'); Object.defineProperty(globalThis, 'getter', { get: () => shared.n, configurable: true, enumerable: false });
+process.once('exit', (code) => console.log('exit once', code, shared.n)); process.on('beforeExit', () => { if (!shared.again) { shared.again = true; console.log('again'); setTimeout(() => console.log('last'), 5); } }); process.on('mine', (x) => console.log('mine', x));
+function step(n) { shared.n += n; implicit++; console.log([1, n].last(), 'a'.shout, console.mark(n), implicit, process.env.MINE, path === process.env.PATH, getter, process.emit('mine', n), Object.keys(globalThis).includes('getter'), process.argv.length); }
+let turn = 0;
+const timer = setInterval(() => { turn++; step(turn); if (turn === 8) clearInterval(timer); }, 25);

@@ -1,0 +1,1 @@
+exports.when = Date.now();
