@@ -87,6 +87,26 @@ def test_program_moves_in_the_middle_of_its_loop_and_its_output_is_the_same(
     assert hosts[2].get(f"{HOME}/notes.txt").decode() == "".join(f"{n}\n" for n in range(400))
 
 
+def test_signal_for_a_program_that_is_on_its_way_finds_it(hosts: Cluster) -> None:
+    text = (
+        "import signal, time\n"
+        "seen = []\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))\n"
+        "print('ready', flush=True)\n"
+        "pad = bytes(60 * 2**20)\n"
+        "while not seen: time.sleep(0.01)\n"
+        "print('seen', len(pad))\n"
+    )
+    with hosts[1].begin("run", "--on", "host:host1", "python3", "-c", text) as program:
+        assert read_line(program.stdout) == b"ready\n"
+        pid = found(hosts[1], "python3 -c import signal")
+        with hosts[1].begin("migrate", str(pid), "host2") as move:
+            assert hosts[3].run("kill", "-s", "USR1", str(pid)).status == 0
+            rest, err = program.communicate(timeout=SOON_S)
+            move.wait()
+    assert (rest, err, program.returncode) == (b"seen 62914560\n", b"", 0)
+
+
 def test_first_program_of_a_pipeline_moves_and_the_others_notice_nothing(hosts: Cluster) -> None:
     line = f"on host:host1 python3 {HOME}/count.py | on host:host2 cat | on host:host3 sort -n"
     with hosts[3].shell(line) as program:

@@ -36,7 +36,8 @@ class Agent:
     One that was `seen` and has neither `process` nor `watched` ended before it could be watched.
     One at a `terminal` belongs to a `job` there (its number, and whether it starts in the
     foreground), whose programs are one process `group`. One that can move has a `control` socket;
-    one that comes from another host goes on from an `image`; one that has `moved` is elsewhere.
+    one that comes from another host goes on from an `image`; one whose image is on its way is
+    `standing`, and one that has `moved` is elsewhere.
     """
 
     start: m.Start
@@ -54,6 +55,7 @@ class Agent:
     environment: Environment | None = None
     control: Control | None = None
     image: int = -1
+    standing: bool = False
     moved: bool = False
     terminal: Terminal | None = None
     job: tuple[int, bool] = (0, False)

@@ -114,6 +114,10 @@ class Agents:
     def __len__(self) -> int:
         return len(self._agents)
 
+    def get(self, pid: int) -> Agent | None:
+        """An agent here; None: none of that number runs here."""
+        return self._agents.get(pid)
+
     def find(self, pid: int, token: str) -> Agent:
         """The agent that says hello. Raises UserError(EACCES)."""
         agent = self._agents.get(pid)

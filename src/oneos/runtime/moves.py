@@ -90,9 +90,11 @@ class Moves:
     async def _leave(self, process: t.Process) -> None:
         try:
             agent = self._agents.movable(process.pid)
+            agent.standing = True
             image = await agent.control.image(SAFE_POINT_S) if agent.control else -1
         except OneOSError as error:
             await self._stays(process, error.message)
+            await self._pass_on(self._agents.get(process.pid), self._host)
             return
         luggage: Luggage | None = None
         try:
@@ -156,9 +158,26 @@ class Moves:
             self._porter.back(agent, luggage)
         if agent.control is not None:
             agent.control.say(b"G" if moved else b"S")
+        await self._pass_on(agent, now.host if moved and now is not None else self._host)
         if not moved:
             # It may be sent on its way again.
             self._begun.pop(process.pid, None)
+
+    async def _pass_on(self, agent: Agent | None, host: HostName) -> None:
+        """Give a program the signals that came for it while it stood, wherever it is now."""
+        if agent is None:
+            return
+        agent.standing = False
+        while agent.pending:
+            number = agent.pending.pop()
+            try:
+                if host == self._host:
+                    self._agents.signals.send(agent.start.pid, number)
+                else:
+                    signal = m.Signal(agent.start.pid, number, False)
+                    await self._links.call(host, "agent.signal", signal, None)
+            except (OneOSError, OSError) as error:
+                log.info("signal %d for program %d: %s", number, agent.start.pid, error)
 
     # --- where it goes --------------------------------------------------------------------------
     async def _on_take(self, peer: Peer, take: m.MoveTake) -> None:

@@ -107,6 +107,11 @@ class Signals:
             return
         if agent is None or not os_pid:
             raise FileError(errno.ESRCH)
+        if agent.standing and number:
+            # It may be about to go on elsewhere, and this is to go with it.
+            agent.pending.add(number)
+            if number != signal.SIGKILL:
+                return
         if group and agent.group:
             os.killpg(agent.group, number)
         elif group:
