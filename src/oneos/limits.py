@@ -270,6 +270,9 @@ DAMAGE_KNOWN_MAX = 100_000
 LEFTOVER_AGE_S = 600.0
 """After so long nobody writes any more what lies unfinished: a chunk takes a second."""
 
+LOOK_INODES = 64
+"""Inodes that a look through the whole index takes at a time: 1 ms, for which others wait."""
+
 AUDIT_INTERVAL_S = 3600.0
 """Between two comparisons of what hosts hold with what the index says they do: 256 short calls a
 host and one look through the index, which an hour hides. What is found damaged causes one."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from oneos.errors import FileError, OneOSError
@@ -26,6 +26,7 @@ from oneos.limits import (
     AUDIT_LOST_MAX,
     CHUNK_TIMEOUT_S,
     CUT_AGAIN_TIMEOUT_S,
+    LOOK_INODES,
     REPAIR_CHUNKS_PER_CALL,
 )
 from oneos.net.links import Links
@@ -46,6 +47,19 @@ class Lacked:
 
     before: int = 0
     still: tuple[bytes, ...] = ()
+
+
+async def batches(index: Index) -> AsyncIterator[Sequence[Inode]]:
+    """All inodes of a host's copy of the index, in order of number, some at a time."""
+    clock = asyncio.get_running_loop().time
+    after, began_s = 0, clock()
+    while batch := index.names.names.scan(after, LOOK_INODES):
+        after, took_s = batch[-1].ino, clock() - began_s
+        yield batch
+        # A million files are a look of half a minute: everybody else has as much of this host's
+        # time as it, and waits for one batch at most.
+        await asyncio.sleep(took_s)
+        began_s = clock()
 
 
 class Auditor:
@@ -97,13 +111,9 @@ class Auditor:
 
     async def inodes(self) -> AsyncIterator[Inode]:
         """All inodes of this host's copy of the index, in order of number."""
-        after = 0
-        while batch := self._index.names.names.scan(after):
+        async for batch in batches(self._index):
             for inode in batch:
                 yield inode
-            after = batch[-1].ino
-            # A large index is a long look: everybody else gets a turn in between.
-            await asyncio.sleep(0)
 
     async def held(self, host: HostName) -> Digests:
         """The chunks that a host has. Raises OneOSError when it cannot be asked."""

@@ -16,6 +16,7 @@ from oneos.errors import NetworkError, OneOSError, UserError
 from oneos.failpoints import reach
 from oneos.ids import HostName
 from oneos.kernel import messages as m
+from oneos.kernel.audit import batches
 from oneos.kernel.control_log import ControlLog
 from oneos.kernel.digests import Digests
 from oneos.kernel.index import Index
@@ -122,17 +123,14 @@ class Collector:
     async def _used(self) -> Digests:
         """The chunks that some file has. Two names that begin alike only keep one too many."""
         used = Digests()
-        count = after = 0
-        while batch := self._index.names.names.scan(after):
+        count = 0
+        async for batch in batches(self._index):
             for inode in batch:
                 count += len(inode.chunks)
                 for digest in inode.chunks:
                     used.add(digest)
             if count > COLLECT_DIGESTS_MAX:
                 raise UserError(f"over {COLLECT_DIGESTS_MAX} chunks: too many to be collected")
-            after = batch[-1].ino
-            # A large index is a long look: everybody else gets a turn in between.
-            await asyncio.sleep(0)
         await used.seal()
         return used
 

@@ -212,8 +212,9 @@ class Names:
             after: numbers above this one; 0 to begin.
             count: at most so many; fewer come only at the end.
         """
+        # As they come: looked up one by one they would drive what programs use out of the caches.
         found = self._store.inodes(after, count)
-        return [names_files.inode_of(self._store, inode.ino) for inode in found]
+        return [names_files.as_it_stands(self._store, inode) for inode in found]
 
     def collection(self, host: str) -> int:
         """The number of a host's last collection of chunks; 0 when it had none."""

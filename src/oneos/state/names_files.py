@@ -49,6 +49,11 @@ def inode_of(store: NameStore, ino: Ino) -> Inode:
     inode = store.inode(ino)
     if inode is None:
         raise FileError(errno.ESTALE, f"inode {ino}")
+    return as_it_stands(store, inode)
+
+
+def as_it_stands(store: NameStore, inode: Inode) -> Inode:
+    """An inode as the store has it, without a home that was lost."""
     # Counted from 1 more, since 0 means that nothing was lost, and 0 may be an incarnation.
     if inode.home and inode.home_incarnation < store.counter(_lost(inode.home)):
         return _homeless(inode)
