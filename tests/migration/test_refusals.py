@@ -16,7 +16,10 @@ for n in range(40):
 print("unharmed", n)
 """
 CASES = {
-    "a child process": ("import os\nif os.fork() == 0:\n    time.sleep(0.6)\n    os._exit(0)", "child"),
+    "a child process": (
+        "import os\nif os.fork() == 0:\n    time.sleep(0.6)\n    os._exit(0)",
+        "child",
+    ),
     "a database": ("import sqlite3\nheld = sqlite3.connect(':memory:')", "sqlite3.Connection"),
     "a pipe": ("import os\nheld = os.pipe()", "a pipe"),
     "a socket": ("import socket\nheld = socket.socketpair()", "socket"),

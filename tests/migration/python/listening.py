@@ -1,6 +1,6 @@
 """A program that listens for requests to capture: started by `test_dormant.py`.
 
-    listening.py EXTENSION PACKAGES DESCRIPTOR
+listening.py EXTENSION PACKAGES DESCRIPTOR
 """
 
 import sys

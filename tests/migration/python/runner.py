@@ -8,6 +8,7 @@ PACKAGES is the directory of the package `moving`. What happened is written to R
 status is 75 where the program was captured, and otherwise the program's.
 """
 
+
 def main(extension_path: str, packages: str, report_path: str, *rest: str) -> int:
     # All names are local: the module becomes the program's own.
     import sys

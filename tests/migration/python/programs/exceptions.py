@@ -1,4 +1,5 @@
 """try, except, else, finally; exceptions being handled, their causes and tracebacks."""
+
 import traceback
 
 
@@ -55,7 +56,9 @@ def nested():
             print("inner finally")
     except KeyError as error:
         print(type(error.__context__).__name__)
-        print([(frame.f_code.co_name, line) for frame, line in traceback.walk_tb(error.__traceback__)])
+        print(
+            [(frame.f_code.co_name, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        )
 
 
 for n in range(4):

@@ -154,5 +154,3 @@ def living(address: int) -> "Any":
         if id(one) == address:
             return one
     return None
-
-

@@ -146,9 +146,7 @@ def undisturbed(stopped: list[Stopped], adapter: "Any") -> Image:
         native.quiet(False)
 
 
-def take(
-    stopped: list[Stopped], adapter: "Any", kept: "dict[str, Any]", collecting: bool
-) -> Image:
+def take(stopped: list[Stopped], adapter: "Any", kept: "dict[str, Any]", collecting: bool) -> Image:
     seed = native.hash_seed()
     if seed is None:
         raise cannot("the program was started with random hashes of strings (PYTHONHASHSEED)")
@@ -187,13 +185,14 @@ def take(
     descriptors = heap.files.open_now(adapter.ignored)
     files.check_descriptors(descriptors, adapter.takes)
     facts = {
-        "python": [*sys.version_info[:2], int.from_bytes(importlib.util.MAGIC_NUMBER[:2], "little")],
+        "python": [
+            *sys.version_info[:2],
+            int.from_bytes(importlib.util.MAGIC_NUMBER[:2], "little"),
+        ],
         "hash_seed": seed,
         "hash_check": hash(HASH_CHECK),
         "objects": count,
-        "codes": [
-            [*name, code_hash(code)] for name, code in codes.items() if name[0] is not None
-        ],
+        "codes": [[*name, code_hash(code)] for name, code in codes.items() if name[0] is not None],
         "path": list(map(str, sys.path)),
         "clocks": clocks.read(),
         "threads": [[one.ident, one.ident == main, is_daemon(one.ident)] for one in stopped],
@@ -246,9 +245,11 @@ def main_ident(stopped: list[Stopped]) -> int:
         ident = threading.main_thread().ident
         if ident is not None:
             return int(ident)
-    return int(_thread._get_main_thread_ident()) if hasattr(
-        _thread, "_get_main_thread_ident"
-    ) else stopped[0].ident
+    return (
+        int(_thread._get_main_thread_ident())
+        if hasattr(_thread, "_get_main_thread_ident")
+        else stopped[0].ident
+    )
 
 
 def context_of(ident: int) -> "Any":

@@ -1,7 +1,7 @@
 """Clocks that count from some start go on from where they were, on whatever host.
 
-`time.monotonic` counts from the start of a host, `time.process_time` from that of a process. Where a
-program goes on they are replaced by functions that add what is missing. On the same host, since
+`time.monotonic` counts from the start of a host, `time.process_time` from that of a process. Where
+a program goes on they are replaced by functions that add what is missing. On the same host, since
 its last start, the first needs nothing.
 """
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 CLOCKS = ("monotonic", "perf_counter", "process_time")
 NS = 1_000_000_000
-_real = {
-    name: getattr(time, name) for clock in CLOCKS for name in (clock, f"{clock}_ns")
-}
+_real = {name: getattr(time, name) for clock in CLOCKS for name in (clock, f"{clock}_ns")}
 
 
 def boot() -> str:

@@ -91,9 +91,7 @@ class Restored:
                 rebuild.threads[ident] = _thread.get_ident()
         for ident, _, daemon in starts:
             rebuild.threads[ident] = self._threads.start(ident, daemon)
-        root = native.decode(
-            image.heap, image.facts["objects"], image.buffers, rebuild.HELPERS
-        )
+        root = native.decode(image.heap, image.facts["objects"], image.buffers, rebuild.HELPERS)
         sys.modules.update(zip(root["names"], root["modules"], strict=True))
         for one in root["modules"]:
             if "__builtins__" not in one.__dict__:
@@ -143,9 +141,10 @@ class Threads:
             door.acquire()
             self._run(ident)
 
+        module: Any = _thread
         if SINCE_13:
-            handle = rebuild.handles[ident] = _thread._ThreadHandle()
-            _thread.start_joinable_thread(wait, handle=handle, daemon=daemon)
+            handle = rebuild.handles[ident] = module._ThreadHandle()
+            module.start_joinable_thread(wait, handle=handle, daemon=daemon)
         else:
             _thread.start_new_thread(wait, ())
         told.acquire()
@@ -238,4 +237,3 @@ def restore(image: Image, adapter: "Any" = None) -> Restored:
         NotHere: it cannot go on here; this interpreter is of no use any more.
     """
     return Restored(image, adapter or reopening.ByPath())
-

@@ -1,8 +1,8 @@
 """Whether the extension fits this very interpreter: a known frame is saved, and goes on.
 
 The layouts that the extension reads are those of the headers that it was built with. Where they
-differ from the interpreter that runs, as a distributor's patch may have it, this shows it before any
-program depends on it. It takes a millisecond, in a process that can be lost.
+differ from the interpreter that runs, as a distributor's patch may have it, this shows it before
+any program depends on it. It takes a millisecond, in a process that can be lost.
 """
 
 import io
