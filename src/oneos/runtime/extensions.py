@@ -34,7 +34,7 @@ print(json.dumps({
     "platform": sysconfig.get_platform(),
     "include": sysconfig.get_paths()["include"],
     "free": bool(get("Py_GIL_DISABLED")),
-    "jit": "_Py_JIT" in (get("CONFIG_ARGS") or "") or "experimental-jit" in (get("CONFIG_ARGS") or ""),
+    "jit": "experimental-jit" in (get("CONFIG_ARGS") or ""),
     "debug": hasattr(sys, "gettotalrefcount"),
 }))
 """

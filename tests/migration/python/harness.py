@@ -54,7 +54,11 @@ class Subject:
         """Without anything of ours."""
         command = [self.python, str(self.program)]
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, env=self._environment(), timeout=RUN_S
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=self._environment(),
+            timeout=RUN_S,
         )
         return Run(done.returncode, done.stdout, done.stderr)
 

@@ -48,7 +48,7 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
             else:
                 time.sleep(float(amount))
                 asked = time.monotonic()
-                held = capture.capture(10)
+                held = capture.capture(0.3 if how == "--during" else 10)
         except reasons.NotSafe as error:
             tell(refused=error.reason, later=error.later)
             return
@@ -110,6 +110,9 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
             restored.run()
 
     status = ending.run_to_end(run, (myself,))
+    ended = time.monotonic()
+    while how == "--during" and not told.locked() and time.monotonic() < ended + 20:
+        time.sleep(0.01)
     tell(steps=native.steps(), whole_s=time.perf_counter() - began)
     return status
 

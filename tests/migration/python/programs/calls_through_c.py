@@ -1,4 +1,5 @@
 """Python called by C code whose rest is known: partial, getattr, str, iter, next, context.run."""
+
 import contextvars
 import functools
 

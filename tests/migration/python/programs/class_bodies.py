@@ -1,4 +1,5 @@
 """Code in class bodies and in exec, comprehensions within classes, global and local names."""
+
 names = []
 
 

@@ -1,4 +1,5 @@
 """Cells shared by closures, nonlocal, decorators, functions with attributes."""
+
 import functools
 
 

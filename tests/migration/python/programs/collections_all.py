@@ -1,4 +1,5 @@
 """Containers and values of the standard library, in C and in Python."""
+
 import array
 import collections
 import datetime
@@ -50,5 +51,7 @@ for turn in range(3):
     print(queue, order, dict(groups), counts.most_common(2), chain["y"], numbers)
     print(moment, price, third, text.readline().strip(), raw.read(2), heap, space)
     print(match["word"], match.span(2), pattern.flags, path.stem, item([5, 6]))
-    print(dice.randint(0, 99), random.random(), bytes(view), template.substitute(who=turn), proxy["k"])
+    print(
+        dice.randint(0, 99), random.random(), bytes(view), template.substitute(who=turn), proxy["k"]
+    )
 print(uuid.UUID(int=5), functools.reduce(operator.add, [1, 2]), range(10)[2:7:2], slice(1, 2))

@@ -1,4 +1,5 @@
 """with: our managers, contextlib's, several at once, exceptions swallowed and passed on."""
+
 import contextlib
 import io
 

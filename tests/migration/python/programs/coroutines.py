@@ -1,4 +1,5 @@
 """Coroutines by hand, in each state."""
+
 import types
 
 

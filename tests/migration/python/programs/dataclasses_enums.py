@@ -1,4 +1,5 @@
 """dataclasses, enums, named tuples, subclasses of built-ins."""
+
 import collections
 import dataclasses
 import enum
@@ -73,6 +74,8 @@ for turn in range(3):
     print(stack.push(turn), stack, stack.owner, table[turn], number)
     number = number + turn
     items[0].tags.append(turn)
-print(Color(2) is Color.GREEN, Color.RED.shout(), Level.HIGH > Level.LOW, Access.READ | Access.WRITE)
+print(
+    Color(2) is Color.GREEN, Color.RED.shout(), Level.HIGH > Level.LOW, Access.READ | Access.WRITE
+)
 print(Pair(1, 2)._replace(left=5), Named(1), Named(1) == (1, 5), type(number).__name__)
 print(dataclasses.asdict(items[1]), dataclasses.replace(Key(4), b="c"))

@@ -1,4 +1,5 @@
 """Weak references, finalizers and the order of ends."""
+
 import weakref
 
 

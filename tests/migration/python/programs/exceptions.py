@@ -1,5 +1,5 @@
 """try, except, else, finally; exceptions being handled, their causes and tracebacks."""
-import ast  # noqa: F401  The traceback's text needs it.
+
 import traceback
 
 
@@ -56,15 +56,16 @@ def nested():
             print("inner finally")
     except KeyError as error:
         print(type(error.__context__).__name__)
-        text = "".join(traceback.format_exception(error)).splitlines()
-        print(len(text), [line.strip() for line in text if line.strip().startswith("raise")])
+        print(
+            [(frame.f_code.co_name, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        )
 
 
 for n in range(4):
     try:
         guarded(n)
     except LookupError as error:
-        names = [one.name for one in traceback.extract_tb(error.__traceback__)]
+        names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
         print("outer", names)
 print(returns())
 nested()

@@ -1,4 +1,5 @@
 """Functions for the end, and a status."""
+
 import atexit
 import sys
 

@@ -1,4 +1,5 @@
 """Files half read and half written, by lines, blocks and positions."""
+
 import os
 import tempfile
 

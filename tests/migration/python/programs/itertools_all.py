@@ -1,4 +1,5 @@
 """Iterators of itertools, half used."""
+
 import itertools
 import operator
 

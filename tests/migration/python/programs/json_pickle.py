@@ -1,4 +1,5 @@
 """Libraries written in Python at work: json, pickle, csv, textwrap, copy."""
+
 import copy
 import csv
 import io

@@ -1,4 +1,5 @@
 """Metaclasses, __init_subclass__, __set_name__, descriptors, abstract classes."""
+
 import abc
 
 

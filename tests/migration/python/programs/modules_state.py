@@ -1,4 +1,5 @@
 """Modules of the program's own, with state."""
+
 import helper_module
 from helper_module import Thing, bump
 

@@ -1,4 +1,5 @@
 """numpy arrays, views and scalars."""
+
 try:
     import numpy
 except ImportError:
@@ -7,7 +8,11 @@ except ImportError:
 
 a = numpy.arange(12, dtype="f8").reshape(3, 4)
 view = a[1]
-mixed = {"i": numpy.int64(5), "s": numpy.array(["x", "yy"]), "o": numpy.array([1, "a"], dtype=object)}
+mixed = {
+    "i": numpy.int64(5),
+    "s": numpy.array(["x", "yy"]),
+    "o": numpy.array([1, "a"], dtype=object),
+}
 for turn in range(3):
     a += turn
     print(a.sum(), a.shape, a.dtype, view.tolist() if turn == 0 else len(view))

@@ -1,4 +1,5 @@
 """A deep stack, and a limit that is found at the same depth."""
+
 import sys
 
 

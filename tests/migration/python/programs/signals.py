@@ -1,4 +1,5 @@
 """A signal handler of the program, and one that it sends itself."""
+
 import signal
 
 got = []

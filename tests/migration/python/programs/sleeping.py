@@ -1,4 +1,5 @@
 """Sleeps and clocks: what is left of a sleep is slept, and clocks never go back."""
+
 import time
 
 before = time.monotonic()

@@ -1,4 +1,5 @@
 """Standard input in mid-read."""
+
 import sys
 
 print(sys.stdin.readline().strip() or "empty")

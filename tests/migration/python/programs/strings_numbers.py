@@ -1,4 +1,5 @@
 """Long computations with numbers and text: many positions inside of expressions."""
+
 import decimal
 import math
 
@@ -22,4 +23,12 @@ table = {}
 for word in words:
     table.setdefault(len(word), []).append(word.title())
 print(table, "-".join(sorted(table[5])), "{:08.3f}|{:>5}|{!r}".format(math.pi, "x", "y"))
-print(bytes(range(65, 70)).decode(), "é".encode(), "%d%%" % 5, int("ff", 16), hex(255), 1e-7, 0.1 + 0.2)
+print(
+    bytes(range(65, 70)).decode(),
+    "é".encode(),
+    "%d%%" % 5,
+    int("ff", 16),
+    hex(255),
+    1e-7,
+    0.1 + 0.2,
+)

@@ -1,4 +1,5 @@
 """Cycles, shared objects, deep lists, sets whose order has a history."""
+
 loop = [1]
 loop.append(loop)
 pair = ({}, [])

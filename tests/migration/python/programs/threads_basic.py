@@ -1,4 +1,5 @@
 """Threads with locks, conditions, queues, events and a join under way."""
+
 import queue
 import threading
 

@@ -1,9 +1,12 @@
 """Logging and warnings: state that the standard library keeps."""
+
 import logging
 import sys
 import warnings
 
-logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+logging.basicConfig(
+    level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s"
+)
 log = logging.getLogger("program.part")
 log.setLevel(logging.DEBUG)
 other = logging.getLogger("quiet")

@@ -6,6 +6,8 @@ the inner frame has ended.
 
 import operator
 
+import oneos_moving as native
+
 from .boundary import lookup
 from .depth import SINCE_12, SINCE_13, SINCE_14
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .frames import Record
-
-import oneos_moving as native
 
 RAISED, RETURNED, YIELDED = range(3)
 
@@ -60,7 +60,7 @@ def after(record: "Record", how: int, value: "Any") -> "tuple[int, tuple[Any, ..
     Raises:
         BaseException: what the C code would have raised.
     """
-    boundary = record.boundary
+    boundary: Any = record.boundary
     extra = boundary.extra
     if how == RAISED:
         if isinstance(value, StopIteration):

@@ -1,8 +1,8 @@
 """Where C code stands between two Python frames, and what it would do with the inner one's result.
 
-The C code between is not saved: it is replaced. `boundary_of` recognises an instruction that called
-Python through C whose remaining work is known, as in `len(x)` with a `__len__` of the program's, and
-`after.py` does that work where the program goes on. Anything else is `NotSafe`.
+The C code between is not saved: it is replaced. `boundary_of` recognises an instruction that
+called Python through C whose remaining work is known, as in `len(x)` with a `__len__` of the
+program's, and `after.py` does that work where the program goes on. Anything else is `NotSafe`.
 
 The operands of an instruction under way may be dead already, since it may be releasing them and be
 running a `__del__`. So their addresses are compared with objects that are known to live, namely

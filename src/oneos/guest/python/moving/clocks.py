@@ -1,7 +1,7 @@
 """Clocks that count from some start go on from where they were, on whatever host.
 
-`time.monotonic` counts from the start of a host, `time.process_time` from that of a process. Where a
-program goes on they are replaced by functions that add what is missing. On the same host, since
+`time.monotonic` counts from the start of a host, `time.process_time` from that of a process. Where
+a program goes on they are replaced by functions that add what is missing. On the same host, since
 its last start, the first needs nothing.
 """
 

@@ -38,6 +38,11 @@ class Facts:
     top: int
     """The slots in use, or -1 where only the interpreter's registers know."""
     from_c: bool
+    generator: "Any"
+    globals: "dict[str, Any]"
+    space: "Any"
+    return_offset: int
+    constructed: "Any"
     waiting: "Record | None"
     """Of a restored frame that waits for its inner one."""
 
@@ -75,7 +80,18 @@ class Record:
         *("code", "function", "generator", "globals", "space", "closure"),
         *("slots", "index", "handled", "boundary", "frame"),
     )
+    code: "CodeType"
+    function: "Any"
+    generator: "Any"
+    globals: "dict[str, Any]"
+    space: "Any"
+    """The names of a module or class body, where they are not in slots."""
+    closure: "tuple[Any, ...] | None"
+    slots: "list[Any]"
+    index: int
+    handled: "Any"
     boundary: "Boundary | None"
+    frame: "Any"
 
     @property
     def context(self) -> "Any":
@@ -145,10 +161,10 @@ def innermost(facts: Facts, shape: Shape, wait: "Wait | None") -> Record:
         again = wait.again
         record = record_of(facts, shape.locals + shape.depths[again], again - STEP_BACK)
         name = shape.instructions[again].name
-        if name == "BEFORE_WITH" and STEP_BACK and hasattr(record.slots[-1], "__self__"):
+        top = record.slots[-1] if record.slots else None
+        if name == "BEFORE_WITH" and getattr(top, "__name__", "") == "__exit__":
             # 3.11 has replaced the manager on the stack by its bound `__exit__`.
-            if record.slots[-1].__name__ == "__exit__":
-                record.slots[-1] = record.slots[-1].__self__
+            record.slots[-1] = top.__self__  # type: ignore[union-attr]
         if wait.left_s is not None:
             record.slots[wait.slot] = wait.left_s
         return record

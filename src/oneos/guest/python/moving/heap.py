@@ -1,15 +1,15 @@
 """How objects are made again that `encoding.c` does not know.
 
-`describe` answers with a function (of `rebuild.py`, by its name), its arguments and whether it looks
-into them; and, for what may refer to itself, a second function that fills the new object. No code
-of the program is asked: neither `__reduce__` nor `__getstate__` nor `__eq__` of its classes runs.
-Kinds of objects are in `kinds.py`, open files in `files.py`; what nobody knows is refused by name.
+`describe` answers with a function (of `rebuild.py`, by its name), its arguments and whether it
+looks into them; and, for what may refer to itself, a second function that fills the new object. No
+code of the program is asked: neither `__reduce__` nor `__getstate__` nor `__eq__` of its classes
+runs. Kinds of objects are in `kinds.py`, open files in `files.py`; what nobody knows is refused by
+name.
 """
 
 import copyreg
 import enum
 import types
-
 
 from . import files, kinds
 from .owning import Owning, is_c_class
@@ -129,7 +129,7 @@ class Heap:
                 method = one.__dict__.get(name)
                 if method is not None:
                     if name == "__reduce__":
-                        return lambda thing, _, method=method: method(thing)
+                        return lambda thing, _, method=method: method(thing)  # type: ignore[misc]
                     return method  # type: ignore[no-any-return]
         # With a state that C code gives, as io.StringIO does.
         if any("__getstate__" in one.__dict__ for one in kind.__mro__[:-1] if not is_python(one)):

@@ -86,7 +86,7 @@ def describe_builtin(heap: "Heap", one: "Any") -> "Description":
         found = heap.owning.name_found(one, one.__qualname__)
         module = sys.modules.get(one.__module__ or "")
         if found is None and of is not None and getattr(of, one.__name__, None) is one:
-            return "attribute_of", (of, one.__name__), 0
+            return "attribute_of", (of, one.__name__), 0  # type: ignore[union-attr]
         if found is None or module is None:
             raise cannot(f"the C function {one.__qualname__} is not found by a name")
         return "found", found, 0

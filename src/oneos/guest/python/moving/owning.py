@@ -23,7 +23,15 @@ MAIN = "__main__"
 SIMPLE = (str, int, float, bytes, complex, bool, type(None), tuple, frozenset)
 """What is the same in every process: a copy does."""
 
-OF_SYS = ("modules", "path", "argv", "meta_path", "path_hooks", "path_importer_cache", "flags")
+OF_SYS: "tuple[str, ...]" = (
+    "modules",
+    "path",
+    "argv",
+    "meta_path",
+    "path_hooks",
+    "path_importer_cache",
+    "flags",
+)
 OF_SYS += ("version_info", "implementation", "hash_info", "int_info", "float_info", "thread_info")
 OF_SYS += ("warnoptions", "_xoptions", "__stdin__", "__stdout__", "__stderr__", "orig_argv")
 OF_SYS += ("stdlib_module_names", "builtin_module_names")
@@ -70,11 +78,7 @@ class Owning:
         return not self._installed(text) and text.endswith((".py", ".pyc"))
 
     def _installed(self, path: str) -> bool:
-        return (
-            path.startswith(ELSEWHERE)
-            or "/site-packages/" in path
-            or "/dist-packages/" in path
-        )
+        return path.startswith(ELSEWHERE) or "/site-packages/" in path or "/dist-packages/" in path
 
     def is_found(self, module: "Any") -> bool:
         """Whether a module is imported where the program goes on."""

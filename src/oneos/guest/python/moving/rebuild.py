@@ -1,4 +1,4 @@
-"""Making objects again where a program goes on: the functions that `kinds.py` and `heap.py` name."""
+"""Making objects again where a program goes on: what `kinds.py` and `heap.py` name."""
 
 import _thread
 import contextvars
@@ -28,7 +28,7 @@ def found(module: str, qualified: str) -> "Any":
     for part in qualified.split("."):
         at = at.__dict__[part] if isinstance(at, type) else getattr(at, part)
     if isinstance(at, staticmethod | classmethod):
-        at = at.__func__  # type: ignore[assignment]
+        at = at.__func__
     return at
 
 
@@ -113,7 +113,7 @@ def fill_attributes(one: "Any", attributes: "dict[str, Any] | None") -> None:
 def cache(of: "Any", maxsize: "Any", typed: bool) -> "Any":
     one = functools.lru_cache(maxsize=maxsize, typed=typed)(noop)
     maker = type(one)
-    return maker(of, maxsize, typed, functools._CacheInfo)  # type: ignore[attr-defined,call-arg]
+    return maker(of, maxsize, typed, functools._CacheInfo)
 
 
 def noop() -> None:
@@ -140,9 +140,9 @@ def class_(
     if hooked:
         try:
             quiet = (Quiet, *(one for one in bases if one is not object))
-            made = type.__new__(meta, name, quiet, dict(space))
+            made = type.__new__(meta, name, quiet, dict(space))  # type: ignore[var-annotated]
             type.__dict__["__bases__"].__set__(made, bases)
-            return made
+            return made  # type: ignore[no-any-return]
         except TypeError:
             pass  # Another layout.
     return type.__new__(meta, name, bases, space)
@@ -161,7 +161,7 @@ def fill_class(one: type, state: "tuple[Any, Any]") -> None:
 
 
 def value(base: type, kind: type, *content: "Any") -> "Any":
-    return base.__new__(kind, *content)  # type: ignore[call-overload]
+    return base.__new__(kind, *content)
 
 
 def fill_container(one: "Any", state: "tuple[Any, Any]") -> None:
@@ -409,7 +409,7 @@ def match(pattern: "Any", text: "Any", start: int, end: int, first: int, last: i
         lambda: pattern.fullmatch(text, first, last),
         lambda: pattern.search(text, start, end),
     ):
-        one = attempt()
+        one = attempt()  # type: ignore[no-untyped-call]
         if one is not None and one.span() == (first, last):
             return one
     raise ValueError(f"a match of {pattern.pattern!r} cannot be made again")

@@ -1,4 +1,4 @@
-"""Opening a moved program's files again: descriptors first, by an adapter, then the streams on them.
+"""Opening a moved program's files again: descriptors first, by an adapter, then their streams.
 
 The adapter is the only thing here that the Runtime replaces, which opens files of the network.
 """

@@ -141,9 +141,10 @@ class Threads:
             door.acquire()
             self._run(ident)
 
+        module: Any = _thread
         if SINCE_13:
-            handle = rebuild.handles[ident] = _thread._ThreadHandle()
-            _thread.start_joinable_thread(wait, handle=handle, daemon=daemon)
+            handle = rebuild.handles[ident] = module._ThreadHandle()
+            module.start_joinable_thread(wait, handle=handle, daemon=daemon)
         else:
             _thread.start_new_thread(wait, ())
         told.acquire()

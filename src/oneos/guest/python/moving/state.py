@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-IN_SYS = ("stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook", "ps1", "ps2")
+IN_SYS: "tuple[str, ...]" = (
+    "stdin",
+    "stdout",
+    "stderr",
+    "excepthook",
+    "displayhook",
+    "unraisablehook",
+    "ps1",
+    "ps2",
+)
 IN_SYS += ("tracebacklimit", "last_type", "last_value", "last_traceback", "dont_write_bytecode")
 REPLACEABLE = ("print", "open", "input", "__import__", "_")
 
@@ -100,14 +109,14 @@ def load_signals(state: "dict[int, Any]") -> None:
 
 def save_random() -> "Any":
     module = sys.modules.get("random")
-    return module._inst.getstate() if module else None  # type: ignore[attr-defined]
+    return module._inst.getstate() if module else None
 
 
 def load_random(state: "Any") -> None:
     if state is not None:
         import random
 
-        random._inst.setstate(state)  # type: ignore[attr-defined]
+        random._inst.setstate(state)
 
 
 def save_warnings() -> "Any":
@@ -172,8 +181,9 @@ def save_locale() -> "Any":
 
 def load_locale(state: "Any") -> None:
     if state is not None:
-        import _locale
+        import _locale as module
 
+        _locale: Any = module
         if _locale.setlocale(_locale.LC_ALL, None) != state:
             try:
                 _locale.setlocale(_locale.LC_ALL, state)
