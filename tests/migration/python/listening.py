@@ -1,4 +1,4 @@
-"""A program that listens for requests to capture: started by `test_dormant.py`.
+"""A program that listens for requests to capture: started by `test_serving.py`.
 
 listening.py EXTENSION PACKAGES DESCRIPTOR
 """
@@ -26,10 +26,9 @@ if __name__ == "__main__":
     from moving import extension
 
     extension.load(sys.argv[1])
-    from moving import dormant, entry, reopening
+    import oneos_moving as native
+    from moving import entry, serving
 
-    adapter = reopening.ByPath()
-    adapter.ignored = frozenset([int(sys.argv[3])])
-    adapter.takes = lambda one: True
-    dormant.listen(int(sys.argv[3]), 5.0, adapter)
+    door = serving.Door(int(sys.argv[3]))
+    native.listen(int(sys.argv[3]), door.serve)
     entry.run(compile("program()", "<start>", "exec"), globals())

@@ -6,7 +6,7 @@ to come first, for all else needs the extension that `runtime/extensions.py` bui
     extension.load(path)             once, in a program that is to be movable
     capture.capture(deadline_s)      in a thread that is not the program's: its image, or NotSafe
     restore.restore(image).run()     in a fresh interpreter: the program goes on to its end
-    dormant.listen(descriptor)       waits for requests to capture, at no cost
+    serving.Door(descriptor)         answers requests to capture, and waits for them at no cost
 
 How it works, and what moves: docs/migration.md.
 """

@@ -6,6 +6,9 @@ Requests come over one socket, a byte each; what the Runtime's side is, says `ru
                   file, and the program stands; or N with the reason, and it runs on
     S             it stays: run on
     G             it has gone on elsewhere: end at once
+
+Without an answer nobody here knows whether it goes on elsewhere. So when the socket ends while it
+stands, it ends, too: it must not run twice, and a Runtime that is gone has lost its programs.
 """
 
 import _socket
@@ -35,6 +38,9 @@ class Door:
     def serve(self, request: int) -> bool:
         """Answer one request, in the thread that waits for them.
 
+        Args:
+            request: its byte; -1: the socket has ended.
+
         Returns:
             Whether there may be more.
         """
@@ -48,6 +54,8 @@ class Door:
             self.held = None
         elif request == ord("G"):
             os._exit(0)
+        elif request < 0 and self.held is not None:
+            os._exit(1)
         return True
 
     def capture(self, limit_s: float) -> None:

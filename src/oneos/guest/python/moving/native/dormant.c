@@ -50,7 +50,11 @@ static void *wait_for_requests(void *Py_UNUSED(nothing))
         ssize_t got = read(dormant.request, &byte, 1);
         if (got < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (got <= 0 || !serve(byte))
+        if (got <= 0) {
+            serve(-1); /* The other end is gone. */
+            return NULL;
+        }
+        if (!serve(byte))
             return NULL;
     }
 }

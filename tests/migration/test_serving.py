@@ -1,5 +1,7 @@
 """A program is asked for its image over a descriptor, and goes on or ends as it is told."""
 
+import asyncio
+import os
 import socket
 import subprocess
 import tempfile
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from oneos.runtime.control_socket import Control
 from oneos.runtime.extensions import build
 from tests.migration.python.harness import HERE, PACKAGES
 from tests.migration.python.interpreters import INTERPRETERS
@@ -22,7 +25,8 @@ def listening(tmp_path: Path) -> Iterator[Any]:
     if extension.path is None:
         pytest.skip(extension.reason)
     ours, theirs = socket.socketpair()
-    ours.settimeout(LIMIT_S)
+    package = os.open(os.devnull, os.O_RDONLY)
+    control = Control(ours, package)
     go = Path(tempfile.mkdtemp(dir=tmp_path)) / "go"
     number = str(theirs.fileno())
     command = [INTERPRETERS[0], "-W", "error", str(HERE / "listening.py"), str(extension.path)]
@@ -38,54 +42,55 @@ def listening(tmp_path: Path) -> Iterator[Any]:
     process.stdin.write(b"x")
     process.stdin.flush()
     assert process.stdout.readline() == b"x\n"
-    yield process, ours, go
+    yield process, control, go
     process.kill()
     process.wait()
     process.stdin.close()
     process.stdout.close()
-    ours.close()
+    control.close()
+    os.close(package)
 
 
-def ask(ours: socket.socket) -> tuple[bytes, bytes]:
-    ours.sendall(b"C")
-    head = take(ours, 9)
-    return head[:1], take(ours, int.from_bytes(head[1:], "little"))
+async def image_of(control: Control) -> bytes:
+    fd = await control.image(LIMIT_S)
+    with open(fd, "rb") as file:
+        file.seek(0)
+        return file.read()
 
 
-def take(ours: socket.socket, count: int) -> bytes:
-    got = b""
-    while len(got) < count:
-        piece = ours.recv(count - len(got))
-        assert piece, "the program has closed its end"
-        got += piece
-    return got
-
-
-def test_it_runs_on_when_it_is_told_to(listening: Any) -> None:
-    process, ours, go = listening
+async def test_it_runs_on_when_it_stays(listening: Any) -> None:
+    process, control, go = listening
     for _ in range(3):
-        kind, image = ask(ours)
-        assert kind == b"I", image
-        assert image.startswith(b"OneOSpy1")
-        ours.sendall(b"R")
+        assert (await image_of(control)).startswith(b"OneOSpy1")
+        control.say(b"S")
     go.touch()
-    assert process.stdout.read() == b"end\n"
+    assert await asyncio.to_thread(process.stdout.read) == b"end\n"
     assert process.wait(LIMIT_S) == 0
 
 
-def test_it_runs_on_when_the_other_end_is_lost(listening: Any) -> None:
-    process, ours, go = listening
-    assert ask(ours)[0] == b"I"
-    ours.close()
+async def test_it_ends_when_nobody_can_say_any_more_where_it_goes_on(listening: Any) -> None:
+    process, control, go = listening
+    await image_of(control)
+    control.close()
     go.touch()
-    assert process.stdout.read() == b"end\n"
+    assert await asyncio.to_thread(process.stdout.read) == b""
+    assert process.wait(LIMIT_S) == 1
+
+
+async def test_it_runs_on_without_a_runtime_if_it_was_not_asked(listening: Any) -> None:
+    process, control, go = listening
+    await image_of(control)
+    control.say(b"S")
+    control.close()
+    go.touch()
+    assert await asyncio.to_thread(process.stdout.read) == b"end\n"
     assert process.wait(LIMIT_S) == 0
 
 
-def test_it_ends_when_it_is_gone(listening: Any) -> None:
-    process, ours, go = listening
-    assert ask(ours)[0] == b"I"
+async def test_it_ends_when_it_is_gone(listening: Any) -> None:
+    process, control, go = listening
+    await image_of(control)
     go.touch()
-    ours.sendall(b"G")
-    assert process.stdout.read() == b""
+    control.say(b"G")
+    assert await asyncio.to_thread(process.stdout.read) == b""
     assert process.wait(LIMIT_S) == 0
