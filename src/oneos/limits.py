@@ -442,7 +442,7 @@ SAFE_POINT_S = 5.0
 """How long a program that is to move may take until it is at a point where it can."""
 
 MOVE_S = 120.0
-"""For an image to be sent and restored: 1 GB through a network of 100 Mbit/s. The program stands."""
+"""For an image to be sent and restored: 1 GB by 100 Mbit/s. The program stands meanwhile."""
 
 RESTORE_LOOK_S = 0.02
 RESTORE_START_S = 15.0
