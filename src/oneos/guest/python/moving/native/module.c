@@ -20,6 +20,7 @@ static PyMethodDef methods[] = {
     {"is_python_class", moving_is_python_class, METH_O, NULL},
     {"listen", moving_listen, METH_VARARGS, NULL},
     {"new_frame", moving_new_frame, METH_VARARGS, NULL},
+    {"own_memory", moving_own_memory, METH_NOARGS, NULL},
     {"parked", moving_parked, METH_NOARGS, NULL},
     {"quiet", moving_quiet, METH_O, NULL},
     {"resume", moving_resume, METH_VARARGS, NULL},
