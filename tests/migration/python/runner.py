@@ -74,8 +74,12 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
         code = compile(text, program, "exec", dont_inherit=True)
         for line in text.splitlines():
             # Loaded before: else most of a program's instructions are those of imports.
-            if line.startswith(b"import ") and b"helper" not in line and how == "--steps":
-                importlib.import_module(line.split()[1].decode().rstrip(","))
+            words = line.split()
+            if words[:1] == [b"import"] and b"helper" not in line and how == "--steps":
+                try:
+                    importlib.import_module(words[1].decode())
+                except ImportError:
+                    pass  # The program says what it does then.
         space = sys.modules["__main__"].__dict__
         for name in list(space):
             if name not in ("__name__", "__builtins__"):

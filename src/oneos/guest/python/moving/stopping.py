@@ -8,7 +8,7 @@ import oneos_moving as native
 
 from .frames import roots
 from .reasons import NotSafe
-from .waits import Wait, look_at_wait
+from .waits import Wait, look_at_wait, must_sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,13 @@ def still_stand(stopped: list[Stopped], ignored: "frozenset[int]") -> bool:
     frames = others(ignored)
     if len(frames) != len(stopped):
         return False
-    return all(
-        one.wait is None or (one.ident not in parked and frames.get(one.ident) is one.frame)
-        for one in stopped
-    )
+    for one in stopped:
+        if one.wait is None:
+            continue
+        if one.ident in parked or frames.get(one.ident) is not one.frame:
+            return False
+        try:
+            must_sleep(one.ident, "")
+        except NotSafe:
+            return False
+    return True

@@ -28,6 +28,7 @@ ON_SELECTORS = ("poll", "select")
 SLEEPING = "S"
 """What the kernel says of a thread that waits, and is not about to run."""
 
+FUTEX = {"x86_64": 202, "aarch64": 98}.get(os.uname().machine, -1)
 CLOCK_NANOSLEEP = {"x86_64": 230, "aarch64": 115}.get(os.uname().machine, -1)
 TIMESPEC_BYTES = 16
 
@@ -136,8 +137,22 @@ def must_sleep(ident: int, name: str) -> None:
             state = file.read().rpartition(b") ")[2][:1].decode()
     except OSError:
         raise NotSafe(f"{name} is running") from None
-    if state != SLEEPING:
+    if state != SLEEPING or waits_for_interpreter(ident):
         raise NotSafe(f"{name} is running")
+
+
+def waits_for_interpreter(ident: int) -> bool:
+    """Whether what a thread waits for is the interpreter's lock, as one does that has what it
+    wanted. Where the kernel does not tell, its state alone has to do."""
+    try:
+        with open(f"/proc/self/task/{native.thread_number(ident)}/syscall", "rb") as file:
+            words = file.read().split()
+        if not words or words[0] == b"running":
+            return True
+        start, end = native.own_memory()
+        return int(words[0]) == FUTEX and start <= int(words[1], 16) < end
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def sleep_left(ident: int) -> float | None:

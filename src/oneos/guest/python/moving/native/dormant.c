@@ -12,6 +12,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+/* The program's own descriptors get the lowest numbers, as if there were none of ours. */
+enum { OUT_OF_THE_WAY = 100 };
+
 static struct {
     int running;
     int request; /* a byte here asks for a capture */
@@ -65,6 +68,13 @@ static int start(void)
     pthread_attr_t attributes;
     if (pipe2(dormant.stop, O_CLOEXEC) < 0)
         return errno;
+    for (int end = 0; end < 2; end++) {
+        int aside = fcntl(dormant.stop[end], F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
+        if (aside < 0)
+            continue;
+        close(dormant.stop[end]);
+        dormant.stop[end] = aside;
+    }
     /* The program's signals are for its own threads. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -21,6 +21,7 @@ static PyMethodDef methods[] = {
     {"listen", moving_listen, METH_VARARGS, NULL},
     {"new_frame", moving_new_frame, METH_VARARGS, NULL},
     {"own_descriptors", moving_own_descriptors, METH_NOARGS, NULL},
+    {"own_memory", moving_own_memory, METH_NOARGS, NULL},
     {"parked", moving_parked, METH_NOARGS, NULL},
     {"quiet", moving_quiet, METH_O, NULL},
     {"resume", moving_resume, METH_VARARGS, NULL},

@@ -5,6 +5,7 @@
  * waits, without the interpreter's lock, until it is let go. A thread that is inside a C function
  * comes here as soon as that returns. Nothing of this is in place while nobody captures. */
 #include "moving.h"
+#include "internal/pycore_runtime.h"
 #include <pthread.h>
 
 #define STOPPED_MAX 1024 /* threads that can be stopped at once */
@@ -239,4 +240,12 @@ PyObject *moving_thread_number(PyObject *Py_UNUSED(self), PyObject *ident)
     if (PyErr_Occurred())
         return NULL;
     return PyLong_FromUnsignedLong(thread ? thread->native_thread_id : 0);
+}
+
+/* own_memory(): where the interpreter's own state begins and ends, with what its lock waits on. */
+PyObject *moving_own_memory(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
+{
+    uintptr_t start = (uintptr_t)&_PyRuntime;
+    return Py_BuildValue("(KK)", (unsigned long long)start,
+                         (unsigned long long)(start + sizeof _PyRuntime));
 }
