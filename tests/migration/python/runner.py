@@ -114,6 +114,8 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
             restored.run()
 
     status = ending.run_to_end(run, (myself,))
+    if how == "--steps":
+        native.disarm()  # What follows is not the program's.
     ended = time.monotonic()
     while how == "--during" and not told.locked() and time.monotonic() < ended + 20:
         time.sleep(0.01)

@@ -310,9 +310,11 @@ def thread_handle(ident: int, done: bool) -> "Any":
         return handles[ident]
     if ident in threads:
         return threading.main_thread()._handle  # type: ignore[attr-defined]
-    one = _thread._ThreadHandle()  # type: ignore[attr-defined]
-    if done:
-        one._set_done()
+    module: Any = _thread
+    one = module._ThreadHandle()
+    if done:  # Only a thread that was started can have ended.
+        module.start_joinable_thread(noop, handle=one)
+        one.join()
     return one
 
 

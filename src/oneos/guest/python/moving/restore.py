@@ -220,8 +220,19 @@ def record_from(written: "tuple[Any, ...]") -> Record:
     boundary, record.frame = rest
     if record.code is None:
         record.code = record.function.__code__
+    if getattr(record.function, "__module__", None) == "threading":
+        record.slots = [renumbered(one) for one in record.slots]
     record.boundary = None if boundary is None else Boundary(*boundary)
     return record
+
+
+def renumbered(value: "Any") -> "Any":
+    """Threads by their numbers here: a wait for a condition keeps its lock's owner so."""
+    if type(value) is int:
+        return rebuild.threads.get(value, value)
+    if type(value) is tuple and len(value) == 2 and type(value[1]) is int:
+        return value[0], rebuild.threads.get(value[1], value[1])
+    return value
 
 
 def restore(image: Image, adapter: "Any" = None) -> Restored:

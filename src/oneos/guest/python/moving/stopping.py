@@ -88,6 +88,8 @@ def stop(
                 stopped.append(Stopped(ident, frame, wait))
             else:
                 reason = f"{frame.f_code.co_qualname} is running"
+        if native.thread_count() != len(sys._current_frames()):
+            stopped, reason = [], "a thread is starting or ending"
         if stopped and len(stopped) == len(frames) and (parked or steps < 0):
             return stopped
         if steps < 0 and time.monotonic() >= ends:
@@ -108,7 +110,7 @@ def still_stand(stopped: list[Stopped], ignored: "frozenset[int]") -> bool:
     """Whether no thread has moved since: those in a wait are not held there."""
     parked = native.parked()
     frames = others(ignored)
-    if len(frames) != len(stopped):
+    if len(frames) != len(stopped) or native.thread_count() != len(sys._current_frames()):
         return False
     for one in stopped:
         if one.wait is None:

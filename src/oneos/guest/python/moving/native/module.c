@@ -34,6 +34,7 @@ static PyMethodDef methods[] = {
     {"steps", moving_steps, METH_VARARGS, NULL},
     {"stop_listening", moving_stop_listening, METH_NOARGS, NULL},
     {"text_state", moving_text_state, METH_O, NULL},
+    {"thread_count", moving_thread_count, METH_NOARGS, NULL},
     {"thread_number", moving_thread_number, METH_O, NULL},
     {"traced", moving_traced, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -30,6 +30,7 @@ PyObject *moving_quiet(PyObject *self, PyObject *on);
 PyObject *moving_traced(PyObject *self, PyObject *nothing);
 PyObject *moving_thread_number(PyObject *self, PyObject *ident);
 PyObject *moving_own_memory(PyObject *self, PyObject *nothing);
+PyObject *moving_thread_count(PyObject *self, PyObject *nothing);
 int arm_resumed(Frame *frame);
 
 /* objects.c */

@@ -249,3 +249,13 @@ PyObject *moving_own_memory(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothi
     return Py_BuildValue("(KK)", (unsigned long long)start,
                          (unsigned long long)(start + sizeof _PyRuntime));
 }
+
+/* thread_count(): with those that have no frame, since they are starting or ending. */
+PyObject *moving_thread_count(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
+{
+    long count = 0;
+    PyThreadState *thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; thread != NULL; thread = PyThreadState_Next(thread))
+        count++;
+    return PyLong_FromLong(count);
+}
