@@ -2,7 +2,6 @@
 
 import os
 import random
-import threading
 from pathlib import Path
 
 import pytest
@@ -11,42 +10,52 @@ from tests.migration.node.moves import Ended, Program, undisturbed
 
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.js"))
 READERS = {"lines", "readline"}
-WORDS = "".join(f"line {i} of what is read: \u00e9 {i * i}\n" for i in range(600)) + "rest"
+DATA = (
+    "".join(f"line {i} of what is read: \u00e9 {i * i}\n" for i in range(600)) + "rest"
+).encode()
 SEED = 20
 
 
-def feed(write_end: int, data: bytes) -> None:
-    # In pieces that end within lines and characters.
-    for at in range(0, len(data), 301):
-        try:
-            os.write(write_end, data[at : at + 301])
-        except BrokenPipeError:
-            break
-    os.close(write_end)
+class Feeder:
+    """Writes what a program reads in equal parts, the next when the program has moved."""
+
+    def __init__(self, parts: int) -> None:
+        self.read_end, self._write_end = os.pipe()
+        size = -(-len(DATA) // parts)
+        self._parts = [DATA[at : at + size] for at in range(0, len(DATA), size)]
+
+    def write(self) -> None:
+        part = self._parts.pop(0)
+        # In pieces that end within lines and characters.
+        for at in range(0, len(part), 301):
+            os.write(self._write_end, part[at : at + 301])
+        if not self._parts:
+            os.close(self._write_end)
 
 
 def moved(node: str, path: Path, lines: list[int]) -> None:
     """Moves the program after each of the numbers of lines, and compares."""
     reads = path.stem in READERS
-    data = WORDS.encode() if reads else b""
-    plain = undisturbed(node, str(path), data)
+    plain = undisturbed(node, str(path), DATA if reads else b"")
     assert plain.err == ""
-    stdin = None
-    if reads:
-        stdin, write_end = os.pipe()
-        threading.Thread(target=feed, args=(write_end, data), daemon=True).start()
-    program = Program(node, str(path), stdin=stdin)
+    feeder = Feeder(len(lines) + 1) if reads else None
+    program = Program(node, str(path), stdin=feeder.read_end if feeder else None)
     moves = 0
     try:
         for count in lines:
-            program.wait_for_lines(count)
+            if feeder:
+                feeder.write()
+            # What is read at one time makes at least one line.
+            program.wait_for_lines(min(count, moves + 1) if feeder else count)
             program.move()
             moves += 1
+        if feeder:
+            feeder.write()
     except Ended:
         pass
     outcome = program.end()
-    if stdin is not None:
-        os.close(stdin)
+    if feeder:
+        os.close(feeder.read_end)
     assert outcome.err == ""
     assert moves > 0
     assert (outcome.out, outcome.status) == (plain.out, plain.status), f"after {moves} moves"

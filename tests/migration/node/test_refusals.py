@@ -168,8 +168,7 @@ CASES = {
         "seen",
     ),
     "resizable": (
-        """var kept = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 }));"""
-        + PLAIN,
+        """var kept = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 16 }));""" + PLAIN,
         "a view of a buffer that can be resized",
         "kept",
     ),
