@@ -23,7 +23,8 @@ function recordReadline(capture, object, id) {
   if (object.terminal) graph.refuse('a readline interface of a terminal', id);
   const record = {
     k: 'readline',
-    input: graph.value(object.input, id, '.input'), output: graph.value(object.output, id, '.output'),
+    input: graph.value(object.input, id, '.input'),
+    output: graph.value(object.output, id, '.output'),
     prompt: object.getPrompt(), closed: object.closed ? 1 : 0,
     listeners: capture.listenersOf(object, id), state: [],
   };
@@ -33,7 +34,8 @@ function recordReadline(capture, object, id) {
       if (object[symbol]?.lastNeed) graph.refuse('a readline interface within a character', id);
       continue;
     }
-    record.state.push([symbol.description, graph.value(object[symbol], id, `.${symbol.description}`)]);
+    const { description } = symbol;
+    record.state.push([description, graph.value(object[symbol], id, `.${description}`)]);
   }
   for (const name of NUMBERS) record.state.push([name, graph.value(object[name], id, `.${name}`)]);
   return record;

@@ -62,7 +62,8 @@ class Scopes {
     if (rest.length || found.includes(undefined)) {
       const texts = [chain.map(({ shown }) => shown?.join(' ') ?? 'many').join(' | '),
                      scopes.map(({ names }) => names.join(' ')).join(' | ')];
-      this.capture.graph.refuse(`a closure whose scopes are not understood (${texts.join(' as ')})`, id);
+      this.capture.graph.refuse(
+        `a closure whose scopes are not understood (${texts.join(' as ')})`, id);
     }
     return found;
   }

@@ -131,7 +131,8 @@ class HeapSnapshot {
     return this.live(found[0].to);
   }
 
-  // The map or set that an iterator goes over: the one with the same table; undefined if it is gone.
+  // The map or set that an iterator goes over: the one with the same table; undefined if it is
+  // gone.
   tableOf(iterator, name) {
     const tables = new Set(this.edges(this.nodeOf(iterator))
       .filter(({ name }) => name !== 'map' && name !== '__proto__')

@@ -51,7 +51,7 @@ function checkListeners(capture, stream, id) {
       if (!capture.isNodes(listener)) continue;
       const { name } = listener.listener ?? listener;
       if (USUAL.has(name) && (hasReadline || !READLINE.has(name))) continue;
-      if (/^bound onceWrapper$/.test(name) || ['onReadableStreamEnd', 'dummyDestroy'].includes(name)) continue;
+      if (name === 'bound onceWrapper' || name === 'dummyDestroy') continue;
       capture.graph.refuse(`a stream to which Node listens (${name || 'without a name'})`, id,
                            `.on(${String(type)})`);
     }
