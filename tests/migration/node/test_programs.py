@@ -14,6 +14,18 @@ DATA = (
     "".join(f"line {i} of what is read: \u00e9 {i * i}\n" for i in range(600)) + "rest"
 ).encode()
 SEED = 20
+SLOWLY = """
+const hash = { sum: 0, bytes: 0 };
+let pieces = 0;
+process.stdin.on('data', (piece) => {
+  for (const byte of piece) hash.sum = (hash.sum * 31 + byte) >>> 0;
+  hash.bytes += piece.length;
+  if (hash.bytes >= pieces * 50000) console.log('so far', ++pieces);
+  const until = Date.now() + 60;
+  while (Date.now() < until);
+});
+process.stdin.on('end', () => console.log('end', hash.sum, hash.bytes));
+"""
 
 
 class Feeder:
@@ -66,6 +78,25 @@ def test_a_program_that_moves_twice_writes_what_it_writes_undisturbed(
     node: str, path: Path
 ) -> None:
     moved(node, path, [1, 4])
+
+
+def test_standard_input_that_is_a_file_is_read_on_where_the_source_had_come(
+    node: str, tmp_path: Path
+) -> None:
+    # Larger than what Node reads at a time, so that there is more to read at each move.
+    text = tmp_path / "text"
+    text.write_bytes(DATA * 20)
+    script = tmp_path / "slowly.js"
+    script.write_text(SLOWLY)
+    plain = undisturbed(node, str(script), DATA * 20)
+    descriptor = os.open(text, os.O_RDONLY)
+    program = Program(node, str(script), stdin=descriptor)
+    for line in (1, 3):
+        program.wait_for_lines(line)
+        program.move()
+    outcome = program.end()
+    os.close(descriptor)
+    assert (outcome.out, outcome.err, outcome.status) == (plain.out, "", plain.status)
 
 
 @pytest.mark.nightly

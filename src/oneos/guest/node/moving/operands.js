@@ -1,8 +1,8 @@
 'use strict';
 // What an expression had evaluated before it was suspended, and is evaluated again by skip mode.
 //
-// `list.push(await next())` has its `list` and `list.push` from before. They are read again here, as
-// far as reading runs nothing, and have to be what the suspended function still holds.
+// `list.push(await next())` has its `list` and `list.push` from before. They are read again here,
+// as far as reading runs nothing, and have to be what the suspended function still holds.
 
 const { types } = require('util');
 const { SkipError, pathTo } = require('./moving/skip');

@@ -77,16 +77,23 @@ class Trigger {
 
   begin() {
     this.until = Date.now() + DEADLINE_MS;
+    this.release = undefined;
     this.attempt();
+    if (this.timer === undefined) this.release?.();
   }
 
   attempt() {
     const { captureNow } = require('./moving/capture');
     const { isBusy } = require('./moving/handles');
+    this.timer = undefined;
     if (isBusy() && Date.now() < this.until) {
+      this.release ??= require('./moving/streams').holdInput();
       const { Timeout, insert } = internalRequire('internal/timers');
-      const timer = new Timeout(() => this.attempt(), 1, [], false, false);
-      insert(timer, 1);
+      this.timer = new Timeout(() => {
+        this.attempt();
+        if (this.timer === undefined) this.release?.();
+      }, 1, [], false, false);
+      insert(this.timer, 1);
       return;
     }
     let captured;
