@@ -95,7 +95,13 @@ class Frames {
       const ordinal = this.ordinalOf(node, suspension);
       ({ script, node } = parseFunction(origin));
       const list = this.suspensions(node);
-      suspension = list[ordinal <= origin.ordinal ? ordinal : ordinal - 1];
+      // Where it was moved at a place, its text has that twice. One that was moved before it began
+      // has the text as it was, and stands at its beginning as long as it stands nowhere else.
+      if (suspension) {
+        const isTwice = origin.ordinal >= 0 && ordinal > origin.ordinal;
+        suspension = list[isTwice ? ordinal - 1 : ordinal];
+        if (!suspension) throw new SkipError('a place that is not found');
+      }
       outer = node;
     }
     record.strict = strict ? 1 : 0;

@@ -7,6 +7,7 @@
 const { isClass, isStrict, usesOwn } = require('./moving/syntax');
 const { makerOf } = require('./moving/declarations');
 
+const RUN = '$oneos';  // As in generate.js.
 const NO_SCOPE = -1;
 const NOTHING = { kind: 'Closure', names: [], values: {} };
 const MANY = 70;  // Names of a scope that V8 keeps apart, less those that are not shown.
@@ -42,6 +43,8 @@ class Scopes {
     if (isClass(node) && makers[0] === node) first = 1;
     let parent = NO_SCOPE;
     for (let i = chain.length - 1; i >= first; i--) {
+      // What a move put around all scopes is there again after the next.
+      if (aligned[i].names.length === 1 && aligned[i].names[0] === RUN) continue;
       parent = this.record(chain[i], aligned[i], makers[i], parent, id);
     }
     return parent;
