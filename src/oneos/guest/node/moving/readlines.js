@@ -31,7 +31,9 @@ function recordReadline(capture, object, id) {
   for (const symbol of Object.getOwnPropertySymbols(object)) {
     if (!STATE.has(symbol.description)) continue;
     if (symbol.description === '_decoder') {
-      if (object[symbol]?.lastNeed) graph.refuse('a readline interface within a character', id);
+      const { lastNeed, lastTotal, lastChar } = object[symbol] ?? {};
+      // The bytes of a character whose last ones were not read yet.
+      if (lastNeed) record.partial = lastChar.latin1Slice(0, lastTotal - lastNeed);
       continue;
     }
     const { description } = symbol;
@@ -50,6 +52,9 @@ function makeReadline(record, at) {
     for (const [name, value] of record.state) {
       const key = symbolOf(made, name) ?? name;
       made[key] = at.value(value);
+    }
+    if (record.partial) {
+      made[symbolOf(made, '_decoder')].write(Buffer.from(record.partial, 'latin1'));
     }
     if (record.closed) made.close();
     for (const [type, listener] of record.listeners) made.on(at.value(type), at.value(listener));
