@@ -2,8 +2,8 @@
 // What every Node has, by a path on which it is found in any other Node of the same version.
 //
 // The first step of a path is a root: ['global'], ['module', id] or ['hidden', name]. Then each is
-// one of ['v', key] the value of a property, ['get', key] and ['set', key] its accessors, ['up'] the
-// prototype, ['key', n] the n-th symbol among the object's keys. A function that the program put
+// one of ['v', key] the value of a property, ['get', key] and ['set', key] its accessors, ['up']
+// the prototype, ['key', n] the n-th symbol among the object's keys. A function that the program put
 // into one of Node's objects is no part of it, and moves like any other.
 
 const Module = require('module');

@@ -93,7 +93,8 @@ class Capture {
     if (script < 0) return false;
     // The inspector does not know those that are part of Node's executable.
     const url = this.inspector.urls.get(script);
-    return url !== undefined && !url.startsWith('node:') && !OURS.some((start) => url.startsWith(start));
+    return url !== undefined && !url.startsWith('node:') &&
+      !OURS.some((start) => url.startsWith(start));
   }
 
   // Whether a listener is Node's own, or ours, and so there in any Node.
@@ -162,7 +163,8 @@ class Capture {
         native.recordInternal(this, object, id);
     } else {
       graph.records[id] = timers.recordTimer(this, object, id) ??
-        streams.recordStream(this, object, id) ?? recordReadline(this, object, id) ?? modules.recordModule(this, object, id) ??
+        streams.recordStream(this, object, id) ?? recordReadline(this, object, id) ??
+        modules.recordModule(this, object, id) ??
         this.promises.record(object, id) ?? recordOther(this, object, id) ??
         kinds.recordExotic(this, object, id) ?? kinds.recordPlain(this, object, id);
       this.notePrivate(object, id);

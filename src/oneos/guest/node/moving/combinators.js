@@ -86,7 +86,8 @@ class Combinators {
     const { kind, which, index } = found;
     if (kind === 'finally') {
       const actions = heap.edges(context).filter(({ type, to }) => type === 'hidden' &&
-        heap.typeOf(to) === 'closure').map(({ to }) => heap.live(to)).filter((fn_) => fn_ !== Promise);
+        heap.typeOf(to) === 'closure').map(({ to }) => heap.live(to))
+        .filter((held) => held !== Promise);
       if (actions.length !== 1) graph.refuse('a promise that waits for finally', id);
       return { k: 'finally', which, action: graph.value(actions[0], id, '.finally') };
     }
@@ -114,7 +115,8 @@ class Combinators {
     record.resolve = graph.value(resolve, number, '(resolve)');
     record.reject = graph.value(reject, number, '(reject)');
     // Before the first has come in there is no list.
-    const nodes = new Map((list ? heap.edges(list.to) : []).map(({ name, to }) => [Number(name), to]));
+    const nodes = new Map((list ? heap.edges(list.to) : [])
+      .map(({ name, to }) => [Number(name), to]));
     record.values = values.map((word, i) => this.item(heap, word, nodes.get(i), number));
     return number;
   }
@@ -134,7 +136,8 @@ class Combinators {
     if (node !== undefined && heap.isObject(node)) {
       return graph.value(heap.live(node), number, '(value)');
     }
-    const text = node !== undefined && heap.typeOf(node) === 'string' ? heap.nameOf(node) : undefined;
+    const isText = node !== undefined && heap.typeOf(node) === 'string';
+    const text = isText ? heap.nameOf(node) : undefined;
     if (text !== undefined && text.length < STRING_MAX) return text;
     return graph.refuse('a value that Promise.all has, but does not show', number);
   }

@@ -105,7 +105,9 @@ class Contexts {
     });
     const seen = new Set(known);
     for (const chain of found) {
-      for (const context of chain) if (!seen.has(context)) { seen.add(context); known.push(context); }
+      for (const context of chain) {
+        if (!seen.has(context)) { seen.add(context); known.push(context); }
+      }
     }
     return found;
   }

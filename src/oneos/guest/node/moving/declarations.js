@@ -58,7 +58,7 @@ function declaredBy(node) {
   const found = new Map();
   if (isFunction(node)) {
     if (node.type === 'FunctionExpression' && node.id) found.set(node.id.name, 'const');
-    for (const parameter of node.params) for (const name of bound(parameter)) found.set(name, 'var');
+    for (const name of node.params.flatMap((parameter) => bound(parameter))) found.set(name, 'var');
     if (node.type !== 'ArrowFunctionExpression' && !found.has('arguments')) {
       found.set('arguments', 'var');
     }

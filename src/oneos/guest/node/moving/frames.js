@@ -37,7 +37,8 @@ class Frames {
     if (!isAsync) {
       writePrototype(graph, generator, id, record, undefined);
       writeProperties(graph, generator, id, record);
-      if (/^async\b/.test(text) && Object.prototype.toString.call(generator) === '[object AsyncGenerator]') {
+      const kind = Object.prototype.toString.call(generator);
+      if (/^async\b/.test(text) && kind === '[object AsyncGenerator]') {
         return graph.refuse('an async generator', id);
       }
     }
@@ -78,11 +79,13 @@ class Frames {
     let suspension = findSuspension(node, at);
     const origin = frameOrigins.get(maker);
     const scopes = inspector.scopes(generator);
-    const { values, captured } = this.variables(generator, maker, id, place, scopes, record, suspension);
+    const { values, captured } =
+      this.variables(generator, maker, id, place, scopes, record, suspension);
     if (suspension === undefined && at !== node.start && !this.isAtStart(node, at)) {
       throw new SkipError('a place that is not found');
     }
-    const own = { text: script.text(outer), method: outer !== node ? 1 : 0, strict: strict ? 1 : 0 };
+    const own = { text: script.text(outer), method: outer !== node ? 1 : 0,
+                  strict: strict ? 1 : 0 };
     const known = origin ?? own;
     // It was moved before it began: what it was to begin with waits in what it was given.
     if (origin && !suspension) Object.assign(values, values.$oneos_locals);
@@ -92,7 +95,13 @@ class Frames {
       const ordinal = this.ordinalOf(node, suspension);
       ({ script, node } = parseFunction(origin));
       const list = this.suspensions(node);
-      suspension = list[ordinal <= origin.ordinal ? ordinal : ordinal - 1];
+      // Where it was moved at a place, its text has that twice. One that was moved before it began
+      // has the text as it was, and stands at its beginning as long as it stands nowhere else.
+      if (suspension) {
+        const isTwice = origin.ordinal >= 0 && ordinal > origin.ordinal;
+        suspension = list[isTwice ? ordinal - 1 : ordinal];
+        if (!suspension) throw new SkipError('a place that is not found');
+      }
       outer = node;
     }
     record.strict = strict ? 1 : 0;
@@ -189,7 +198,8 @@ class Frames {
       const target = below.type === 'AssignmentExpression' ? below.left :
         below.type === 'UpdateExpression' ? below.argument : undefined;
       if (target?.type === 'Identifier' && target.name === name) {
-        throw new SkipError(`a variable of a block that a closure shares and that changes (${name})`);
+        throw new SkipError(
+          `a variable of a block that a closure shares and that changes (${name})`);
       }
       return undefined;
     });
@@ -208,7 +218,8 @@ class Frames {
     const found = [];
     elements.forEach(([, to], i) => {
       const before = elements[i - 1];
-      if (!before || heap.typeOf(before[1]) !== 'closure' || heap.nameOf(before[1]) !== 'next') return;
+      if (!before || heap.typeOf(before[1]) !== 'closure') return;
+      if (heap.nameOf(before[1]) !== 'next') return;
       if (!heap.isObject(to) || heap.typeOf(to) === 'closure') return;
       const held = heap.live(to);
       const iterator = loopIterators.get(held) ?? held;
@@ -223,7 +234,8 @@ class Frames {
   operands(generator, suspension, node, script, { values, slots }) {
     const { memory, layout } = this.capture;
     const self = slots['[[GeneratorReceiver]]']?.();
-    const expected = settledOperands(this.capture, suspension, node, script, values, self, generator);
+    const expected =
+      settledOperands(this.capture, suspension, node, script, values, self, generator);
     if (expected.length === 0) return;
     const missing = memory.withAddresses([generator, ...expected], (at) => {
       const registers = new Set();

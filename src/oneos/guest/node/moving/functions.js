@@ -71,7 +71,7 @@ function recordAll(capture, ids) {
       graph.records[ids[i]] = classes ?
         recordClass(capture, fn, ids[i], places[i], chains[i], scopes[i]) :
         recordClosure(capture, fn, ids[i], places[i], chains[i], scopes[i]);
-      if (graph.records[ids[i]]) writeFunctionProperties(capture, fn, ids[i], graph.records[ids[i]]);
+      writeFunctionProperties(capture, fn, ids[i], graph.records[ids[i]]);
     });
   }
 }

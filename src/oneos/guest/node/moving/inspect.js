@@ -106,6 +106,9 @@ class Inspector {
     const found = [];
     for (const scope of Array.from(this.objectOf(remote.value.objectId))) {
       const kind = scope.description.split(' ')[0];
+      if (kind === 'Script' && Object.getOwnPropertyNames(scope.object).length > 0) {
+        throw new NotMovable('a let, const or class of a script of vm', scope.description);
+      }
       if (kind === 'Global' || kind === 'Script') continue;
       const values = Object.create(null);
       for (const name of Object.getOwnPropertyNames(scope.object)) {

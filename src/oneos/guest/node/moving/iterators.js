@@ -66,6 +66,16 @@ function settleArray(capture, iterator, id, record) {
   Object.assign(record, { over: graph.value(list, id, '(iterated)'), index, kind });
 }
 
+// For a collection that nothing has any more but its iterator: one of the rest.
+function standIn({ of, kind }, entries) {
+  const pairs = [];
+  for (let i = 0; i < entries.length; i += kind === 'entries' ? 2 : 1) {
+    if (kind === 'entries') pairs.push([entries[i], entries[i + 1]]);
+    else pairs.push(of === 'map' && kind === 'values' ? [i, entries[i]] : [entries[i], undefined]);
+  }
+  return of === 'map' ? new Map(pairs) : new Set(pairs.map(([key]) => key));
+}
+
 function settleTable(capture, iterator, id, record) {
   const { graph, memory } = capture;
   const [entries, keyed] = previewEntries(iterator, true);
@@ -79,7 +89,13 @@ function settleTable(capture, iterator, id, record) {
     const table = memory.word(at[0] + TABLE * WORD);
     return tables.findIndex((_, i) => memory.word(at[i + 1] + TABLE * WORD) === table);
   });
-  const over = found >= 0 ? tables[found] : capture.snapshot().tableOf(iterator, record.of === 'map' ? 'Map' : 'Set');
+  const over = found >= 0 ? tables[found] :
+    capture.snapshot().tableOf(iterator, record.of === 'map' ? 'Map' : 'Set');
+  if (over === undefined) {
+    record.over = graph.value(standIn(record, entries), id, '(iterated)');
+    record.index = 0;
+    return;
+  }
   record.over = graph.value(over, id, '(iterated)');
   record.index = over.size - rest;
 }

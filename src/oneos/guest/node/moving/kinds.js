@@ -21,8 +21,8 @@ const isIndex = (key) => typeof key === 'string' && /^(0|[1-9]\d*)$/.test(key);
 
 // What the nearest built-in prototype of an object without internal slots may be.
 const PLAIN = new Set([
-  Object, Function, Array, Map, Set, WeakMap, WeakSet, Date, RegExp, Promise, String, Number, Boolean,
-  BigInt, Symbol, ArrayBuffer, SharedArrayBuffer, DataView, TypedArray, Uint8Array, Int8Array,
+  Object, Function, Array, Map, Set, WeakMap, WeakSet, Date, RegExp, Promise, String, Number,
+  Boolean, BigInt, Symbol, ArrayBuffer, SharedArrayBuffer, DataView, TypedArray, Uint8Array, Int8Array,
   Uint8ClampedArray, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array,
   BigInt64Array, BigUint64Array, Buffer, Error, TypeError, RangeError, SyntaxError, ReferenceError,
   EvalError, URIError, AggregateError,
@@ -148,13 +148,16 @@ function recordExotic(capture, object, id) {
     const items = [];
     for (const [key, value] of Map.prototype.entries.call(object)) {
       items.push(graph.value(key, id, '(key)'),
-                 graph.value(value, id, typeof key === 'string' ? `.get(${JSON.stringify(key)})` : '(value)'));
+                 graph.value(value, id, typeof key === 'string' ?
+                   `.get(${JSON.stringify(key)})` : '(value)'));
     }
     return finish({ k: 'map', items }, Map.prototype);
   }
   if (types.isSet(object)) {
     const items = [];
-    for (const value of Set.prototype.values.call(object)) items.push(graph.value(value, id, '(item)'));
+    for (const value of Set.prototype.values.call(object)) {
+      items.push(graph.value(value, id, '(item)'));
+    }
     return finish({ k: 'set', items }, Set.prototype);
   }
   if (ArrayBuffer.isView(object)) return recordView(capture, object, id);

@@ -91,7 +91,8 @@ module.exports = {
       made[kRefed] = Boolean(record.ref);
       return made;
     }
-    const made = new Timeout(() => {}, record.after, [], record.repeat !== null, Boolean(record.ref));
+    const made = new Timeout(
+      () => {}, record.after, [], record.repeat !== null, Boolean(record.ref));
     at.timeouts.push([made, record]);
     return made;
   },

@@ -1,14 +1,16 @@
 'use strict';
 // What an expression had evaluated before it was suspended, and is evaluated again by skip mode.
 //
-// `list.push(await next())` has its `list` and `list.push` from before. They are read again here, as
-// far as reading runs nothing, and have to be what the suspended function still holds.
+// `list.push(await next())` has its `list` and `list.push` from before. They are read again here,
+// as far as reading runs nothing, and have to be what the suspended function still holds.
 
 const { types } = require('util');
 const { SkipError, pathTo } = require('./moving/skip');
 
 const CONSTANT = new Set(['Literal', 'FunctionExpression', 'ArrowFunctionExpression',
                           'ThisExpression', 'Super', 'MetaProperty', 'ClassExpression']);
+
+const BUILDERS = new Set(['TemplateLiteral', 'ArrayExpression', 'ObjectExpression']);
 
 // A property by data alone: an accessor or a proxy could answer anything.
 function readPlainly(object, key) {
@@ -56,11 +58,14 @@ class Reader {
       }
       case 'MemberExpression': {
         const object = this.read(node.object, script);
-        if (node.property.type === 'PrivateIdentifier') throw new SkipError('a private member in its expression');
+        if (node.property.type === 'PrivateIdentifier') {
+          throw new SkipError('a private member in its expression');
+        }
         const key = node.computed ? this.read(node.property, script) : node.property.name;
         return readPlainly(object, key);
       }
-      default: throw new SkipError(`evaluated parts of an expression (${script.text(node).slice(0, 60)})`);
+      default: throw new SkipError(
+        `evaluated parts of an expression (${script.text(node).slice(0, 60)})`);
     }
   }
 
@@ -107,7 +112,7 @@ function settledOperands(capture, suspension, node, script, values, self, genera
   const path = pathTo(node, suspension);
   for (let i = 0; i + 1 < path.length; i++) {
     const list = before(path[i], path[i + 1]);
-    if (list.length && ['TemplateLiteral', 'ArrayExpression', 'ObjectExpression'].includes(path[i].type)) {
+    if (list.length && BUILDERS.has(path[i].type)) {
       // These have been put into what is being made, and are in no register any more.
       if (list.some((item) => item && item.type !== 'Literal')) {
         throw new SkipError('evaluated parts of an expression');

@@ -33,7 +33,8 @@ class Promises {
     writeProperties(graph, object, id, record);
     const [state, result] = getPromiseDetails(object);
     if (state === PENDING) {
-      const reactions = memory.withAddresses([object], ([at]) => memory.word(at + REACTIONS * WORD));
+      const reactions = memory.withAddresses(
+        [object], ([at]) => memory.word(at + REACTIONS * WORD));
       if (reactions !== 0) this.pending.push([object, id]);
       record.state = 'pending';
       record.reactions = [];
@@ -73,7 +74,8 @@ class Promises {
     if (this.first === undefined) {
       const reaction = heap.edge(heap.nodeOf(this.probe), 'reactions_or_result');
       const parts = this.partsOf(heap, reaction);
-      this.first = parts.findIndex((to) => to !== undefined && heap.nameOf(to) === 'oneosProbe') - 1;
+      const isProbe = (to) => to !== undefined && heap.nameOf(to) === 'oneosProbe';
+      this.first = parts.findIndex(isProbe) - 1;
     }
     return this.first;
   }
@@ -81,7 +83,8 @@ class Promises {
   reactions(promise, id) {
     const { graph } = this.capture;
     const heap = this.capture.snapshot();
-    const isReaction = (node) => node !== undefined && heap.nameOf(node).includes('PromiseReaction');
+    const isReaction = (node) =>
+      node !== undefined && heap.nameOf(node).includes('PromiseReaction');
     const first = this.firstPart(heap);
     const found = [];
     let at = heap.edge(heap.nodeOf(promise), 'reactions_or_result');

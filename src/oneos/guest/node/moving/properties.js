@@ -66,5 +66,6 @@ function writePrototype(graph, object, id, record, expected) {
 }
 
 module.exports = {
-  ACCESSOR, CONFIGURABLE, ENUMERABLE, PLAIN, WRITABLE, flagsOf, stepOf, writeProperties, writePrototype,
+  ACCESSOR, CONFIGURABLE, ENUMERABLE, PLAIN, WRITABLE, flagsOf, stepOf, writeProperties,
+  writePrototype,
 };

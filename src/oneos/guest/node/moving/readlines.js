@@ -23,17 +23,21 @@ function recordReadline(capture, object, id) {
   if (object.terminal) graph.refuse('a readline interface of a terminal', id);
   const record = {
     k: 'readline',
-    input: graph.value(object.input, id, '.input'), output: graph.value(object.output, id, '.output'),
+    input: graph.value(object.input, id, '.input'),
+    output: graph.value(object.output, id, '.output'),
     prompt: object.getPrompt(), closed: object.closed ? 1 : 0,
     listeners: capture.listenersOf(object, id), state: [],
   };
   for (const symbol of Object.getOwnPropertySymbols(object)) {
     if (!STATE.has(symbol.description)) continue;
     if (symbol.description === '_decoder') {
-      if (object[symbol]?.lastNeed) graph.refuse('a readline interface within a character', id);
+      const { lastNeed, lastTotal, lastChar } = object[symbol] ?? {};
+      // The bytes of a character whose last ones were not read yet.
+      if (lastNeed) record.partial = lastChar.latin1Slice(0, lastTotal - lastNeed);
       continue;
     }
-    record.state.push([symbol.description, graph.value(object[symbol], id, `.${symbol.description}`)]);
+    const { description } = symbol;
+    record.state.push([description, graph.value(object[symbol], id, `.${description}`)]);
   }
   for (const name of NUMBERS) record.state.push([name, graph.value(object[name], id, `.${name}`)]);
   return record;
@@ -48,6 +52,9 @@ function makeReadline(record, at) {
     for (const [name, value] of record.state) {
       const key = symbolOf(made, name) ?? name;
       made[key] = at.value(value);
+    }
+    if (record.partial) {
+      made[symbolOf(made, '_decoder')].write(Buffer.from(record.partial, 'latin1'));
     }
     if (record.closed) made.close();
     for (const [type, listener] of record.listeners) made.on(at.value(type), at.value(listener));

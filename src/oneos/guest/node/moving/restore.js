@@ -35,7 +35,8 @@ class Restore extends Allocator {
   load() {
     const text = generate(this.state);
     const make = vm.runInThisContext(text, {
-      filename: 'oneos:moved', importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+      filename: 'oneos:moved',
+      importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
     this.top = make(this.run);
   }

@@ -7,6 +7,7 @@
 const { isClass, isStrict, usesOwn } = require('./moving/syntax');
 const { makerOf } = require('./moving/declarations');
 
+const RUN = '$oneos';  // As in generate.js.
 const NO_SCOPE = -1;
 const NOTHING = { kind: 'Closure', names: [], values: {} };
 const MANY = 70;  // Names of a scope that V8 keeps apart, less those that are not shown.
@@ -42,6 +43,8 @@ class Scopes {
     if (isClass(node) && makers[0] === node) first = 1;
     let parent = NO_SCOPE;
     for (let i = chain.length - 1; i >= first; i--) {
+      // What a move put around all scopes is there again after the next.
+      if (aligned[i].names.length === 1 && aligned[i].names[0] === RUN) continue;
       parent = this.record(chain[i], aligned[i], makers[i], parent, id);
     }
     return parent;
@@ -62,7 +65,8 @@ class Scopes {
     if (rest.length || found.includes(undefined)) {
       const texts = [chain.map(({ shown }) => shown?.join(' ') ?? 'many').join(' | '),
                      scopes.map(({ names }) => names.join(' ')).join(' | ')];
-      this.capture.graph.refuse(`a closure whose scopes are not understood (${texts.join(' as ')})`, id);
+      this.capture.graph.refuse(
+        `a closure whose scopes are not understood (${texts.join(' as ')})`, id);
     }
     return found;
   }

@@ -2,11 +2,11 @@
 // Whether the built-in objects of the language are as they were made, but for the functions that
 // the program put there, which move with it. Compared are hashes of keys, kinds and plain values.
 
-const NAMES = ['Object', 'Function', 'Array', 'String', 'Number', 'Boolean', 'Symbol', 'BigInt', 'Date',
-  'RegExp', 'Promise', 'Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Error', 'TypeError', 'RangeError',
-  'SyntaxError', 'EvalError', 'URIError', 'ReferenceError', 'AggregateError', 'ArrayBuffer',
-  'Uint8Array', 'Int8Array', 'Uint16Array', 'Int16Array', 'Uint32Array', 'Int32Array', 'Float32Array',
-  'Float64Array', 'DataView', 'JSON', 'Math', 'Reflect', 'Proxy', 'Intl', 'Atomics'];
+const NAMES = ['Object', 'Function', 'Array', 'String', 'Number', 'Boolean', 'Symbol', 'BigInt',
+  'Date', 'RegExp', 'Promise', 'Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Error', 'TypeError',
+  'RangeError', 'SyntaxError', 'EvalError', 'URIError', 'ReferenceError', 'AggregateError', 'ArrayBuffer',
+  'Uint8Array', 'Int8Array', 'Uint16Array', 'Int16Array', 'Uint32Array', 'Int32Array',
+  'Float32Array', 'Float64Array', 'DataView', 'JSON', 'Math', 'Reflect', 'Proxy', 'Intl', 'Atomics'];
 
 // FNV-1a, 32 bits.
 function hash(text) {
@@ -21,7 +21,8 @@ function describe(object, left) {
     if (left.get(object)?.has(key)) continue;
     const { value, get, set } = Reflect.getOwnPropertyDescriptor(object, key);
     const isPlain = value === null || (typeof value !== 'object' && typeof value !== 'function');
-    words.push(`${String(key)}:${isPlain ? String(value) : typeof value}${get ? 'g' : ''}${set ? 's' : ''}`);
+    const kind = isPlain ? String(value) : typeof value;
+    words.push(`${String(key)}:${kind}${get ? 'g' : ''}${set ? 's' : ''}`);
   }
   // A key that was changed and then put back comes last.
   return hash(words.sort().join('\n'));

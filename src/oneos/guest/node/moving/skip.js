@@ -33,7 +33,9 @@ function findSuspension(node, position) {
     if (below !== node && isFunction(below)) return false;
     const isOne = below.type === 'AwaitExpression' || below.type === 'YieldExpression';
     if (isOne && below.start === position) found ??= below;
-    if (below.type === 'ForOfStatement' && below.await && below.start === position) bad('for await');
+    if (below.type === 'ForOfStatement' && below.await && below.start === position) {
+      bad('for await');
+    }
     return undefined;
   });
   return found;
@@ -67,7 +69,8 @@ class Skipper {
     walk(node, (below) => {
       if (isFunction(below) || below.type === 'ClassBody') return false;
       if (below.type === 'ReturnStatement') {
-        edits.push([below.start, below.end, this.leave(below.argument && this.text(below.argument))]);
+        const value = below.argument && this.text(below.argument);
+        edits.push([below.start, below.end, this.leave(value)]);
         return false;
       }
       return undefined;
@@ -106,7 +109,8 @@ class Skipper {
         }
         break;
       case 'ConditionalExpression': {
-        const [test, yes, no] = [node.test, node.consequent, node.alternate].map((n) => this.text(n));
+        const [test, yes, no] =
+          [node.test, node.consequent, node.alternate].map((part) => this.text(part));
         if (child === node.consequent) return `(${SKIP} || (${test}) ? ${inner()} : (${no}))`;
         if (child === node.alternate) return `(!${SKIP} && (${test}) ? (${yes}) : ${inner()})`;
         break;
@@ -132,7 +136,12 @@ class Skipper {
   }
 
   // --- declarations -------------------------------------------------------------------------
-  isCaptured(names, top) { return top && names.length > 0 && names.every((name) => this.captured.has(name)); }
+  isCaptured(names, top) {
+    return top && names.length > 0 && names.every((name) => this.captured.has(name));
+  }
+
+  // The saved values of several names, as the text of a list.
+  savedList(names) { return `[${names.map((name) => this.saved(name)).join(', ')}]`; }
 
   // `let` for what was declared before the place: its saved value, or its own if it comes again.
   declaration({ kind, declarations }, top) {
@@ -142,13 +151,15 @@ class Skipper {
       if (kind === 'var' || this.isCaptured(names, top)) {
         return init ? `if (!${SKIP}) { (${to} = ${from}); }` : '';
       }
-      if (top && names.some((name) => this.captured.has(name))) bad('a pattern half of which is shared');
+      if (top && names.some((name) => this.captured.has(name))) {
+        bad('a pattern half of which is shared');
+      }
       const word = kind === 'const' ? 'const' : 'let';
       if (id.type === 'Identifier') {
         return `${word} ${to} = ${SKIP} ? ${this.saved(to)} : (${from});`;
       }
-      return `${word} [${names.join(', ')}] = ${SKIP} ? [${names.map((name) => this.saved(name)).join(', ')}] : ((${
-        to}) => [${names.join(', ')}])(${from});`;
+      const all = `[${names.join(', ')}]`;
+      return `${word} ${all} = ${SKIP} ? ${this.savedList(names)} : ((${to}) => ${all})(${from});`;
     }).join(' ');
   }
 
@@ -171,7 +182,8 @@ class Skipper {
       } else if (isPast) {
         if (top && statement.type === 'VariableDeclaration') {
           out += this.later(statement);
-        } else if (top && statement.type === 'ClassDeclaration' && this.captured.has(statement.id.name)) {
+        } else if (top && statement.type === 'ClassDeclaration' &&
+                   this.captured.has(statement.id.name)) {
           bad('a class that a closure shares');
         } else {
           out += `${this.plain(statement)}\n`;
@@ -199,9 +211,21 @@ class Skipper {
       .map(({ id, init }) => `(${this.text(id)} = ${this.text(init)});`).join(' ')}\n`;
   }
 
+  // One of several that a declaration has, after the place.
+  alone(kind, { id, init }) {
+    const names = bound(id);
+    const value = init ? this.text(init) : 'undefined';
+    if (!names.some((name) => this.captured.has(name))) {
+      return `${kind} ${this.text(id)}${init ? ` = ${value}` : ''};`;
+    }
+    if (kind !== 'var') bad('a variable not reached yet that a closure shares');
+    return init ? `(${this.text(id)} = ${value});` : '';
+  }
+
   block(node, top) {
     if (node.type === 'BlockStatement') return `{ ${this.statements(node.body, top)} }`;
-    return this.onPath.has(node) ? `{ ${this.statement(node)} }` : `{ if (!${SKIP}) { ${this.plain(node)} } }`;
+    return this.onPath.has(node) ? `{ ${this.statement(node)} }` :
+      `{ if (!${SKIP}) { ${this.plain(node)} } }`;
   }
 
   statement(node, top) {
@@ -237,13 +261,14 @@ class Skipper {
     return `${node.declarations.map((item) => {
       if (item !== child) {
         const isLater = item.start > child.start;
-        return isLater ? this.later({ ...node, declarations: [item], start: item.start, end: item.end,
-                                      type: 'VariableDeclaration' }, top) :
+        return isLater ? this.alone(node.kind, item) :
           this.declaration({ kind: node.kind, declarations: [item] }, top);
       }
       const names = bound(item.id);
       const value = this.expression(item.init);
-      if (node.kind === 'var' || this.isCaptured(names, top)) return `(${this.text(item.id)} = ${value});`;
+      if (node.kind === 'var' || this.isCaptured(names, top)) {
+        return `(${this.text(item.id)} = ${value});`;
+      }
       return `${node.kind} ${this.text(item.id)} = ${value};`;
     }).join(' ')}\n`;
   }
@@ -280,7 +305,9 @@ class Skipper {
 
   forOf({ left, right, body, await: isAwait }, child) {
     if (isAwait) bad('for await');
-    if (child === right) return `for (${this.text(left)} of ${this.expression(right)}) ${this.plain(body)}\n`;
+    if (child === right) {
+      return `for (${this.text(left)} of ${this.expression(right)}) ${this.plain(body)}\n`;
+    }
     if (child !== body) bad('a place in the head of a loop');
     const item = `${P}item${this.loops}`;
     const iterator = `${ITERATORS}[${this.loops++}]`;
@@ -288,7 +315,7 @@ class Skipper {
     const id = isDeclared ? left.declarations[0].id : left;
     const names = bound(id);
     const set = isDeclared && left.kind !== 'var' ?
-      `${left.kind} [${names.join(', ')}] = ${SKIP} ? [${names.map((name) => this.saved(name)).join(', ')}] : ((${
+      `${left.kind} [${names.join(', ')}] = ${SKIP} ? ${this.savedList(names)} : ((${
         this.text(id)}) => [${names.join(', ')}])(${item});` :
       `if (!${SKIP}) { (${this.text(id)} = ${item}); }`;
     return `for (const ${item} of ${SKIP} ? ${iterator} : (${this.text(right)})) { ${set} ${
@@ -349,7 +376,8 @@ class Skipper {
     const { node, place } = this;
     if (node.async && node.generator) bad('an async generator');
     walk(node, (below) => {
-      if (below !== node && isFunction(below) && below.type !== 'ArrowFunctionExpression') return false;
+      const isArrow = below.type === 'ArrowFunctionExpression';
+      if (below !== node && isFunction(below) && !isArrow) return false;
       if (below.type === 'Identifier' && below.name === 'arguments') bad('its arguments object');
       if (below.type === 'MetaProperty') bad('new.target or import.meta');
       return undefined;

@@ -131,7 +131,8 @@ class HeapSnapshot {
     return this.live(found[0].to);
   }
 
-  // The map or set that an iterator goes over: the one with the same table.
+  // The map or set that an iterator goes over: the one with the same table; undefined if it is
+  // gone.
   tableOf(iterator, name) {
     const tables = new Set(this.edges(this.nodeOf(iterator))
       .filter(({ name }) => name !== 'map' && name !== '__proto__')
@@ -140,7 +141,7 @@ class HeapSnapshot {
       if (this.nameOf(node) === name && this.typeOf(node) === 'object' &&
           tables.has(this.edge(node, 'table'))) return this.live(node);
     }
-    throw new NotMovable('an iterator whose collection is not found');
+    return undefined;
   }
 }
 

@@ -2,8 +2,8 @@
 // What `ONEOS_MOVING` asks for: `FD` that the program may be moved by the word of that descriptor,
 // `FD:IMAGE` that it begins as the image that is read from the second descriptor to its end.
 //
-// Restored, the program stands still: it says `r` on the first descriptor and goes on at a byte `g`;
-// at anything else it ends here and has run nothing. A refusal is answered as to a capture.
+// Restored, the program stands still: it says `r` on the first descriptor and goes on at a byte
+// `g`; at anything else it ends here and has run nothing. A refusal is answered as to a capture.
 
 const { rememberGlobals } = require('./moving/globals');
 

@@ -1,7 +1,8 @@
 'use strict';
 // Waits for the word to move, on a descriptor that the program cannot see, and carries it out.
 //
-// One byte `c` asks for a capture, which is put off while a request of Node's is in flight. The answer is a frame: one byte, `i` for an image or `n` for a
+// One byte `c` asks for a capture, which is put off while a request of Node's is in flight. The
+// answer is a frame: one byte, `i` for an image or `n` for a
 // refusal, eight bytes of length, and the image or JSON {reason, path}. After an image the program
 // stands still until a byte says `g`, it is gone and ends here, or `o`, it goes on.
 
@@ -22,7 +23,8 @@ const pause = () => Atomics.wait(sleeper, 0, 0, PAUSE_MS);
 function writeAll(fd, bytes) {
   for (let done = 0; done < bytes.length;) {
     const context = {};
-    const count = original.writeBuffer(fd, bytes, done, bytes.length - done, null, undefined, context);
+    const count = original.writeBuffer(
+      fd, bytes, done, bytes.length - done, null, undefined, context);
     if (context.errno !== undefined) {
       if (Math.abs(context.errno) !== EAGAIN) throw new NotMovable('the image cannot be written');
       pause();
@@ -75,16 +77,23 @@ class Trigger {
 
   begin() {
     this.until = Date.now() + DEADLINE_MS;
+    this.release = undefined;
     this.attempt();
+    if (this.timer === undefined) this.release?.();
   }
 
   attempt() {
     const { captureNow } = require('./moving/capture');
     const { isBusy } = require('./moving/handles');
+    this.timer = undefined;
     if (isBusy() && Date.now() < this.until) {
+      this.release ??= require('./moving/streams').holdInput();
       const { Timeout, insert } = internalRequire('internal/timers');
-      const timer = new Timeout(() => this.attempt(), 1, [], false, false);
-      insert(timer, 1);
+      this.timer = new Timeout(() => {
+        this.attempt();
+        if (this.timer === undefined) this.release?.();
+      }, 1, [], false, false);
+      insert(this.timer, 1);
       return;
     }
     let captured;
