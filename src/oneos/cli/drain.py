@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import time
@@ -12,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from oneos.cli.display import print_json, visible
 from oneos.cli.options import json_option, socket_option
-from oneos.errors import FileError, OneOSError, UserError
+from oneos.errors import OneOSError
 from oneos.local.address import default_socket
 from oneos.local.client import Client
 
@@ -97,7 +98,9 @@ def _begin(client: Client, process: dict[str, Any], stop: bool, quiet: bool) -> 
     try:
         if client.call("explain", pid).get("restart", "never") == "never":
             what = _move(client, pid, stop)
-    except FileError:
+    except OneOSError as error:
+        if error.errno != errno.ESRCH:
+            raise
         return  # It has ended by itself.
     if not quiet:
         print(f"{pid} {visible(process['command'])}: {what}", file=sys.stderr)
@@ -107,7 +110,9 @@ def _move(client: Client, pid: int, stop: bool) -> str:
     """Move a program with its state, or else end it or not; what was done."""
     try:
         return f"is on {client.call('migrate', pid, '')} now"
-    except UserError as error:
+    except OneOSError as error:
+        if error.errno == errno.ESRCH:
+            raise
         reason = error.message.partition("it did not move: ")[2] or error.message
     if not stop:
         return f"is waited for ({reason})"
