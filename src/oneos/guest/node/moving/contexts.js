@@ -65,7 +65,7 @@ class Contexts {
     if (size > NAMES_MAX) return { names: undefined, dead };
     const description = memory.word(address + layout.description * WORD) - 1;
     const namesFrom = (shift) => Array.from({ length: size }, (_, i) =>
-      asked.get(memory.word(description + (layout.names + shift + i) * WORD) - 1));
+      asked.get(memory.wordIfAny(description + (layout.names + shift + i) * WORD) - 1));
     // Some kinds have a few words more before the names.
     const count = (names) => names.filter((name) => name !== undefined).length;
     let found = namesFrom(0);

@@ -48,6 +48,12 @@ class Memory {
     return this.words.readUInt32LE(4) * 0x100000000 + this.words.readUInt32LE(0);
   }
 
+  // As `word`, but undefined where no memory is: past the end of what is looked at.
+  wordIfAny(address) {
+    if (!this.read(this.words, WORD, address)) return undefined;
+    return this.words.readUInt32LE(4) * 0x100000000 + this.words.readUInt32LE(0);
+  }
+
   regions() {
     const fd = original.open('/proc/self/maps', READ_ONLY, 0);
     const pieces = [];
