@@ -103,13 +103,21 @@ class Inner(Forker):
         sock: to it; ours from now on.
         process: it.
         lost: called once when it has ended or was ended.
+        can_move: whether its programs can.
     """
 
-    def __init__(self, sock: socket.socket, process: Forked, lost: Callable[[Inner], None]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        process: Forked,
+        lost: Callable[[Inner], None],
+        can_move: bool,
+    ) -> None:
         name = f"the warm interpreter of the name space (process {process.watched.os_pid})"
         super().__init__(sock, name, ZYGOTE_ANSWER_S, lambda: lost(self))
         self._process = process
         self.gone: asyncio.Task[None] | None = None
+        self.can_move = can_move
         self.number = 0
         """Its own number in the name space, once it is ready."""
         self._greeting = self._expect(READY)
@@ -212,6 +220,10 @@ class Inners:
         if kind is None or len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None
         known, inner = self._kept.get((site.parent, site.space), (None, None))
+        can_move = self._movable.extension >= 0
+        if inner is not None and inner.can_move != can_move:
+            # It started before there was the extension.
+            inner.end()
         if inner is None or inner.over or known != kind:
             self._make_soon(site, kind)
             return None
@@ -305,7 +317,7 @@ class Inners:
             if process is None:
                 ours.close()
                 return None
-            return Inner(ours, process, self._lost)
+            return Inner(ours, process, self._lost, extension >= 0)
         except BaseException:
             ours.close()
             raise

@@ -12,7 +12,6 @@ stands, it ends, too: it must not run twice, and a Runtime that is gone has lost
 """
 
 import _socket
-import mmap
 import os
 import sys
 
@@ -133,16 +132,15 @@ def go_on(fd: int, control: int, outside: "tuple[str, ...]") -> "Any":
         The program's exit status.
     """
     door = Door(control)
-    size = os.fstat(fd).st_size
-    mapped = mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
-    os.close(fd)
     try:
-        with memoryview(mapped) as view:
-            whole = image.Image.read(view)
-            restored = restore.restore(whole, Adapter(control))
-            whole.heap, whole.buffers = b"", []
-        # It has a descriptor of its own, which is not the program's.
-        mapped.close()
+        view, *where = native.map(fd)
+        os.close(fd)
+        whole = image.Image.read(view)
+        restored = restore.restore(whole, Adapter(control))
+        for part in (whole.heap, *whole.buffers, view):
+            # Raises BufferError where something of the program lies in it.
+            part.release()
+        native.unmap(*where)
     except (restore.NotHere, ValueError) as error:
         door.send(b"N" + str(error).encode()[:REASON_BYTES_MAX])
         os._exit(1)

@@ -19,6 +19,7 @@ static PyMethodDef methods[] = {
     {"hash_seed", moving_hash_seed, METH_NOARGS, NULL},
     {"is_python_class", moving_is_python_class, METH_O, NULL},
     {"listen", moving_listen, METH_VARARGS, NULL},
+    {"map", moving_map, METH_O, NULL},
     {"new_frame", moving_new_frame, METH_VARARGS, NULL},
     {"own_descriptors", moving_own_descriptors, METH_NOARGS, NULL},
     {"own_memory", moving_own_memory, METH_NOARGS, NULL},
@@ -37,6 +38,7 @@ static PyMethodDef methods[] = {
     {"thread_count", moving_thread_count, METH_NOARGS, NULL},
     {"thread_number", moving_thread_number, METH_O, NULL},
     {"traced", moving_traced, METH_NOARGS, NULL},
+    {"unmap", moving_unmap, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
