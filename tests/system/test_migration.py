@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from oneos.runtime import extensions
 from tests.support.namespaces import no_name_space
 from tests.system.support import HOME, Cluster, Host, one_line_error, read_line, wait_until
 
-pytestmark = pytest.mark.skipif(bool(no_name_space()), reason=f"none here: {no_name_space()}")
+
+def _unfit() -> str:
+    """Why no extension can be built for the interpreter that programs run under here."""
+    facts = extensions.ask(sys.executable)
+    if isinstance(facts, str):
+        return facts
+    compiler = any(shutil.which(name) for name in extensions.COMPILERS)
+    return extensions.unfit(facts) or ("" if compiler else "there is no C compiler")
+
+
+UNFIT = _unfit()
+
+pytestmark = [
+    pytest.mark.skipif(
+        bool(no_name_space()) or os.getuid() != 0,
+        reason=no_name_space() or "programs start warm in the name space only as root",
+    ),
+    pytest.mark.skipif(bool(UNFIT), reason=f"programs cannot move here: {UNFIT}"),
+]
 
 SOON_S = 60.0
 READY_S = 180.0
