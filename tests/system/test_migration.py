@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.system.support import HOME, Cluster, Host, one_line_error, read_line,
 
 def _unfit() -> str:
     """Why no extension can be built for the interpreter that programs run under here."""
-    facts = extensions.ask(sys.executable)
+    facts = extensions.ask(shutil.which("python3") or sys.executable)
     if isinstance(facts, str):
         return facts
     compiler = any(shutil.which(name) for name in extensions.COMPILERS)
@@ -71,7 +72,7 @@ def hosts() -> Iterator[Cluster]:
     try:
         cluster[1].put(f"{HOME}/count.py", COUNT)
         for host in cluster.hosts:
-            wait_until(lambda host=host: can_move(host), READY_S, f"{host.name} is ready for moves")
+            wait_until(partial(can_move, host), READY_S, f"{host.name} is ready for moves")
         yield cluster
     finally:
         cluster.close()
