@@ -445,8 +445,8 @@ MOVE_S = 120.0
 """For an image to be sent and restored: 1 GB by 100 Mbit/s. The program stands meanwhile."""
 
 RESTORE_LOOK_S = 0.02
-RESTORE_START_S = 15.0
-"""For an interpreter to be ready at the host that a program moves to."""
+RESTORE_START_S = 45.0
+"""For an interpreter to be ready at the host that a program moves to: seconds on a small board."""
 
 EVICT_GRACE_S = 10.0
 """For a program to end by itself that is to go elsewhere: as Docker gives one it stops."""
