@@ -28,6 +28,9 @@ import psutil
 from oneos.errors import OneOSError
 from oneos.local.client import Client, OpenFd, OpenRemote
 
+# What Runtimes build for moves is kept inside of the checkout.
+os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parents[2] / ".venv" / "cache")
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ONEOS = [sys.executable, "-m", "oneos.cli.main"]
 USER = "alice"
