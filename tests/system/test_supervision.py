@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -141,6 +142,17 @@ def test_programs_survive_their_host_and_wait_for_one_that_is_down(
     )
     refused = cluster[1].run("run", "--no-wait", "--on", "host:host3", "true")
     assert refused.status == 126 and "host host3 is not up" in refused.err
+    with cluster[1].begin("run", "--on", "host:host3", "echo", "never") as unwanted:
+        assert b"waits: on host:host3: host host3 is not up" in read_line(unwanted.stderr)
+        unwanted.send_signal(signal.SIGINT)
+        assert unwanted.wait(SOON_S) == 130
+    wait_until(
+        lambda: any(
+            (p["command"], p["state"]) == ("echo never", "ended") for p in cluster[1].processes()
+        ),
+        SOON_S,
+        "what nobody wants any more does not wait",
+    )
     with cluster[1].begin("run", "--on", "host:host3", "echo", "late") as waiting:
         wait_until(
             lambda: any(p["command"] == "echo late" for p in cluster[1].processes()),

@@ -15,7 +15,7 @@ import os
 import secrets
 import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,7 +102,12 @@ class Launcher:
         terminals.stopped = self.children.stopped
 
     async def spawn(
-        self, spec: SpawnSpec, fds: list[int], user: str, ppid: int
+        self,
+        spec: SpawnSpec,
+        fds: list[int],
+        user: str,
+        ppid: int,
+        gone: Callable[[], Awaitable[None]],
     ) -> list[dict[str, Any]]:
         """Start a pipeline; one answer for each stage, as the local protocol has it.
 
@@ -111,12 +116,13 @@ class Launcher:
             fds: the client's descriptors; they are ours from now on.
             user: in whose name.
             ppid: the asking program's PID, or 0.
+            gone: returns when whoever asked is there no more; then nothing waits for a host.
         """
         try:
             check(spec, len(fds))
             stages = [_Stage(stage) for stage in spec.stages]
             await asyncio.gather(*(self._resolve(stage, user) for stage in stages))
-            await self._place(spec, stages, user, ppid)
+            await self._place(spec, stages, user, ppid, gone)
             if spec.policy is not None:
                 return [x.failure or {"pid": x.pid, "host": x.host} for x in stages]
             own = self._at_own_terminal(spec, stages, ppid)
@@ -158,7 +164,14 @@ class Launcher:
         """Whether a name is that of a program of the host; of another host, it finds out itself."""
         return (lambda name: True) if on else self.on_host
 
-    async def _place(self, spec: SpawnSpec, stages: list[_Stage], user: str, ppid: int) -> None:
+    async def _place(
+        self,
+        spec: SpawnSpec,
+        stages: list[_Stage],
+        user: str,
+        ppid: int,
+        gone: Callable[[], Awaitable[None]],
+    ) -> None:
         able = [stage for stage in stages if stage.failure is None]
         if not able:
             return
@@ -171,7 +184,9 @@ class Launcher:
         await self._control.wait_for(lambda: self._control.state.processes.keys() >= pids)
         self.children.add(sorted(pids))
         if spec.policy is None:
-            await self._wait_for_hosts([x for x in able if x.pid and not x.host])
+            waiting = [x for x in able if x.pid and not x.host]
+            if waiting:
+                await self._wait_for_hosts(waiting, gone)
 
     async def _schedule(
         self,
@@ -191,26 +206,39 @@ class Launcher:
         )
         return placed
 
-    async def _wait_for_hosts(self, stages: list[_Stage]) -> None:
-        """Wait until programs that no host could run have theirs; who gives up ends them."""
+    async def _wait_for_hosts(
+        self, stages: list[_Stage], gone: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Wait until programs that no host could run have theirs; who is gone wants them not."""
+        left = asyncio.ensure_future(gone())
         try:
             for stage in stages:
-                while (process := self._control.state.processes.get(stage.pid)) and (
-                    process.state == "waiting"
-                ):
-                    await self._control.changed()
+                process = self._control.state.processes.get(stage.pid)
+                while process is not None and process.state == "waiting":
+                    news = asyncio.ensure_future(self._control.changed())
+                    await asyncio.wait((news, left), return_when=asyncio.FIRST_COMPLETED)
+                    news.cancel()
+                    if left.done():
+                        await self._give_up(stages)
+                    process = self._control.state.processes.get(stage.pid)
                 stage.host = process.host if process and process.state == "running" else ""
                 if not stage.host:
                     reason = f"it was ended while it waited: {process.reason if process else ''}"
                     status = (process and process.status) or NOT_EXECUTABLE
                     stage.failure = _failure(UserError(reason, errno=errno.EINTR), status)
                     stage.pid = 0
-        except asyncio.CancelledError:
-            for stage in stages:
-                command = t.Release(Pid(stage.pid), -1, 128 + signal.SIGINT, "given up", now_ns())
-                # Whoever asked is gone: nobody waits for this.
-                self._agents.start_task(_let_go(self._control, command), "given up")
-            raise
+        finally:
+            left.cancel()
+
+    async def _give_up(self, stages: list[_Stage]) -> None:
+        for stage in stages:
+            status = 128 + signal.SIGINT
+            command = t.Release(Pid(stage.pid), -1, status, "nobody waits for it", now_ns())
+            try:
+                await self._control.submit(command)
+            except OneOSError as error:
+                # It has ended; or it starts, and finds its streams closed.
+                log.info("process %d: %s", stage.pid, error)
 
     async def plan(self, spec: SpawnSpec, user: str) -> list[dict[str, Any]]:
         """Where the programs of a pipeline would go, and why; nothing is started."""
@@ -388,13 +416,6 @@ class Launcher:
                     "status": outcome.status,
                 }
                 self.children.drop_output(stage.pid)
-
-
-async def _let_go(control: ControlLog, command: t.Release) -> None:
-    try:
-        await control.submit(command)
-    except OneOSError as error:
-        log.info("process %d: %s", command.pid, error)
 
 
 def _is_null(fd: int) -> bool:

@@ -117,6 +117,21 @@ class Connection:
         finally:
             remove(self.sock)
 
+    async def gone(self) -> None:
+        """Return when the other end has closed. Nothing may be read from it meanwhile."""
+        while True:
+            await self._ready(self._loop.add_reader, self._loop.remove_reader)
+            try:
+                ahead = self.sock.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                continue
+            except OSError:
+                return
+            if not ahead:
+                return
+            # A request before the answer to the last one hides what comes after it.
+            await self._loop.create_future()
+
     async def send(self, body: bytes, fds: list[int]) -> None:
         """Write one answer whole. Raises OSError when the other end is gone."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []

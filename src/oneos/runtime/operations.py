@@ -129,7 +129,7 @@ class Operations:
         if operation is None:
             return await self._mounts.next(connection, *arguments)
         if name == "spawn":
-            return await operation(who, connection.take_fds(), *arguments)
+            return await operation(who, connection.take_fds(), connection.gone, *arguments)
         return await operation(who, *arguments)
 
     def _hello(self, connection: Connection, claims: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,14 +60,17 @@ class ProgramRequests:
         who.caller = replace(who.caller, user=login.user)
         return {**msgspec.structs.asdict(login), "host": self.host}
 
-    async def op_spawn(self, who: Who, fds: list[int], spec: Any) -> list[dict[str, Any]]:
+    async def op_spawn(
+        self, who: Who, fds: list[int], gone: Callable[[], Awaitable[None]], spec: Any
+    ) -> list[dict[str, Any]]:
         try:
             request = msgspec.convert(spec, SpawnSpec, strict=False)
         except msgspec.ValidationError as error:
             for fd in fds:
                 os.close(fd)
             raise UserError(f"spawn: {error}") from error
-        return await self._launcher.spawn(request, fds, who.caller.user, who.caller.pid)
+        caller = who.caller
+        return await self._launcher.spawn(request, fds, caller.user, caller.pid, gone)
 
     async def op_plan(self, who: Who, spec: Any) -> list[dict[str, Any]]:
         try:
