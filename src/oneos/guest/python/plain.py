@@ -153,6 +153,8 @@ def become(
     start["add_packages"](None)
     control, *moved = (high(fd) for fd in more) if native is not None else (-1,)
     outside = tuple(start[name].__code__ for name in RUNNERS)
+    if control >= 0:
+        read_lines(native)
     if moved:
         serving = load_package(moved[1], native, outside)
         sys.exit(serving.go_on(moved[0], control, (HERE, "<string>")))
@@ -179,6 +181,21 @@ def high(fd: int) -> int:
         posix.close(fd)
         sys.modules.pop("fcntl")
     return moved
+
+
+def read_lines(native: "Any") -> None:
+    """Have the program read lines of a pipe in such a way that it can move while it waits."""
+    plain: Any = sys.stdin
+    if plain is None or posix.fstat(0).st_mode & 0o170000 != FIFO:
+        return
+    encoding, errors, mode = plain.encoding, plain.errors, plain.mode
+    one = native.LineReader(plain.detach(), encoding=encoding, errors=errors)
+    one.mode = mode
+    sys.stdin = one
+    sys.__stdin__ = one  # type: ignore[misc]
+
+
+FIFO = 0o010000
 
 
 def load_extension(fd: int) -> "Any":

@@ -147,7 +147,7 @@ def standard_specials() -> "list[tuple[Any, Any]]":
     found: list[tuple[Any, Any]] = []
     for name in ("__stdin__", "__stdout__", "__stderr__"):
         text = getattr(sys, name)
-        if type(text) is not _io.TextIOWrapper:
+        if type(text) not in (_io.TextIOWrapper, native.LineReader):
             continue
         try:
             buffer = text.buffer

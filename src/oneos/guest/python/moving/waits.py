@@ -66,6 +66,9 @@ def look_at_wait(frame: "FrameType", ident: int) -> Wait:
             raise NotSafe(f"{name} enters a {type(of).__qualname__}")
         must_sleep(ident, name)
         return Wait(facts.index)
+    if one.name == "FOR_ITER" and native.waits_for_line(native.slots(frame, count)[-1]):
+        must_sleep(ident, name)
+        return Wait(facts.index)
     if one.name not in ("PRECALL", "CALL"):
         raise NotSafe(f"{name} runs C code ({one.name})")
     callee, owner, first = operands(frame, shape, one, count)
@@ -107,6 +110,8 @@ def begins_again(callee: "Any", owner: "Any") -> bool:
         return False
     if isinstance(of, types.ModuleType):
         return of.__name__ == "select" and name == "select"
+    if isinstance(of, native.LineReader):
+        return name == "readline" and bool(native.waits_for_line(of))
     if isinstance(of, LOCKS):
         return name in ON_LOCKS
     kind = type(of)

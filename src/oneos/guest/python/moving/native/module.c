@@ -39,6 +39,7 @@ static PyMethodDef methods[] = {
     {"thread_number", moving_thread_number, METH_O, NULL},
     {"traced", moving_traced, METH_NOARGS, NULL},
     {"unmap", moving_unmap, METH_VARARGS, NULL},
+    {"waits_for_line", moving_waits_for_line, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -52,7 +53,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit_oneos_moving(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module && slots_ready(module) < 0)
+    if (module && (slots_ready(module) < 0 || lines_ready(module) < 0))
         Py_CLEAR(module);
     return module;
 }

@@ -47,6 +47,10 @@ PyObject *moving_set_text_state(PyObject *self, PyObject *args);
 PyObject *moving_buffer_state(PyObject *self, PyObject *stream);
 PyObject *moving_set_buffer_state(PyObject *self, PyObject *args);
 
+/* lines.c */
+int lines_ready(PyObject *module);
+PyObject *moving_waits_for_line(PyObject *self, PyObject *object);
+
 /* mapping.c */
 PyObject *moving_map(PyObject *self, PyObject *descriptor);
 PyObject *moving_unmap(PyObject *self, PyObject *args);

@@ -1,26 +1,7 @@
-/* What streams have read ahead and not yet written, which they tell nobody.
- *
- * The layouts are those of Modules/_io/textio.c and bufferedio.c, the same from 3.11 to 3.13; the
- * self-test reads a stream, and compares. */
+/* What streams have read ahead and not yet written, which they tell nobody. The self-test reads a
+ * stream, and compares. */
 #include "moving.h"
-
-typedef struct {
-    PyObject_HEAD
-    int ok, detached;
-    Py_ssize_t chunk_size;
-    PyObject *buffer, *encoding, *encoder, *decoder, *readnl, *errors;
-    const char *writenl;
-    char line_buffering, write_through, readuniversal, readtranslate, writetranslate, seekable;
-    char has_read1, telling, finalizing;
-    void *encode;
-    char encoding_start_of_stream;
-    PyObject *ahead;
-    Py_ssize_t ahead_used;
-    PyObject *pending;
-    Py_ssize_t pending_bytes;
-    PyObject *snapshot;
-    double bytes_per_character;
-} Text;
+#include "streams.h"
 
 static PyObject *or_none(PyObject *object)
 {
@@ -67,20 +48,6 @@ PyObject *moving_set_text_state(PyObject *Py_UNUSED(self), PyObject *args)
     text->encoding_start_of_stream = (char)at_start;
     Py_RETURN_NONE;
 }
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *raw;
-    int ok, detached, readable, writable;
-    char finalizing;
-    int fast_closed_checks;
-    int64_t position;
-    char *buffer;
-    int64_t at, raw_at, read_end, write_at, write_end;
-    void *lock;
-    volatile unsigned long owner;
-    Py_ssize_t size, mask;
-} Buffered;
 
 /* buffer_state(stream): (bytes read ahead, bytes not written, size of its buffer). */
 PyObject *moving_buffer_state(PyObject *Py_UNUSED(self), PyObject *stream)
