@@ -78,33 +78,39 @@ class Carried:
 
     # --- moving bytes ---------------------------------------------------------------------------
     async def run(
-        self,
-        first: Awaitable[StreamConnection],
-        side: Callable[[StreamConnection], Outgoing | Incoming],
+        self, first: Awaitable[StreamConnection], side: Callable[[], Outgoing | Incoming]
     ) -> PumpResult:
         """Move bytes to the end, by one connection after the other.
 
         Args:
-            first: the first connection; without one it is over.
-            side: makes this end's side once there is a connection.
+            first: the first connection; without it all is over, unless a program is at the other
+                end, which may be somewhere else by now.
+            side: makes this end's side.
         """
         try:
-            connection = await first
-            self.side = side(connection)
+            self.side = side()
             try:
-                return await self._move(self.side, connection)
+                return await self._move(self.side, first)
             finally:
                 self.side.close()
         finally:
             self._frozen = None
             self._still.set()
 
-    async def _move(self, side: Outgoing | Incoming, first: StreamConnection) -> PumpResult:
-        host, run = first.host, self._run_of(first.host)
+    async def _move(
+        self, side: Outgoing | Incoming, first: Awaitable[StreamConnection]
+    ) -> PumpResult:
         clock = asyncio.get_running_loop().time
-        result = await self._pump(side, first)
+        host, run = self.host, self._run_of(self.host)
+        result = PumpResult(side.offset, Ended.LOST, "there was no connection")
+        connection = await (self._again(host, first) if self.peer else first)
         until_s = clock() + STREAM_RECONNECT_S
-        while result.ended is Ended.LOST:
+        while True:
+            if connection is not None:
+                result = await self._pump(side, connection)
+                if result.ended is not Ended.LOST:
+                    return result
+                until_s = clock() + STREAM_RECONNECT_S
             if self._frozen is not None:
                 self._still.set()
                 stays = await self._frozen
@@ -119,10 +125,7 @@ class Carried:
             if now is None or run is None or self._run_of(host) != run or clock() > until_s:
                 return replace(result, ended=Ended.BROKEN)
             log.info("the stream with %s goes on by another connection: %s", host, result.detail)
-            if (connection := await self._again(host)) is not None:
-                result = await self._pump(side, connection)
-                until_s = clock() + STREAM_RECONNECT_S
-        return result
+            connection = await self._again(host, self._connect(host))
 
     async def _pump(self, side: Outgoing | Incoming, connection: StreamConnection) -> PumpResult:
         self._connection = connection
@@ -135,10 +138,12 @@ class Carried:
         finally:
             self._connection = None
 
-    async def _again(self, host: HostName) -> StreamConnection | None:
+    async def _again(
+        self, host: HostName, connecting: Awaitable[StreamConnection]
+    ) -> StreamConnection | None:
         """A new connection; None where there is none yet, or something has changed meanwhile."""
         self._news.clear()
-        making = asyncio.ensure_future(self._connect(host))
+        making = asyncio.ensure_future(connecting)
         news = asyncio.ensure_future(self._news.wait())
         try:
             while True:

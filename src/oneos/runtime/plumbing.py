@@ -71,8 +71,8 @@ class Plumbing:
         """
         carried = self._new(stream, False, host, peer, lambda to: self._streams.dial(to, stream))
 
-        def side(connection: StreamConnection) -> Outgoing:
-            return Outgoing(_copy(fd, connection), kept)
+        def side() -> Outgoing:
+            return Outgoing(os.dup(fd), kept)
 
         first = self._streams.dial(host, stream)
         return self._start(carried, first, side, fd, f"to {host}", None)
@@ -108,8 +108,8 @@ class Plumbing:
 
         carried = self._new(stream, True, host, peer, again)
 
-        def side(connection: StreamConnection) -> Incoming:
-            return Incoming(_copy(fd, connection), kept)
+        def side() -> Incoming:
+            return Incoming(os.dup(fd), kept)
 
         return self._start(carried, first, side, fd, f"from {host}", broken)
 
@@ -140,7 +140,7 @@ class Plumbing:
         self,
         carried: Carried,
         first: Awaitable[StreamConnection],
-        side: Callable[[StreamConnection], Outgoing | Incoming],
+        side: Callable[[], Outgoing | Incoming],
         fd: int,
         name: str,
         broken: Callable[[], None] | None,
@@ -183,11 +183,3 @@ class Plumbing:
             task.cancel()
         if pumps:
             await asyncio.wait(pumps)
-
-
-def _copy(fd: int, connection: StreamConnection) -> int:
-    try:
-        return os.dup(fd)
-    except OSError:
-        connection.close()
-        raise
