@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sys
 from collections.abc import Iterator
@@ -139,6 +140,58 @@ def test_first_program_of_a_pipeline_moves_and_the_others_notice_nothing(hosts: 
         out, err = program.communicate(timeout=SOON_S)
     assert (program.returncode, err) == (0, b"")
     assert out.decode() == counted(pid)
+
+
+NUMBERS = """
+import time
+for n in range(6000):
+    print(n, n * n % 7919)
+    if n % 100 == 0:
+        time.sleep(0.1)
+"""
+SUMS = """
+import sys
+total = 0
+for line in sys.stdin:
+    n, square = map(int, line.split())
+    total += square
+    print(n, total)
+"""
+DIGEST = """
+import sys
+digest, lines = 0, 0
+while line := sys.stdin.readline():
+    digest = (digest * 31 + sum(map(ord, line))) % 1000003
+    lines += 1
+print(lines, digest)
+"""
+
+
+def test_all_programs_of_a_pipeline_move_again_and_again_and_its_output_is_the_same(
+    hosts: Cluster,
+) -> None:
+    total, digest = 0, 0
+    for n in range(6000):
+        total += n * n % 7919
+        digest = (digest * 31 + sum(map(ord, f"{n} {total}\n"))) % 1000003
+    for name, text in (("numbers", NUMBERS), ("sums", SUMS), ("digest", DIGEST)):
+        hosts[1].put(f"{HOME}/{name}.py", text.encode())
+    line = " | ".join(
+        f"on host:host{at} python3 {name}.py"
+        for at, name in enumerate(("numbers", "sums", "digest"), 1)
+    )
+    rng, moved = random.Random(1), 0
+    with hosts[2].shell(line) as pipeline:
+        wait_until(lambda: found(hosts[2], "digest.py"), SOON_S, "it runs")
+        while pipeline.poll() is None:
+            name = rng.choice(("numbers", "sums", "digest"))
+            pid = found(hosts[2], f"{name}.py")
+            there = f"host{rng.randrange(1, 4)}"
+            moved += pid > 0 and hosts[2].run("migrate", str(pid), there).status == 0
+        out, err = pipeline.communicate(timeout=SOON_S)
+    assert (pipeline.returncode, err) == (0, b"")
+    assert out.decode() == f"6000 {digest}\n"
+    assert moved > 3
 
 
 @pytest.mark.parametrize(
