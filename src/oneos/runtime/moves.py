@@ -19,7 +19,7 @@ from oneos.errors import NetworkError, OneOSError, UserError
 from oneos.ids import HostName, Incarnation, Pid
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
-from oneos.limits import MOVE_S, SAFE_POINT_S
+from oneos.limits import MOVE_S, SAFE_POINT_S, SERVICE_RETRY_S
 from oneos.net.links import Links
 from oneos.net.routes import Peer, Routes
 from oneos.net.streams import new_stream_id
@@ -134,11 +134,12 @@ class Moves:
                 await self._control.submit(
                     t.Stayed(process.pid, process.attempt, f"it did not move: {reason}")
                 )
-            except NetworkError as error:
-                log.info("program %d: %s", process.pid, error)
-                await self._control.changed()
-            except OneOSError:
-                return  # It is decided already.
+            except OneOSError as error:
+                if error.errno == errno.ESTALE:
+                    return  # It is decided already.
+                # Not known is not decided: nobody else ends this.
+                log.info("program %d: %s; trying again", process.pid, error)
+                await asyncio.sleep(SERVICE_RETRY_S)
 
     def _is_undecided(self, process: t.Process) -> bool:
         now = self._control.state.processes.get(process.pid)
