@@ -9,6 +9,8 @@ runs on where it was; of the two records the first counts. So it never runs twic
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -102,8 +104,10 @@ class Moves:
             await self._send(process, agent, image, luggage)
         except OneOSError as error:
             await self._stays(process, error.message)
-        except OSError as error:
-            await self._stays(process, str(error))
+        except Exception as error:
+            # Whatever it is: a program that stands and is not decided on would stand for ever.
+            log.info("the move of program %d failed", process.pid, exc_info=error)
+            await self._stays(process, str(error) or type(error).__name__)
         finally:
             os.close(image)
         await self._settle(process, agent, luggage)
@@ -150,16 +154,18 @@ class Moves:
         while self._is_undecided(process):
             await self._control.changed()
         now = self._control.state.processes.get(process.pid)
-        moved = now is not None and now.attempt > process.attempt and now.state == "running"
-        if moved and now is not None:
+        # It may have ended there by now, and even be forgotten: in no case it runs on here.
+        moved = now is None or now.attempt > process.attempt
+        there = now.host if now is not None else process.target
+        if moved:
             agent.moved = True
             if luggage is not None:
-                self._porter.arrived(agent, luggage, now.host)
+                self._porter.arrived(agent, luggage, there)
         elif luggage is not None and agent.os_pid:
             self._porter.back(agent, luggage)
         if agent.control is not None:
             agent.control.say(b"G" if moved else b"S")
-        await self._pass_on(agent, now.host if moved and now is not None else self._host)
+        await self._pass_on(agent, there if moved else self._host)
         if not moved:
             # It may be sent on its way again.
             self._begun.pop(process.pid, None)
