@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from oneos.errors import UserError
 from oneos.ids import HostName
 from oneos.kernel import messages as m
-from oneos.net.sides import Kept, Outgoing
+from oneos.net.sides import Outgoing
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agent import Agent
 from oneos.runtime.carrying import Carried
@@ -138,11 +138,6 @@ class Porter:
         luggage.own.clear()
 
 
-def kept_of(ahead: m.KeptAhead) -> Kept:
-    """As a stream's side has it."""
-    return Kept(ahead.offset, ahead.data)
-
-
 def _descriptor(os_pid: int, number: int, flags: int = 0) -> int:
     """A program's descriptor, the same open file where that can be had."""
     path = f"/proc/{os_pid}/fd/{number}"
@@ -165,7 +160,7 @@ def _descriptor(os_pid: int, number: int, flags: int = 0) -> int:
 
 
 def _get(pidfd: int, number: int) -> int:
-    import ctypes
+    import ctypes  # Only for this, and few Runtimes come here.
 
     libc = ctypes.CDLL(None, use_errno=True)
     fd: int = libc.syscall(_PIDFD_GETFD, pidfd, number, 0)
