@@ -182,6 +182,4 @@ def _placed(pid: int, choice: placement.Choice) -> m.Placed:
     failure = choice.failure
     if failure is None:
         return m.Placed(pid, choice.host, why=choice.why)
-    if not isinstance(failure, UserError):
-        return m.Placed(0, "", failure.errno, failure.message, failure.hint)
     return m.Placed(0, "", failure.errno or errno.EINVAL, failure.message, failure.hint)

@@ -23,6 +23,7 @@ from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.limits import MOVE_S, SAFE_POINT_S, SERVICE_RETRY_S
 from oneos.net.links import Links
+from oneos.net.pump import Ended
 from oneos.net.routes import Peer, Routes
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agent import Agent
@@ -193,7 +194,7 @@ class Moves:
         try:
             pump = self._plumbing.receive(peer.host, take.stream, os.dup(image))
             result = await pump
-            if result is None or result.ended != "eof":
+            if result is None or result.ended is not Ended.EOF:
                 raise NetworkError("the image has not come whole")
             await self._agents.take_in(take, image, peer.host, lambda: self._claim(take))
         finally:

@@ -103,9 +103,9 @@ class Control:
     def _apply(self, author: str, command: t.Command) -> t.Result:
         s = self.state
         if s.frozen_by and not isinstance(command, t.Thaw | t.Nothing):
-            return _refuse(errno.EAGAIN, "the logs are moving to other servers")
+            return t.refuse(errno.EAGAIN, "the logs are moving to other servers")
         if not s.network and not isinstance(command, t.Found | t.Nothing):
-            return _refuse(errno.ENODEV, "the network has not been founded")
+            return t.refuse(errno.ENODEV, "the network has not been founded")
         own: Any = getattr(command, "host", author)
         speakers = [own]
         if isinstance(command, t.OpenSession) and (placed := self.holder("session")):
@@ -115,12 +115,12 @@ class Control:
             isinstance(command, t.Arrive | t.Depart | t.Ended | t.Become | t.OpenSession | t.Moved)
             and author not in speakers
         ):
-            return _refuse(errno.EPERM, f"{author} may not speak for {own}")
+            return t.refuse(errno.EPERM, f"{author} may not speak for {own}")
         if isinstance(command, _OF_THE_LIVING) and not self._is_alive(author):
             # It was given up and does not know it yet: what it decides, it decided on old news.
-            return _refuse(errno.ESTALE, f"{author} is not alive itself")
+            return t.refuse(errno.ESTALE, f"{author} is not alive itself")
         if isinstance(command, t.Thaw) and command.engine and s.frozen_by not in ("", author):
-            return _refuse(errno.ESTALE, f"the logs were frozen by {s.frozen_by} meanwhile")
+            return t.refuse(errno.ESTALE, f"the logs were frozen by {s.frozen_by} meanwhile")
         handler = getattr(self, "_" + type(command).__name__.lower())
         result: t.Result = handler(command)
         return result
@@ -129,7 +129,7 @@ class Control:
     def _found(self, c: t.Found) -> t.Result:
         s = self.state
         if s.network:
-            return _refuse(errno.EEXIST, f"the network {s.network} is there already")
+            return t.refuse(errno.EEXIST, f"the network {s.network} is there already")
         s.network, s.rules, s.manifest, s.engine = c.network, c.rules, c.manifest, c.engine
         s.members[c.host] = t.Member(c.host, c.facts, Incarnation(0), "admitted", c.now_ns)
         return t.Result()
@@ -139,7 +139,7 @@ class Control:
         for old in [k for k, v in tokens.items() if v.expires_ns < c.now_ns]:
             del tokens[old]
         if len(tokens) >= TOKENS_MAX:
-            return _refuse(errno.ENOSPC, f"{TOKENS_MAX} join tokens are open already")
+            return t.refuse(errno.ENOSPC, f"{TOKENS_MAX} join tokens are open already")
         tokens[c.secret_hash] = t.JoinToken(c.expires_ns)
         return t.Result()
 
@@ -147,20 +147,20 @@ class Control:
         s = self.state
         token = s.tokens.get(c.secret_hash)
         if token is None:
-            return _refuse(errno.EACCES, "the join token is not known here")
+            return t.refuse(errno.EACCES, "the join token is not known here")
         member = s.members.get(c.host)
         if token.used_by == c.host and member is not None and member.state == "admitted":
             # The same host asks again: its first answer was lost on the way. Once it has arrived
             # it has its answer, and whoever shows the token then is somebody else.
             return t.Result()
         if token.used_by:
-            return _refuse(errno.EACCES, f"the join token was used by {token.used_by}")
+            return t.refuse(errno.EACCES, f"the join token was used by {token.used_by}")
         if token.expires_ns < c.now_ns:
-            return _refuse(errno.EACCES, "the join token has expired")
+            return t.refuse(errno.EACCES, "the join token has expired")
         if c.host in s.members:
-            return _refuse(errno.EEXIST, f"a host named {c.host} is in the network already")
+            return t.refuse(errno.EEXIST, f"a host named {c.host} is in the network already")
         if len(s.members) >= MEMBERS_MAX:
-            return _refuse(errno.ENOSPC, f"the network has {MEMBERS_MAX} hosts already")
+            return t.refuse(errno.ENOSPC, f"the network has {MEMBERS_MAX} hosts already")
         s.tokens[c.secret_hash] = t.JoinToken(token.expires_ns, used_by=c.host)
         s.members[c.host] = t.Member(c.host, c.facts, Incarnation(0), "admitted", c.now_ns)
         return t.Result()
@@ -169,7 +169,7 @@ class Control:
         s = self.state
         member = s.members.get(c.host)
         if member is None:
-            return _refuse(errno.EACCES, f"{c.host} is not a member of {s.network}")
+            return t.refuse(errno.EACCES, f"{c.host} is not a member of {s.network}")
         if member.incarnation:
             self._end_host(c.host, member.incarnation, c.now_ns, f"{c.host} restarted")
         incarnation = Incarnation(s.next_incarnation)
@@ -188,9 +188,9 @@ class Control:
         s = self.state
         member = s.members.get(host)
         if member is None:
-            return _refuse(errno.ESRCH, f"no member is named {host}")
+            return t.refuse(errno.ESRCH, f"no member is named {host}")
         if member.incarnation != incarnation or member.state != "alive":
-            return _refuse(errno.ESTALE, f"that incarnation of {host} is over")
+            return t.refuse(errno.ESTALE, f"that incarnation of {host} is over")
         s.members[host] = msgspec.structs.replace(member, state=state, since_ns=ns)
         self._end_host(host, Incarnation(incarnation), ns, why)
         self._place_all()
@@ -206,11 +206,11 @@ class Control:
         s = self.state
         member = s.members.get(c.host)
         if member is None:
-            return _refuse(errno.ESRCH, f"no member is named {c.host}")
+            return t.refuse(errno.ESRCH, f"no member is named {c.host}")
         if member.state == "alive":
-            return _refuse(errno.EBUSY, f"{c.host} is alive: stop it first")
+            return t.refuse(errno.EBUSY, f"{c.host} is alive: stop it first")
         if any(v.name == c.host for v in s.engine.voters):
-            return _refuse(errno.EBUSY, f"{c.host} is a voter: change the voters first")
+            return t.refuse(errno.EBUSY, f"{c.host} is a voter: change the voters first")
         del s.members[c.host]
         return t.Result()
 
@@ -218,7 +218,7 @@ class Control:
         s = self.state
         member = s.members.get(c.member)
         if member is None:
-            return _refuse(errno.ESRCH, f"no member is named {c.member}")
+            return t.refuse(errno.ESRCH, f"no member is named {c.member}")
         s.members[c.member] = msgspec.structs.replace(member, draining=c.on)
         for rule in s.rules if c.on else ():
             placed = s.placements.get(rule.name)
@@ -275,11 +275,11 @@ class Control:
         member = s.members.get(c.host)
         rule = next((r for r in s.rules if r.name == c.service), None)
         if old is None or rule is None:
-            return _refuse(errno.ENOENT, f"no service is named {c.service}")
+            return t.refuse(errno.ENOENT, f"no service is named {c.service}")
         if old.epoch != c.expect_epoch:
-            return _refuse(errno.ESTALE, f"{c.service} has moved to epoch {old.epoch}")
+            return t.refuse(errno.ESTALE, f"{c.service} has moved to epoch {old.epoch}")
         if member is None or member.state != "alive" or not self._may(rule, member):
-            return _refuse(errno.EINVAL, f"{c.service} may not run on {c.host} now")
+            return t.refuse(errno.EINVAL, f"{c.service} may not run on {c.host} now")
         s.placements[c.service] = t.Placement(c.service, c.host, Epoch(old.epoch + 1))
         return t.Result(value=old.epoch + 1)
 
@@ -288,9 +288,9 @@ class Control:
         s = self.state
         member = s.members.get(c.host)
         if member is None or member.incarnation != c.incarnation or member.state != "alive":
-            return _refuse(errno.ESTALE, f"that incarnation of {c.host} is over")
+            return t.refuse(errno.ESTALE, f"that incarnation of {c.host} is over")
         if len(s.sessions) >= SESSIONS_MAX:
-            return _refuse(errno.ENOSPC, f"{SESSIONS_MAX} sessions are open already")
+            return t.refuse(errno.ENOSPC, f"{SESSIONS_MAX} sessions are open already")
         sid = SessionId(s.next_sid)
         s.next_sid += 1
         s.sessions[sid] = t.Session(sid, c.user, c.host, c.incarnation, c.now_ns)
@@ -298,7 +298,7 @@ class Control:
 
     def _closesession(self, c: t.CloseSession) -> t.Result:
         if self.state.sessions.pop(c.sid, None) is None:
-            return _refuse(errno.ESRCH, f"no session {c.sid}")
+            return t.refuse(errno.ESRCH, f"no session {c.sid}")
         return t.Result()
 
     def _spawn(self, c: t.Spawn) -> t.Result:
@@ -335,14 +335,14 @@ class Control:
     def _freeze(self, c: t.Freeze) -> t.Result:
         s = self.state
         if c.generation != s.engine.generation + 1:
-            return _refuse(errno.ESTALE, f"the engine is at generation {s.engine.generation}")
+            return t.refuse(errno.ESTALE, f"the engine is at generation {s.engine.generation}")
         s.frozen_by, s.frozen_generation = c.by, c.generation
         return t.Result()
 
     def _thaw(self, c: t.Thaw) -> t.Result:
         s = self.state
         if not s.frozen_by or c.generation != s.frozen_generation:
-            return _refuse(errno.ESTALE, "nothing is frozen for that generation")
+            return t.refuse(errno.ESTALE, "nothing is frozen for that generation")
         s.frozen_by, s.frozen_generation = "", 0
         if c.engine is not None:
             s.engine = c.engine
@@ -365,7 +365,3 @@ class Control:
         """The live members, by name."""
         members = self.state.members
         return [members[n] for n in sorted(members) if members[n].state == "alive"]
-
-
-def _refuse(code: int, message: str) -> t.Result:
-    return t.Result(errno=code, message=message)

@@ -516,3 +516,8 @@ class Result(Struct, frozen=True):
     errno: int = 0
     message: str = ""
     value: int | list[int] | str | None = None
+
+
+def refuse(code: int, message: str) -> Result:
+    """What a command that may not be gives."""
+    return Result(errno=code, message=message)

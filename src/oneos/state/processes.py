@@ -28,13 +28,13 @@ LOST_STATUS = 128 + 9
 def spawn(s: ControlState, c: t.Spawn) -> t.Result:
     """Enter programs, those without a host as waiting; answers their PIDs."""
     if not _from_scheduler(s, c.epoch):
-        return _refuse(errno.ESTALE, "the Scheduler has moved")
+        return t.refuse(errno.ESTALE, "the Scheduler has moved")
     for program in c.programs:
         if program.host and not _is_up(s, program.host, program.incarnation):
-            return _refuse(errno.ESTALE, f"{program.host} is no longer what it was")
+            return t.refuse(errno.ESTALE, f"{program.host} is no longer what it was")
     kept = sum(1 for p in s.processes.values() if p.template and p.state != "ended")
     if kept + sum(1 for program in c.programs if program.template) > TEMPLATES_MAX:
-        return _refuse(errno.EAGAIN, f"the network restarts {TEMPLATES_MAX} programs already")
+        return t.refuse(errno.EAGAIN, f"the network restarts {TEMPLATES_MAX} programs already")
     given: list[int] = []
     for program in c.programs:
         pid = Pid(pids.next_free(s.next_pid, s.processes) if c.bounded else s.next_pid)
@@ -68,13 +68,13 @@ def spawn(s: ControlState, c: t.Spawn) -> t.Result:
 def assign(s: ControlState, c: t.Assign) -> t.Result:
     """Place programs that wait, all or none."""
     if not _from_scheduler(s, c.epoch):
-        return _refuse(errno.ESTALE, "the Scheduler has moved")
+        return t.refuse(errno.ESTALE, "the Scheduler has moved")
     for one in c.programs:
         process = s.processes.get(one.pid)
         if process is None or process.state != "waiting" or process.attempt != one.attempt:
-            return _refuse(errno.ESTALE, f"process {one.pid} no longer waits for that")
+            return t.refuse(errno.ESTALE, f"process {one.pid} no longer waits for that")
         if not _is_up(s, one.host, one.incarnation):
-            return _refuse(errno.ESTALE, f"{one.host} is no longer what it was")
+            return t.refuse(errno.ESTALE, f"{one.host} is no longer what it was")
     for one in c.programs:
         s.processes[one.pid] = replace(
             s.processes[one.pid],
@@ -94,45 +94,35 @@ def postpone(s: ControlState, c: t.Postpone) -> t.Result:
     """Note why a program waits."""
     process = s.processes.get(c.pid)
     if not _from_scheduler(s, c.epoch) or process is None or process.state != "waiting":
-        return _refuse(errno.ESTALE, f"process {c.pid} does not wait")
+        return t.refuse(errno.ESTALE, f"process {c.pid} does not wait")
     if process.attempt != c.attempt:
-        return _refuse(errno.ESTALE, f"process {c.pid} was placed meanwhile")
+        return t.refuse(errno.ESTALE, f"process {c.pid} was placed meanwhile")
     s.processes[c.pid] = replace(process, reason=c.reason)
     return t.Result()
 
 
 def evict(s: ControlState, c: t.Evict) -> t.Result:
     """Have a program end here, to be started elsewhere."""
-    process = s.processes.get(c.pid)
-    if (
-        not _from_scheduler(s, c.epoch)
-        or process is None
-        or process.state != "running"
-        or process.attempt != c.attempt
-    ):
-        return _refuse(errno.ESTALE, f"process {c.pid} is no longer what it was")
+    process = _decided_on(s, c)
+    if process is None:
+        return t.refuse(errno.ESTALE, f"process {c.pid} is no longer what it was")
     if not _restarts(process):
-        return _refuse(errno.EINVAL, f"process {c.pid} cannot be started anew")
+        return t.refuse(errno.EINVAL, f"process {c.pid} cannot be started anew")
     s.processes[c.pid] = replace(process, moving=True)
     return t.Result()
 
 
 def move(s: ControlState, c: t.Move) -> t.Result:
     """Begin to have a program go to another host with its state."""
-    process = s.processes.get(c.pid)
-    if (
-        not _from_scheduler(s, c.epoch)
-        or process is None
-        or process.state != "running"
-        or process.attempt != c.attempt
-    ):
-        return _refuse(errno.ESTALE, f"process {c.pid} is no longer what it was")
+    process = _decided_on(s, c)
+    if process is None:
+        return t.refuse(errno.ESTALE, f"process {c.pid} is no longer what it was")
     if process.target or process.moving:
-        return _refuse(errno.EBUSY, f"process {c.pid} is moving already")
+        return t.refuse(errno.EBUSY, f"process {c.pid} is moving already")
     if not _is_up(s, c.host, c.incarnation):
-        return _refuse(errno.ESTALE, f"{c.host} is no longer what it was")
+        return t.refuse(errno.ESTALE, f"{c.host} is no longer what it was")
     if process.host == c.host:
-        return _refuse(errno.EEXIST, f"process {c.pid} is on {c.host}")
+        return t.refuse(errno.EEXIST, f"process {c.pid} is on {c.host}")
     s.processes[c.pid] = replace(process, target=c.host, target_incarnation=c.incarnation)
     return t.Result()
 
@@ -146,7 +136,7 @@ def moved(s: ControlState, c: t.Moved) -> t.Result:
         or process.attempt != c.attempt
         or (process.target, process.target_incarnation) != (c.host, c.incarnation)
     ):
-        return _refuse(errno.ESTALE, f"process {c.pid} does not move to {c.host} any more")
+        return t.refuse(errno.ESTALE, f"process {c.pid} does not move to {c.host} any more")
     s.processes[c.pid] = replace(
         process,
         host=c.host,
@@ -165,7 +155,7 @@ def stayed(s: ControlState, c: t.Stayed) -> t.Result:
     """A program stays where it is."""
     process = s.processes.get(c.pid)
     if process is None or process.attempt != c.attempt or not process.target:
-        return _refuse(errno.ESTALE, f"process {c.pid} does not move any more")
+        return t.refuse(errno.ESTALE, f"process {c.pid} does not move any more")
     s.processes[c.pid] = _still(process, c.reason)
     return t.Result()
 
@@ -178,9 +168,9 @@ def release(s: ControlState, c: t.Release) -> t.Result:
     """Start a program never again; one that waits has ended."""
     process = s.processes.get(c.pid)
     if process is None or process.state == "ended":
-        return _refuse(errno.ESRCH, f"process {c.pid} has ended")
+        return t.refuse(errno.ESRCH, f"process {c.pid} has ended")
     if c.attempt not in (-1, process.attempt):
-        return _refuse(errno.ESTALE, f"process {c.pid} was placed meanwhile")
+        return t.refuse(errno.ESTALE, f"process {c.pid} was placed meanwhile")
     if process.state == "waiting":
         _end(s, process, c.status, c.now_ns, c.reason)
     elif process.template is not None:
@@ -211,7 +201,7 @@ def become(s: ControlState, c: t.Become) -> t.Result:
     """A program is another one now, under its PID."""
     process = s.processes.get(c.pid)
     if process is None or not _runs_at(process, c.host, c.incarnation):
-        return _refuse(errno.ESRCH, f"no process {c.pid} runs on {c.host}")
+        return t.refuse(errno.ESRCH, f"no process {c.pid} runs on {c.host}")
     s.processes[c.pid] = replace(process, argv=c.argv, cwd=c.cwd)
     return t.Result()
 
@@ -270,6 +260,14 @@ def _end(s: ControlState, process: t.Process, status: int, now_ns: int, reason: 
         del s.processes[pid]
 
 
+def _decided_on(s: ControlState, c: t.Evict | t.Move) -> t.Process | None:
+    """The program that the Scheduler decided on, if it still runs as it did then."""
+    process = s.processes.get(c.pid)
+    if process is None or process.state != "running" or process.attempt != c.attempt:
+        return None
+    return process if _from_scheduler(s, c.epoch) else None
+
+
 def _restarts(process: t.Process) -> bool:
     return process.template is not None and process.template.policy.restart != "never"
 
@@ -289,7 +287,3 @@ def _from_scheduler(s: ControlState, epoch: int) -> bool:
 def _is_up(s: ControlState, host: HostName, incarnation: Incarnation) -> bool:
     member = s.members.get(host)
     return member is not None and member.state == "alive" and member.incarnation == incarnation
-
-
-def _refuse(code: int, message: str) -> t.Result:
-    return t.Result(errno=code, message=message)
