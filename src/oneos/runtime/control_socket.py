@@ -5,12 +5,12 @@ The program's side is `guest/python/moving/serving.py`.
 
 from __future__ import annotations
 
-import array
 import asyncio
 import os
 import socket
 
 from oneos.errors import UserError
+from oneos.runtime.forker import receive, rights
 
 _HEAD_BYTES = 4
 _WORD_BYTES = 4
@@ -42,9 +42,7 @@ class Control:
         try:
             self._sock.send(b"C", socket.MSG_NOSIGNAL)
             limit = int(limit_s * 1000).to_bytes(_WORD_BYTES, "little")
-            fds = array.array("i", [self._package])
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-            self._sock.sendmsg([limit], rights, socket.MSG_NOSIGNAL)
+            self._sock.sendmsg([limit], rights([self._package]), socket.MSG_NOSIGNAL)
         except OSError:
             raise UserError("the program has closed the way to ask it") from None
         answer, found = await self._answer()
@@ -86,9 +84,7 @@ class Control:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                data, ancillary, _, _ = self._sock.recvmsg(
-                    count, socket.CMSG_SPACE(_WORD_BYTES), socket.MSG_CMSG_CLOEXEC
-                )
+                return receive(self._sock, count, 1)
             except BlockingIOError:
                 ready = loop.create_future()
                 loop.add_reader(self._sock, _wake, ready)
@@ -96,13 +92,8 @@ class Control:
                     await ready
                 finally:
                     loop.remove_reader(self._sock)
-                continue
             except OSError:
                 return b"", []
-            found = array.array("i")
-            for _, _, raw in ancillary:
-                found.frombytes(raw[: len(raw) - len(raw) % found.itemsize])
-            return data, found.tolist()
 
     def close(self) -> None:
         """Close it."""

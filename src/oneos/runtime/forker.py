@@ -46,6 +46,11 @@ def receive(sock: socket.socket, size: int, fds_max: int) -> tuple[bytes, list[i
     return data, list(fds)
 
 
+def rights(fds: Sequence[int]) -> list[tuple[int, int, array.array[int]]]:
+    """What has descriptors go with a message, if there are any."""
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+
+
 class Forker:
     """See the module.
 
@@ -89,10 +94,9 @@ class Forker:
         Raises:
             OSError: it could not, or did not answer; in the latter case it has ended.
         """
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
         numbers = [word.to_bytes(WORD, "little", signed=True) for word in words]
         request = b"".join([FORK, *numbers, where])
-        answer = self._ask(request, FORK, [rights])
+        answer = self._ask(request, FORK, rights(fds))
         try:
             data, pidfd = await self._answer(answer, self._answer_s)
         except asyncio.CancelledError:

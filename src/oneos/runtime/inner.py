@@ -9,7 +9,6 @@ goes on. What a program sees is decided in `guest/python/plain.py`.
 
 from __future__ import annotations
 
-import array
 import asyncio
 import contextlib
 import logging
@@ -33,7 +32,7 @@ from oneos.limits import (
     ZYGOTE_STARTS_WINDOW_S,
 )
 from oneos.local.file_process import TERMINALS
-from oneos.runtime.forker import FORK, READY, WORD, Forked, Forker, number
+from oneos.runtime.forker import FORK, READY, WORD, Forked, Forker, number, rights
 from oneos.runtime.movable import Movable
 from oneos.runtime.warmth import Kind, identity_of, kind_of
 from oneos.runtime.watched import Watched, os_pid_of
@@ -137,9 +136,8 @@ class Inner(Forker):
         Raises:
             OSError: it could not.
         """
-        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
         request = FORK + pid.to_bytes(WORD, "little", signed=True)
-        data, pidfd = await self._answer(self._ask(request, FORK, [rights]), self._answer_s)
+        data, pidfd = await self._answer(self._ask(request, FORK, rights(fds)), self._answer_s)
         if number(data) < 0:
             raise OSError(-number(data), os.strerror(-number(data)))
         return Watched(os_pid_of(pidfd), pidfd)
@@ -151,11 +149,6 @@ class Inner(Forker):
     async def _reap(self) -> None:
         await self._process.ended()
         await self._process.status()
-
-
-def rights(fds: Sequence[int]) -> list[tuple[int, int, array.array[int]]]:
-    """What has descriptors go with a message, if there are any."""
-    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
 
 
 class Inners:

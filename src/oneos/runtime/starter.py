@@ -7,7 +7,6 @@ it hangs, or when nobody needs it. What it does is decided in `fuse/first.py`; h
 
 from __future__ import annotations
 
-import array
 import asyncio
 import contextlib
 import errno
@@ -17,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from oneos.errors import OneOSError
 from oneos.limits import STARTER_ANSWER_S
-from oneos.runtime.forker import WORD, Forked, Forker, number
+from oneos.runtime.forker import WORD, Forked, Forker, number, rights
 from oneos.runtime.watched import Watched
 
 KILL, LISTEN, KEEP = b"K", b"L", b"W"
@@ -96,9 +95,7 @@ class Starter(Forker):
         Raises:
             OSError: it has ended, or hangs.
         """
-        self._sock.sendmsg(
-            [LISTEN], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
-        )
+        self._sock.sendmsg([LISTEN], rights([fd]))
 
     def _heard(self, data: bytes) -> bool:
         if data[:1] != KILL:
