@@ -48,7 +48,6 @@ class Agent:
     process: subprocess.Popen[bytes] | None = None
     watched: Watched | None = None
     parent: Agent | None = None
-    first: Agent = field(init=False)
     handles: dict[int, Handle] = field(default_factory=dict)
     inherited: set[Shared] = field(default_factory=set)
     complaints: int = -1
@@ -68,10 +67,6 @@ class Agent:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: Callable[[], None] = lambda: None
     last_handle: int = 0
-
-    def __post_init__(self) -> None:
-        # The one that the Runtime started, whose standard streams its descendants may have.
-        self.first = self if self.parent is None else self.parent.first
 
     @property
     def os_pid(self) -> int:

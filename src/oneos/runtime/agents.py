@@ -449,15 +449,6 @@ class Agents:
         if agent.environment is not None:
             self.environments.release(agent.environment)
             agent.environment = None
-        others = (x for x in self._agents.values() if x.first is agent.first and not x.over)
-        heir = next(others, None)
-        for pump in agent.standard.pumps:
-            if heir is not None:
-                # Another one that has the same input may read on.
-                heir.standard.pumps.append(pump)
-            elif not pump.done():
-                # Nobody reads this input any more: the writer shall learn it.
-                pump.cancel()
         await asyncio.to_thread(shutil.rmtree, agent.stage, ignore_errors=True)
 
     async def _written_down(self, agent: Agent, status: int) -> None:

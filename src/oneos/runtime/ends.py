@@ -21,7 +21,7 @@ from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.net.sides import Kept
-from oneos.runtime.plumbing import Plumbing, Pump, pipe
+from oneos.runtime.plumbing import Plumbing, pipe
 from oneos.runtime.stream_files import StreamFile
 
 _NOTHING = m.KeptAhead()
@@ -33,14 +33,13 @@ class Standard:
 
     `fds` are copies of our own, to be closed once the program has its; `fifos` are those that wait
     for somebody at their other end, and `copies` the numbers that are to be the same as another;
-    `streams` are closed after the program; `pumps` bring its input.
+    `streams` are closed after the program.
     """
 
     fds: dict[int, int] = field(default_factory=dict)
     fifos: dict[int, tuple[str, m.End]] = field(default_factory=dict)
     copies: dict[int, int] = field(default_factory=dict)
     streams: list[Handle] = field(default_factory=list)
-    pumps: list[Pump] = field(default_factory=list)
 
     def close_fds(self) -> None:
         """Close our copies."""
@@ -176,7 +175,7 @@ class Ends:
         if end.kind == "fd" and asker == self.host and end.number in self._held:
             return os.dup(self._held[end.number])
         if end.kind == "stream":
-            return self._stream(standard, reading, end, dropped, ahead)
+            return self._stream(reading, end, dropped, ahead)
         if end.kind == "file":
             fd = await self._file(standard, number, end, caller, dropped)
             if ahead.offset:
@@ -188,7 +187,6 @@ class Ends:
 
     def _stream(
         self,
-        standard: Standard,
         reading: bool,
         end: m.End,
         dropped: Callable[[], None],
@@ -200,9 +198,7 @@ class Ends:
             self._plumbing.send(read, host, end.key, end.pid, kept)
             return write
         try:
-            standard.pumps.append(
-                self._plumbing.receive(host, end.key, write, dropped, end.pid, kept)
-            )
+            self._plumbing.receive(host, end.key, write, dropped, end.pid, kept)
         except BaseException:
             os.close(read)
             raise
