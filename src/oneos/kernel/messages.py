@@ -555,10 +555,11 @@ class Start(Struct, frozen=True):
 
 class KeptAhead(Struct, frozen=True, array_like=True):
     """What goes with one end of a program that moves: data, and how much of the stream came before;
-    of a file the position."""
+    of a file the position, and the size that it is to have had (-1: it stays as it is)."""
 
     offset: int = 0
     data: bytes = b""
+    size: int = -1
 
 
 class MoveTake(Struct, frozen=True):

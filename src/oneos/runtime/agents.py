@@ -233,6 +233,7 @@ class Agents:
         except BaseException:
             # What is not claimed has never been here.
             agent.moved = True
+            agent.standard.close_fds()
             if agent.os_pid:
                 self.signals.send(agent.start.pid, signal.SIGKILL)
             else:
@@ -379,7 +380,7 @@ class Agents:
 
     async def _never_started(self, agent: Agent, status: int) -> None:
         agent.over = True
-        for handle in agent.standard.streams:
+        for handle in agent.standard.streams.values():
             try:
                 await handle.close()
             except (OneOSError, OSError) as error:
@@ -426,7 +427,7 @@ class Agents:
         agent.over = True
         await self.ending(agent)
         # The streams first: their content is what the program meant to leave.
-        for handle in [*agent.standard.streams, *agent.handles.values()]:
+        for handle in [*agent.standard.streams.values(), *agent.handles.values()]:
             try:
                 if isinstance(handle, Shared) and handle in agent.inherited:
                     await handle.drop()
@@ -444,7 +445,7 @@ class Agents:
         if agent.control is not None:
             agent.control.close()
         if agent.complaints >= 0:
-            os.close(agent.complaints)
+            agent.standard.close(agent.complaints)
             agent.complaints = -1
         if agent.environment is not None:
             self.environments.release(agent.environment)

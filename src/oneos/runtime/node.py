@@ -254,7 +254,7 @@ class Node:
             self.host,
             lambda: self.incarnation,
             self.control,
-            Ends(self.host, self.tree, self.plumbing),
+            Ends(self.host, self.tree, self.plumbing, self._tree_inside),
             self.interpreters,
             self.environments,
             self.namespace,
