@@ -36,6 +36,7 @@ VERBS = {
     "ps": "List the programs of the network.",
     "explain": "Say why a program is where it is.",
     "migrate": "Move a running program to another host, with its state.",
+    "checkpoint": "Keep the state of a running program in a file.",
     "drain": "Take the programs off a host, and place no more there.",
     "kill": "Send a signal to programs, on whichever host they run.",
     "env": "Show or remove the packages installed for programs on this host.",

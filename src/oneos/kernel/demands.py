@@ -69,6 +69,8 @@ def lacks(demands: t.Demands, member: t.Member) -> str:
     if demands.interpreter not in member.facts.interpreters:
         native = demands.interpreter == "native"
         return "does not run native programs" if native else f"has no {demands.interpreter}"
+    if demands.moves and t.context_of(demands.interpreter, member.facts.context) != "namespace":
+        return "runs such programs instrumented, and cannot keep their state"
     if demands.cores > member.facts.cores:
         return f"has {member.facts.cores} cores"
     if demands.memory_bytes > member.facts.memory_bytes:

@@ -37,7 +37,7 @@ class Agent:
     One at a `terminal` belongs to a `job` there (its number, and whether it starts in the
     foreground), whose programs are one process `group`. One that can move has a `control` socket;
     one that comes from another host goes on from an `image`; one whose image is on its way is
-    `standing`, and one that has `moved` is elsewhere.
+    `standing`, and one that has `moved` is elsewhere. Who makes it stand has the `turn` meanwhile.
     """
 
     start: m.Start
@@ -65,6 +65,7 @@ class Agent:
     seen: bool = False
     over: bool = False
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     dropped: Callable[[], None] = lambda: None
     last_handle: int = 0
 

@@ -108,6 +108,10 @@ class Agents:
         terminals.pressed = self.signals.pressed
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self.load: Callable[[bytes, Caller], Awaitable[tuple[object, int]]] = _no_image
+        """Gives what is in a file with a state, and the image in it."""
+        self.ended: Callable[[m.Start], None] = lambda start: None
+        """Is told of each that has ended, before it is written down."""
         self.ending: Callable[[Agent], Awaitable[None]] = _nothing
         """Is told of each that has ended, before what it had open is closed."""
 
@@ -264,17 +268,35 @@ class Agents:
             self.admit()
             # By the way: most programs ask for nothing, and shall not wait to be asked.
             async with Meanwhile(self.environments.wanted(start, caller)) as asking:
-                await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
+                await self.ends.open(
+                    standard, start.ends, caller, pipes, asker, agent.dropped, start.kept
+                )
                 wanted = await asking
             if wanted is not None:
                 agent.environment = self.environments.ready(wanted)
             if standard.fifos or (wanted is not None and agent.environment is None):
                 self._prepare_first(agent, wanted)
                 return m.Started(start.pid)
+            if start.image:
+                _, agent.image = await self.load(start.image, caller)
             await self._run(agent, standard.fds)
+            if agent.control is not None and agent.image >= 0:
+                await agent.control.in_place()
+                agent.control.say(b"G")
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
             failure = _failure(error)
+            if agent.watched is not None:
+                # It has a process, which did not become what it was to be; its end is noted.
+                if agent.os_pid:
+                    self.signals.send(start.pid, signal.SIGKILL)
+                return m.Started(
+                    start.pid,
+                    failure.errno or errno.EIO,
+                    failure.message,
+                    failure.hint,
+                    NOT_STARTED,
+                )
             opened = len(standard.fds) == len(start.ends)
             status = NOT_STARTED if opened else FILE_FAILED
             self.ends.refuse(standard, start.ends)
@@ -284,6 +306,9 @@ class Agents:
                 start.pid, failure.errno or errno.EIO, failure.message, failure.hint, status
             )
         finally:
+            if agent.image >= 0:
+                os.close(agent.image)
+                agent.image = -1
             if agent.preparing is None:
                 standard.close_fds()
         return m.Started(start.pid)
@@ -438,6 +463,7 @@ class Agents:
                 _complain(agent, error)
         agent.handles.clear()
         await self._clean_up(agent)
+        self.ended(agent.start)
         agent.gone.set()
         await self._written_down(agent, status)
 
@@ -455,7 +481,7 @@ class Agents:
     async def _written_down(self, agent: Agent, status: int) -> None:
         try:
             if not (agent.moved or (self._closing and self._starts_again(agent))):
-                await self._ended(agent.start.pid, agent.start.attempt, status)
+                await self.note_end(agent.start.pid, agent.start.attempt, status)
         finally:
             # It may run here again already.
             if self._agents.get(agent.start.pid) is agent:
@@ -468,9 +494,10 @@ class Agents:
 
     async def never_launched(self, pid: int, attempt: int) -> None:
         """End in the log what was placed here and never launched: its launcher died."""
-        await self._ended(pid, attempt, NOT_STARTED)
+        await self.note_end(pid, attempt, NOT_STARTED)
 
-    async def _ended(self, pid: int, attempt: int, status: int) -> None:
+    async def note_end(self, pid: int, attempt: int, status: int) -> None:
+        """Write down that a program has ended; this returns when it is written."""
         own = self._incarnation()
         ended = t.Ended(self.host, own, [(Pid(pid), status)], now_ns(), [attempt])
         while True:
@@ -574,6 +601,10 @@ def _complain(agent: Agent, error: OneOSError | OSError) -> None:
     except OSError:
         # Its reader is gone or slow; the status says that something failed.
         pass
+
+
+async def _no_image(path: bytes, caller: Caller) -> tuple[object, int]:
+    raise UserError("this host restores no states")
 
 
 async def _nothing(agent: Agent) -> None:

@@ -238,9 +238,14 @@ class _Place:
         """Whether it is a file, and no pipe through which one is read or written."""
         return self._link().startswith("/")
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the program may write there."""
+        return self._field("flags:", 8) & os.O_ACCMODE != os.O_RDONLY
+
     async def size(self) -> int:
         """Of the file that a program writes; -1 where it writes none."""
-        if not self.is_file or self._field("flags:", 8) & os.O_ACCMODE == os.O_RDONLY:
+        if not self.is_file or not self.is_written:
             return -1
         # In a thread: of a file of the name space this Runtime is asked.
         about = await asyncio.to_thread(self._stat)
@@ -288,3 +293,44 @@ def _drain(fd: int) -> bytes:
     finally:
         os.set_blocking(fd, blocking)
     return bytes(got)
+
+
+async def sync_files(agent: Agent) -> None:
+    """Have what a program wrote into its files be durable.
+
+    Raises:
+        OneOSError, OSError: it is not.
+    """
+    for handle in agent.standard.streams.values():
+        await handle.sync()
+    if agent.os_pid:
+        # In a thread: of files of the name space this Runtime is asked.
+        await asyncio.to_thread(_sync_open, agent.os_pid)
+
+
+def _sync_open(os_pid: int) -> None:
+    try:
+        pidfd = os.pidfd_open(os_pid)
+    except ProcessLookupError:
+        return  # All it wrote was committed as it ended.
+    try:
+        for name in os.listdir(f"/proc/{os_pid}/fd"):
+            number = int(name)
+            at = _Place(os_pid, number)
+            try:
+                if not at.is_file or not at.is_written:
+                    continue
+                fd = _get(pidfd, number)
+            except (UserError, OSError):
+                continue  # It was closed, and thereby committed.
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EROFS):
+                    raise
+            finally:
+                os.close(fd)
+    except FileNotFoundError:
+        pass
+    finally:
+        os.close(pidfd)

@@ -105,6 +105,7 @@ class Demands(Struct, frozen=True):
         cores: of the host's, for it alone while it runs; 0: what is left.
         memory_bytes: likewise, and the most that it may have for data.
         near: where its input is.
+        moves: it has to be able to move.
     """
 
     interpreter: str
@@ -112,6 +113,7 @@ class Demands(Struct, frozen=True):
     cores: float = 0.0
     memory_bytes: int = 0
     near: list[Near] = field(default_factory=list)
+    moves: bool = False
 
 
 class Policy(Struct, frozen=True):
