@@ -29,6 +29,7 @@ VERBS = {
     "cluster": "Run several Runtimes on this machine, for trying things out.",
     "sh": "A shell for all hosts; also runs scripts and commands.",
     "run": "Run one program in the network.",
+    "start": "Start the programs of a graph file, and keep them running.",
     "cp": "Copy files between this host and the tree.",
     "mount": "Show the tree in a directory of this host.",
     "umount": "Take such a mount away.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import signal
 import stat
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 import click
 
+from oneos.cli import amounts
 from oneos.cli.display import visible
 from oneos.cli.options import login_name, socket_option
 from oneos.errors import FileError, OneOSError, UserError
@@ -30,21 +30,19 @@ _DETACHED = {0: ["null"], 1: ["log"], 2: ["dup", 1]}
 _TELL_S = 0.5
 """After which a person is told that a program waits: longer than a start takes."""
 
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-
 
 def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int:
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", (text or "0").lower())
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no amount: write 64M or 1.5G")
-    return int(float(match[1]) * _UNITS[match[2]])
+    try:
+        return amounts.size(text or "0")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _seconds(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float:
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h|)", (text or "0").lower())
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no time: write 10s or 5m")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    try:
+        return amounts.seconds(text or "0")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @contextlib.contextmanager

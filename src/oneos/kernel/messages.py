@@ -537,8 +537,8 @@ class End(Struct, frozen=True, array_like=True):
 class Start(Struct, frozen=True):
     """One agent to start at the receiver.
 
-    memory_bytes: the most it may have for data; 0: any. moves: it has to be able to move. image: the
-    file whose state it goes on from; kept: then, what goes with each end.
+    memory_bytes: the most it may have for data; 0: any. moves: it has to be able to move. image:
+    the file whose state it goes on from; kept: then, what goes with each end.
     """
 
     pid: int

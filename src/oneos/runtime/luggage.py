@@ -37,7 +37,8 @@ _NOT_AGAIN = os.O_CREAT | os.O_EXCL | os.O_TRUNC
 class Luggage:
     """What was taken off. Either `arrived` or `back` follows.
 
-    `own` are what is of this host, `unread` what was taken out of pipes.
+    `own` are what is of this host, `unread` what was taken out of the pipe to the program, and
+    `unsent` out of that from it.
     """
 
     ends: list[m.End] = field(default_factory=list)
@@ -45,6 +46,17 @@ class Luggage:
     frozen: list[Carried] = field(default_factory=list)
     own: dict[int, int] = field(default_factory=dict)
     unread: dict[int, bytes] = field(default_factory=dict)
+    unsent: list[tuple[Outgoing, bytes]] = field(default_factory=list)
+
+    def fill_again(self) -> None:
+        """Put into the pipes what was written into them, and nobody has read since."""
+        for side, data in self.unsent:
+            fd = os.open(f"/proc/self/fd/{side.program.descriptor}", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, data)
+            finally:
+                os.close(fd)
+        self.unsent.clear()
 
 
 class Porter:
@@ -90,10 +102,7 @@ class Porter:
             side = await carried.freeze() if carried is not None and number else None
             if carried is not None and isinstance(side, Outgoing):
                 luggage.frozen.append(carried)
-                rest = side.rest()
-                luggage.kept.append(
-                    m.KeptAhead(rest.offset, rest.data + _drain(side.program.descriptor))
-                )
+                luggage.kept.append(_written(side, luggage))
                 luggage.ends.append(end)
             else:
                 luggage.kept.append(m.KeptAhead())
@@ -116,8 +125,7 @@ class Porter:
             if carried is not None and side is not None:
                 luggage.frozen.append(carried)
                 if isinstance(side, Outgoing):
-                    rest = side.rest()
-                    kept = m.KeptAhead(rest.offset, rest.data + _drain(side.program.descriptor))
+                    kept = _written(side, luggage)
                 else:
                     unread = self._unread(agent, luggage)
                     begin = side.received - len(side.ahead) - len(unread)
@@ -175,6 +183,7 @@ class Porter:
 
     def back(self, agent: Agent, luggage: Luggage) -> None:
         """The program stays: all is as it was."""
+        luggage.fill_again()
         for number, data in luggage.unread.items():
             fd = _descriptor(agent.os_pid, number, os.O_WRONLY)
             try:
@@ -223,6 +232,15 @@ def _get(pidfd: int, number: int) -> int:
 
 _PIDFD_GETFD = 438
 """The same number on every machine."""
+
+
+def _written(side: Outgoing, luggage: Luggage) -> m.KeptAhead:
+    """All that a program has written and its reader has not got."""
+    rest = side.rest()
+    data = b"" if side.ended else _drain(side.program.descriptor)
+    if data:
+        luggage.unsent.append((side, data))
+    return m.KeptAhead(rest.offset, rest.data + data)
 
 
 class _Place:

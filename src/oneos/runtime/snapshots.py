@@ -148,6 +148,7 @@ class Snapshots:
             one.timer.cancel()
         agent = one.agent
         if agent is None:
+            one.luggage.fill_again()
             for carried in one.luggage.frozen:
                 carried.thaw(stays=True)
             return
