@@ -216,6 +216,17 @@ class Agents:
         if self.execution.inside(take.start) is None:
             raise UserError(f"programs of {self.host} do not run in a name space")
         agent = self.enter(take.start)
+        async with agent.turn:
+            await self._take_in(agent, take, image, asker, claim)
+
+    async def _take_in(
+        self,
+        agent: Agent,
+        take: m.MoveTake,
+        image: int,
+        asker: HostName,
+        claim: Callable[[], Awaitable[None]],
+    ) -> None:
         agent.image = image
         try:
             self.admit()
@@ -279,10 +290,11 @@ class Agents:
                 return m.Started(start.pid)
             if start.image:
                 _, agent.image = await self.load(start.image, caller)
-            await self._run(agent, standard.fds)
-            if agent.control is not None and agent.image >= 0:
-                await agent.control.in_place()
-                agent.control.say(b"G")
+            async with agent.turn:
+                await self._run(agent, standard.fds)
+                if agent.control is not None and agent.image >= 0:
+                    await agent.control.in_place()
+                    agent.control.say(b"G")
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
             failure = _failure(error)

@@ -104,11 +104,15 @@ class Checkpoints:
                 await self._remove(path_of(one, name))
 
     async def _checkpoint(self, pid: int, written: dict[int, str]) -> None:
-        group = [
-            one
-            for one in self._control.state.processes.values()
-            if one.group == pid and one.template is not None
-        ]
+        group = sorted(
+            (
+                one
+                for one in self._control.state.processes.values()
+                if one.group == pid and one.template is not None
+            ),
+            # As they were asked for: along the pipe.
+            key=lambda one: one.pid,
+        )
         if not group or any(
             one.state == "waiting" or one.back or one.moving or one.target for one in group
         ):
@@ -134,7 +138,7 @@ class Checkpoints:
         """Have programs stand together, go on, and their states written.
 
         Args:
-            programs: each with the path of its file.
+            programs: each with the path of its file; those first that others read from.
             name: of this attempt to do so; no two are the same.
             user: in whose name the files are made.
 
@@ -144,24 +148,17 @@ class Checkpoints:
         Raises:
             OneOSError: one could not; no state is kept then, and all run on.
         """
-        stood = await asyncio.gather(
-            *(
-                self._links.call(
-                    one.host,
-                    "snapshot.stand",
-                    m.SnapshotStand(one.pid, one.attempt, name),
-                    None,
-                    timeout_s=_STAND_S,
-                )
-                for one, _ in programs
-            ),
-            return_exceptions=True,
-        )
-        failed = [
-            (one, error)
-            for (one, _), error in zip(programs, stood, strict=True)
-            if isinstance(error, BaseException)
-        ]
+        standing, failed = list[tuple[t.Process, bytes]](), list[tuple[t.Process, Exception]]()
+        for one, path in programs:
+            # One after the other, those first that others read from: a program that writes what
+            # nobody takes, since its reader stands already, would never come to stand itself.
+            stand = m.SnapshotStand(one.pid, one.attempt, name)
+            try:
+                await self._links.call(one.host, "snapshot.stand", stand, None, timeout_s=_STAND_S)
+            except OneOSError as error:
+                failed.append((one, error))
+                break
+            standing.append((one, path))
         kept = await asyncio.gather(
             *(
                 self._links.call(
@@ -171,13 +168,12 @@ class Checkpoints:
                     int,
                     timeout_s=SNAPSHOT_WRITE_S,
                 )
-                for (one, path), error in zip(programs, stood, strict=True)
-                if not isinstance(error, BaseException)
+                for one, path in standing
             ),
             return_exceptions=True,
         )
-        for one, error in failed:
-            raise _told(error, f"{one.pid} on {one.host}")
+        for one, why in failed:
+            raise _told(why, f"{one.pid} on {one.host}")
         for size in kept:
             if isinstance(size, BaseException):
                 raise _told(size, "its state")
