@@ -6,6 +6,8 @@ import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from oneos.errors import OneOSError, UserError
 from oneos.ids import HostName
 from oneos.limits import AGENTS_MAX
@@ -14,6 +16,9 @@ from oneos.state import control_types as t
 KINDS = "host:NAME, tag:NAME, device:NAME, machine:KIND, python:VERSION or node:VERSION"
 
 _LANGUAGES = ("python", "node")
+
+_SAME = {"python": 2, "node": 1}
+"""How many numbers of an interpreter's version have to be the same where a program moves."""
 
 
 @dataclass(slots=True)
@@ -92,6 +97,22 @@ def refuses(demands: t.Demands, room: Room) -> str:
     ):
         return f"has {_mib(member.facts.memory_bytes - room.memory_bytes)} of memory left"
     return ""
+
+
+def as_it_runs(demands: t.Demands, host: str, versions: dict[str, str]) -> t.Demands:
+    """What a program demands that is to go on elsewhere in the middle of its run.
+
+    Args:
+        host: the one that somebody asks for, who has changed their mind about the host, and about
+            nothing else; "": any.
+        versions: of the interpreters at its host. Python's frames are those of a minor version,
+            and what Node has built in is that of a major one.
+    """
+    on = [x for x in demands.on if not (host and x.startswith("host:"))]
+    kind = demands.interpreter
+    if kind in _SAME and kind in versions:
+        on.append(f"{kind}:{'.'.join(versions[kind].split('.')[: _SAME[kind]])}")
+    return structs.replace(demands, on=on)
 
 
 def is_hopeless(demands: t.Demands, members: Iterable[t.Member]) -> bool:

@@ -45,7 +45,7 @@ from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
 from oneos.runtime.signals import Signals, send
-from oneos.runtime.spawning import Spawning
+from oneos.runtime.spawning import MOVABLE, Spawning
 from oneos.runtime.terminals import Terminal, Terminals
 from oneos.state import control_types as t
 from oneos.state.pids import NO_BLOCK, block_of
@@ -174,7 +174,7 @@ class Agents:
         agent = self._agents.get(pid)
         if agent is None or not agent.os_pid:
             raise UserError("it has not started, or has ended")
-        if agent.start.interpreter != "python":
+        if agent.start.interpreter not in MOVABLE:
             raise UserError(f"programs of {agent.start.interpreter} do not move yet")
         if self.execution.inside(agent.start) is None:
             raise UserError('programs in the context "instrumented" do not move yet')
@@ -183,7 +183,7 @@ class Agents:
         if agent.terminal is not None:
             raise UserError("it has a terminal, which does not move yet")
         if agent.control is None:
-            why = self.spawning.movable.reason or "it was the first here, which starts cold"
+            why = self.spawning.why_not(agent)
             raise UserError(f"it was started as one that cannot move: {why}")
         return agent
 
@@ -212,7 +212,7 @@ class Agents:
         if self.execution.inside(take.start) is None:
             raise UserError(f"programs of {self.host} do not run in a name space")
         agent = self.enter(take.start)
-        agent.image = image
+        agent.image, agent.files = image, take.files
         try:
             self.admit()
             with Pipes() as pipes:

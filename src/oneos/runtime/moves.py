@@ -28,7 +28,7 @@ from oneos.net.routes import Peer, Routes
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
-from oneos.runtime.luggage import Luggage, Porter
+from oneos.runtime.luggage import Luggage, Porter, widen
 from oneos.runtime.plumbing import Plumbing
 from oneos.runtime.process_facts import ProcessFacts
 from oneos.state import control_types as t
@@ -94,6 +94,7 @@ class Moves:
         try:
             agent = self._agents.movable(process.pid)
             agent.standing = True
+            widen(agent.os_pid)
             image = await agent.control.image(SAFE_POINT_S) if agent.control else -1
         except OneOSError as error:
             await self._stays(process, error.message)
@@ -127,7 +128,13 @@ class Moves:
         fd = os.open(f"/proc/self/fd/{image}", os.O_RDONLY | os.O_CLOEXEC)
         pump = self._plumbing.send(fd, process.target, key)
         try:
-            take = m.MoveTake(start, process.attempt, key, luggage.kept)
+            take = m.MoveTake(
+                start,
+                process.attempt,
+                key,
+                luggage.kept,
+                agent.control.files if agent.control else [],
+            )
             await self._links.call(process.target, "move.take", take, None, timeout_s=MOVE_S)
         finally:
             pump.cancel()

@@ -227,7 +227,7 @@ class Capture {
     }
   }
 
-  run() {
+  run(ourFds) {
     const { graph } = this;
     this.pending = new Set(timers.pendingTimeouts());
     modules.checkImported(graph);
@@ -239,21 +239,22 @@ class Capture {
     return {
       version: 1, node: process.version, arch: process.arch, roots: found,
       objects: graph.records, scopes: this.scopes.records,
-      files: streams.openFiles(new Set([this.memory.fd])),
+      files: streams.openFiles(new Set([this.memory.fd, ...ourFds])),
     };
   }
 }
 
-// The image of the program as it is now. `ours`: handles of the capture's own, {type, handle}.
-// Throws NotMovable; the program is as it was in any case.
-function captureNow({ ours = [] } = {}) {
+// The image of the program as it is now, and the files it has open by number. `ours`: handles of the
+// capture's own, {type, handle}; `fds`: its descriptors. Throws NotMovable; the program is as it was
+// in any case.
+function captureNow({ ours = [], fds = [] } = {}) {
   const capture = new Capture();
   try {
     capture.open(ours);
-    const state = capture.run();
+    const state = capture.run(fds);
     const image = encode(state, capture.parts);
     capture.times.end = performance.now();
-    return { image, times: capture.times };
+    return { image, files: state.files, times: capture.times };
   } finally {
     capture.close();
   }
