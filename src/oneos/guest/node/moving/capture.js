@@ -53,7 +53,6 @@ class Capture {
     this.openResolvers = [];
     this.functions = [];
     this.makers = new Map();  // Prototype -> classes with private members on its chain.
-    this.times = { start: performance.now() };
   }
 
   open(ourHandles) {
@@ -77,7 +76,6 @@ class Capture {
     handles.checkLoop(counts);
     handles.checkObjects(this, objects);
     this.readlines = readlinesIn(this);
-    this.times.open = performance.now();
   }
 
   close() {
@@ -133,7 +131,6 @@ class Capture {
     if (!this.heap) {
       this.heap = new HeapSnapshot(this.inspector, (fn) => typeof fn === 'function' &&
         !this.builtins.has(fn) && this.kindOf(fn) !== 'internal');
-      this.times.snapshot = performance.now();
     }
     return this.heap;
   }
@@ -235,7 +232,6 @@ class Capture {
     this.drain();
     settleMembers(this);
     settleInside(this);
-    this.times.walk = performance.now();
     return {
       version: 1, node: process.version, arch: process.arch, roots: found,
       objects: graph.records, scopes: this.scopes.records,
@@ -253,8 +249,7 @@ function captureNow({ ours = [], fds = [] } = {}) {
     capture.open(ours);
     const state = capture.run(fds);
     const image = encode(state, capture.parts);
-    capture.times.end = performance.now();
-    return { image, files: state.files, times: capture.times };
+    return { image, files: state.files };
   } finally {
     capture.close();
   }
