@@ -24,10 +24,12 @@ _ANSWER_BYTES_MAX = 1 << 20
 _LATE_S = 1.0
 """Node gives up by itself when requests of its own do not end; that is to be heard."""
 
-_NOT_AGAIN = ("/dev/", "/proc/", "/sys/", "/topic/", "/runtime/")
+_NOT_AGAIN = ("/.host/", "/dev/", "/proc/", "/sys/", "/topic/", "/runtime/")
 """Below these a path names a stream, or what only one kernel knows."""
 
-_MEMORY_DEVICES = frozenset(f"/dev/{x}" for x in ("null", "zero", "full", "random", "urandom"))
+_MEMORY_DEVICES = frozenset(
+    f"/.host/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")
+)
 
 _WORDS = {b"S": b"o", b"G": b"g"}
 

@@ -99,6 +99,8 @@ class Moves:
         except OneOSError as error:
             await self._stays(process, error.message)
             await self._pass_on(self._agents.get(process.pid), self._host)
+            await self._decided(process)
+            self._end(process)
             return
         luggage: Luggage | None = None
         try:
@@ -159,8 +161,7 @@ class Moves:
 
     async def _settle(self, process: t.Process, agent: Agent, luggage: Luggage | None) -> None:
         """Do what was decided."""
-        while self._is_undecided(process):
-            await self._control.changed()
+        await self._decided(process)
         now = self._control.state.processes.get(process.pid)
         # It may have ended there by now, and even be forgotten: in no case it runs on here.
         moved = now is None or now.attempt > process.attempt
@@ -175,8 +176,16 @@ class Moves:
             agent.control.say(b"G" if moved else b"S")
         await self._pass_on(agent, there if moved else self._host)
         if not moved:
-            # It may be sent on its way again.
-            self._begun.pop(process.pid, None)
+            self._end(process)
+
+    async def _decided(self, process: t.Process) -> None:
+        while self._is_undecided(process):
+            await self._control.changed()
+
+    def _end(self, process: t.Process) -> None:
+        """It stays: it may be sent on its way again, and perhaps was meanwhile."""
+        self._begun.pop(process.pid, None)
+        self.look()
 
     async def _pass_on(self, agent: Agent | None, host: HostName) -> None:
         """Give a program the signals that came for it while it stood, wherever it is now."""
