@@ -456,6 +456,19 @@ RESTORE_LOOK_S = 0.02
 RESTORE_START_S = 45.0
 """For an interpreter to be ready at the host that a program moves to: seconds on a small board."""
 
+SNAPSHOT_HOLD_S = 10.0
+"""How long a program stands for others whose states are to be of the same moment: longer than their
+safe points take. Then whoever made it stand has died."""
+
+SNAPSHOT_WRITE_S = 120.0
+"""For a state to be written and copied, as MOVE_S. The program runs meanwhile."""
+
+SAVED_HEAD_BYTES_MAX = 64 * 2**20
+"""All but the image: arguments, environment, and what was on its way in three streams."""
+
+CHECKPOINT_LEAST_S = 0.5
+"""A checkpoint stops a pipeline for about 50 ms: a tenth of that."""
+
 EVICT_GRACE_S = 10.0
 """For a program to end by itself that is to go elsewhere: as Docker gives one it stops."""
 

@@ -535,7 +535,11 @@ class End(Struct, frozen=True, array_like=True):
 
 
 class Start(Struct, frozen=True):
-    """One agent to start at the receiver. memory_bytes: the most it may have for data; 0: any."""
+    """One agent to start at the receiver.
+
+    memory_bytes: the most it may have for data; 0: any. moves: it has to be able to move. image:
+    the file whose state it goes on from; kept: then, what goes with each end.
+    """
 
     pid: int
     ppid: int
@@ -551,14 +555,18 @@ class Start(Struct, frozen=True):
     ignored: list[int] = []
     attempt: int = 1
     memory_bytes: int = 0
+    moves: bool = False
+    image: Path = b""
+    kept: list[KeptAhead] = []
 
 
 class KeptAhead(Struct, frozen=True, array_like=True):
     """What goes with one end of a program that moves: data, and how much of the stream came before;
-    of a file the position."""
+    of a file the position, and the size that it is to have had (-1: it stays as it is)."""
 
     offset: int = 0
     data: bytes = b""
+    size: int = -1
 
 
 class OpenFile(Struct, frozen=True, array_like=True):
@@ -583,6 +591,26 @@ class MoveTake(Struct, frozen=True):
     stream: bytes
     kept: list[KeptAhead]
     files: list[OpenFile] = []
+
+
+class SnapshotStand(Struct, frozen=True):
+    """snapshot.stand: have a program stand, and take its state. name: of this attempt to do so."""
+
+    pid: int
+    attempt: int
+    name: str
+
+
+class SnapshotKeep(Struct, frozen=True):
+    """snapshot.keep: have a program that stands go on, and write its state into a file of `user`.
+
+    path: empty: its state is of no use. Answers the file's size, once it is durable.
+    """
+
+    pid: int
+    name: str
+    path: Path
+    user: str
 
 
 class Launch(Struct, frozen=True):

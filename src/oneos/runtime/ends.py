@@ -8,9 +8,10 @@ told when it never starts, is gathered in `Standard`.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from oneos.errors import FileError, UserError
@@ -21,7 +22,7 @@ from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.net.sides import Kept
-from oneos.runtime.plumbing import Plumbing, Pump, pipe
+from oneos.runtime.plumbing import Plumbing, pipe
 from oneos.runtime.stream_files import StreamFile
 
 _NOTHING = m.KeptAhead()
@@ -33,20 +34,28 @@ class Standard:
 
     `fds` are copies of our own, to be closed once the program has its; `fifos` are those that wait
     for somebody at their other end, and `copies` the numbers that are to be the same as another;
-    `streams` are closed after the program; `pumps` bring its input.
+    `streams` are what it has open there, closed after the program. `of_tree`: some lead through the
+    name space, whose kernel asks this Runtime when they are closed.
     """
 
     fds: dict[int, int] = field(default_factory=dict)
     fifos: dict[int, tuple[str, m.End]] = field(default_factory=dict)
     copies: dict[int, int] = field(default_factory=dict)
-    streams: list[Handle] = field(default_factory=list)
-    pumps: list[Pump] = field(default_factory=list)
+    streams: dict[int, Handle] = field(default_factory=dict)
+    of_tree: bool = False
 
     def close_fds(self) -> None:
         """Close our copies."""
         for fd in self.fds.values():
-            os.close(fd)
+            self.close(fd)
         self.fds.clear()
+
+    def close(self, fd: int) -> None:
+        """Close a copy of one of them."""
+        if self.of_tree:
+            asyncio.get_running_loop().run_in_executor(None, os.close, fd)
+        else:
+            os.close(fd)
 
 
 class Pipes:
@@ -83,12 +92,20 @@ class Ends:
         host: this host.
         tree: for files.
         plumbing: for streams.
+        inside: where the tree is as programs of the name space see it; empty where there is none.
     """
 
-    def __init__(self, host: HostName, tree: Tree, plumbing: Plumbing) -> None:
+    def __init__(
+        self,
+        host: HostName,
+        tree: Tree,
+        plumbing: Plumbing,
+        inside: Callable[[], Awaitable[str | None]],
+    ) -> None:
         self.host = host
         self._tree = tree
         self._plumbing = plumbing
+        self._inside = inside
         self._held: dict[int, int] = {}
         self._last_held = 0
 
@@ -176,19 +193,18 @@ class Ends:
         if end.kind == "fd" and asker == self.host and end.number in self._held:
             return os.dup(self._held[end.number])
         if end.kind == "stream":
-            return self._stream(standard, reading, end, dropped, ahead)
+            return self._stream(reading, end, dropped, ahead)
         if end.kind == "file":
-            fd = await self._file(standard, number, end, caller, dropped)
-            if ahead.offset:
-                os.lseek(fd, ahead.offset, os.SEEK_SET)
-            return fd
+            if ahead is not _NOTHING:
+                standard.of_tree = True
+                return await self._file_again(end, ahead)
+            return await self._file(standard, number, end, caller, dropped)
         if end.kind == "data":
             return _filled(ahead.data)
         raise UserError(f"an agent cannot start with {end.kind!r} as descriptor {number}")
 
     def _stream(
         self,
-        standard: Standard,
         reading: bool,
         end: m.End,
         dropped: Callable[[], None],
@@ -200,9 +216,7 @@ class Ends:
             self._plumbing.send(read, host, end.key, end.pid, kept)
             return write
         try:
-            standard.pumps.append(
-                self._plumbing.receive(host, end.key, write, dropped, end.pid, kept)
-            )
+            self._plumbing.receive(host, end.key, write, dropped, end.pid, kept)
         except BaseException:
             os.close(read)
             raise
@@ -233,9 +247,19 @@ class Ends:
                 raise
         if isinstance(handle, StreamFile):
             handle.line.listen(dropped)
-        standard.streams.append(handle)
+        standard.streams[number] = handle
         fd, handle.fd = handle.fd, -1
         return fd
+
+    async def _file_again(self, end: m.End, ahead: m.KeptAhead) -> int:
+        """A file of a program that was on another host: where its name space has it, since the
+        file may be in use elsewhere, and the position is to be the kernel's here as it was there.
+        """
+        tree = await self._inside()
+        if not tree:
+            raise UserError("files of the name space cannot be opened here")
+        # In a thread: this Runtime is asked for what is there.
+        return await asyncio.to_thread(_open_again, os.fsencode(tree) + end.path, end, ahead)
 
     def refuse(self, standard: Standard, ends: list[m.End]) -> None:
         """Let neighbours on other hosts see at once that nobody reads or writes here."""
@@ -249,6 +273,23 @@ class Ends:
             else:
                 os.close(write)
                 self._plumbing.send(read, HostName(end.host), end.key)
+
+
+_NOT_AGAIN = os.O_CREAT | os.O_EXCL | os.O_TRUNC
+
+
+def _open_again(path: bytes, end: m.End, ahead: m.KeptAhead) -> int:
+    fd = os.open(path, (end.flags & ~_NOT_AGAIN) | os.O_CLOEXEC)
+    try:
+        if ahead.size >= 0:
+            # What was written after the state that it goes on from is written again.
+            os.ftruncate(fd, ahead.size)
+        if ahead.offset:
+            os.lseek(fd, ahead.offset, os.SEEK_SET)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _filled(data: bytes) -> int:

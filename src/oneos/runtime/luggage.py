@@ -1,20 +1,26 @@
 """The standard descriptors of a program that moves: taken off at its host, put on where it goes.
 
 A stream to another host is frozen, and goes on from there. What leads to something of this host, a
-pipe to a neighbour or what whoever started the program has open, becomes a stream from here. A
-file is opened again, where the program stood in it.
+pipe to a neighbour, a device, or what whoever started the program has open, becomes a stream from
+here. A file is opened again, where the program stood in it.
+
+A checkpoint takes them off as well, and puts them on again at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
+import logging
 import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from oneos.errors import UserError
+from oneos.errors import OneOSError, UserError
+from oneos.files.handles import Handle
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.limits import MOVE_PIPE_BYTES
@@ -24,18 +30,35 @@ from oneos.runtime.agent import Agent
 from oneos.runtime.carrying import Carried
 from oneos.runtime.plumbing import Plumbing, Pump
 
+log = logging.getLogger(__name__)
+
 _NOT_AGAIN = os.O_CREAT | os.O_EXCL | os.O_TRUNC
 
 
 @dataclass(slots=True)
 class Luggage:
-    """What was taken off. Either `arrived` or `back` follows."""
+    """What was taken off. Either `arrived` or `back` follows.
+
+    `own` are what is of this host, `unread` what was taken out of the pipe to the program, and
+    `unsent` out of that from it.
+    """
 
     ends: list[m.End] = field(default_factory=list)
     kept: list[m.KeptAhead] = field(default_factory=list)
     frozen: list[Carried] = field(default_factory=list)
     own: dict[int, int] = field(default_factory=dict)
     unread: dict[int, bytes] = field(default_factory=dict)
+    unsent: list[tuple[Outgoing, bytes]] = field(default_factory=list)
+
+    def fill_again(self) -> None:
+        """Put into the pipes what was written into them, and nobody has read since."""
+        for side, data in self.unsent:
+            fd = os.open(f"/proc/self/fd/{side.program.descriptor}", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, data)
+            finally:
+                os.close(fd)
+        self.unsent.clear()
 
 
 class Porter:
@@ -53,9 +76,13 @@ class Porter:
         self._host = host
         self._plumbing = plumbing
         self._output = output
+        self._closing: set[asyncio.Task[None]] = set()
 
-    async def take_off(self, agent: Agent) -> Luggage:
+    async def take_off(self, agent: Agent, leaving: bool = True) -> Luggage:
         """Take the descriptors of a program that stands.
+
+        Args:
+            leaving: it goes elsewhere; else it stays, and what is of this host stays with it.
 
         Raises:
             UserError: one of them cannot move; nothing was done.
@@ -63,27 +90,44 @@ class Porter:
         luggage = Luggage()
         try:
             for number, end in enumerate(agent.start.ends):
-                await self._take(agent, number, end, luggage)
+                await self._take(agent, number, end, luggage, leaving)
         except BaseException:
             self.back(agent, luggage)
             raise
         return luggage
 
-    async def _take(self, agent: Agent, number: int, end: m.End, luggage: Luggage) -> None:
+    async def take_left(self, start: m.Start) -> Luggage:
+        """Take what a program that has ended wrote and its reader has not got yet."""
+        luggage = Luggage()
+        for number, end in enumerate(start.ends):
+            carried = self._plumbing.find(end.key, number == 0) if end.kind == "stream" else None
+            side = await carried.freeze() if carried is not None and number else None
+            if carried is not None and isinstance(side, Outgoing):
+                luggage.frozen.append(carried)
+                luggage.kept.append(_written(side, luggage))
+                luggage.ends.append(end)
+            else:
+                luggage.kept.append(m.KeptAhead())
+                luggage.ends.append(m.End("null" if number == 0 else "closed"))
+        return luggage
+
+    async def _take(
+        self, agent: Agent, number: int, end: m.End, luggage: Luggage, leaving: bool
+    ) -> None:
         incoming, kept = number == 0, m.KeptAhead()
+        at = _Place(agent.os_pid, number)
         if end.kind in ("null", "dup", "closed"):
             pass
-        elif end.kind == "file":
+        elif end.kind == "file" and (at.is_file or not leaving):
             end = m.End("file", path=end.path, flags=end.flags & ~_NOT_AGAIN, mode=end.mode)
-            kept = m.KeptAhead(_offset(agent.os_pid, number))
+            kept = m.KeptAhead(at.offset(), size=-1 if leaving else await at.size())
         elif end.kind == "stream":
             carried = self._plumbing.find(end.key, incoming)
             side = await carried.freeze() if carried is not None else None
             if carried is not None and side is not None:
                 luggage.frozen.append(carried)
                 if isinstance(side, Outgoing):
-                    rest = side.rest()
-                    kept = m.KeptAhead(rest.offset, rest.data + _drain(side.program.descriptor))
+                    kept = _written(side, luggage)
                 else:
                     unread = self._unread(agent, luggage)
                     begin = side.received - len(side.ahead) - len(unread)
@@ -94,11 +138,11 @@ class Porter:
                 end, kept = m.End("data"), m.KeptAhead(0, self._unread(agent, luggage))
             else:
                 end = m.End("closed")
-        elif end.kind in ("pipe", "fd"):
+        elif end.kind in ("pipe", "fd", "file") and leaving:
             fd = _descriptor(agent.os_pid, number)
             luggage.own[number] = fd
             end = m.End("stream", key=new_stream_id(), host=self._host)
-        else:
+        elif end.kind not in ("pipe", "fd"):
             raise UserError(f"descriptor {number} is a terminal, which does not move yet")
         luggage.ends.append(end)
         luggage.kept.append(kept)
@@ -119,13 +163,29 @@ class Porter:
         for number, fd in luggage.own.items():
             key = luggage.ends[number].key
             if number == 0:
-                self._plumbing.send(fd, host, key, peer=pid)
+                pump = self._plumbing.send(fd, host, key, peer=pid)
             else:
-                self._output(pid, self._plumbing.receive(host, key, fd, peer=pid))
+                pump = self._plumbing.receive(host, key, fd, peer=pid)
+                self._output(pid, pump)
+            if (handle := agent.standard.streams.pop(number, None)) is not None:
+                # It ends when what passes through here does, and not with the program here.
+                pump.add_done_callback(partial(self._close, handle))
         luggage.own.clear()
+
+    def _close(self, handle: Handle, _: Pump) -> None:
+        async def close() -> None:
+            try:
+                await handle.close()
+            except (OneOSError, OSError) as error:
+                log.warning("what a program that moved had open: %s", error)
+
+        task = asyncio.ensure_future(close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def back(self, agent: Agent, luggage: Luggage) -> None:
         """The program stays: all is as it was."""
+        luggage.fill_again()
         for number, data in luggage.unread.items():
             fd = _descriptor(agent.os_pid, number, os.O_WRONLY)
             try:
@@ -195,12 +255,67 @@ _PIDFD_GETFD = 438
 """The same number on every machine."""
 
 
-def _offset(os_pid: int, number: int) -> int:
-    try:
-        with open(f"/proc/{os_pid}/fdinfo/{number}", encoding="ascii") as file:
-            return int(file.readline().split()[1])
-    except (OSError, ValueError, IndexError):
-        raise UserError(f"the position in descriptor {number} is not known") from None
+def _written(side: Outgoing, luggage: Luggage) -> m.KeptAhead:
+    """All that a program has written and its reader has not got."""
+    rest = side.rest()
+    data = b"" if side.ended else _drain(side.program.descriptor)
+    if data:
+        luggage.unsent.append((side, data))
+    return m.KeptAhead(rest.offset, rest.data + data)
+
+
+class _Place:
+    """Where a program stands in one of its descriptors."""
+
+    def __init__(self, os_pid: int, number: int) -> None:
+        self._number = number
+        self._path = f"/proc/{os_pid}/fd/{number}"
+        self._info = f"/proc/{os_pid}/fdinfo/{number}"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, and no pipe through which one is read or written."""
+        return self._link().startswith("/")
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the program may write there."""
+        return self._field("flags:", 8) & os.O_ACCMODE != os.O_RDONLY
+
+    async def size(self) -> int:
+        """Of the file that a program writes; -1 where it writes none."""
+        if not self.is_file or not self.is_written:
+            return -1
+        # In a thread: of a file of the name space this Runtime is asked.
+        about = await asyncio.to_thread(self._stat)
+        return about.st_size if stat.S_ISREG(about.st_mode) else -1
+
+    def offset(self) -> int:
+        """The position; 0 where there is none."""
+        return self._field("pos:", 10) if self.is_file else 0
+
+    def _link(self) -> str:
+        try:
+            return os.readlink(self._path)
+        except OSError as error:
+            raise UserError(
+                f"descriptor {self._number} is not to be seen: {error.strerror}"
+            ) from None
+
+    def _stat(self) -> os.stat_result:
+        try:
+            return os.stat(self._path)
+        except OSError as error:
+            raise UserError(
+                f"descriptor {self._number} is not to be seen: {error.strerror}"
+            ) from None
+
+    def _field(self, name: str, base: int) -> int:
+        try:
+            with open(self._info, encoding="ascii") as file:
+                return next(int(line.split()[1], base) for line in file if line.startswith(name))
+        except (OSError, ValueError, IndexError, StopIteration):
+            raise UserError(f"the position in descriptor {self._number} is not known") from None
 
 
 def _drain(fd: int) -> bytes:
@@ -217,3 +332,44 @@ def _drain(fd: int) -> bytes:
     finally:
         os.set_blocking(fd, blocking)
     return bytes(got)
+
+
+async def sync_files(agent: Agent) -> None:
+    """Have what a program wrote into its files be durable.
+
+    Raises:
+        OneOSError, OSError: it is not.
+    """
+    for handle in agent.standard.streams.values():
+        await handle.sync()
+    if agent.os_pid:
+        # In a thread: of files of the name space this Runtime is asked.
+        await asyncio.to_thread(_sync_open, agent.os_pid)
+
+
+def _sync_open(os_pid: int) -> None:
+    try:
+        pidfd = os.pidfd_open(os_pid)
+    except ProcessLookupError:
+        return  # All it wrote was committed as it ended.
+    try:
+        for name in os.listdir(f"/proc/{os_pid}/fd"):
+            number = int(name)
+            at = _Place(os_pid, number)
+            try:
+                if not at.is_file or not at.is_written:
+                    continue
+                fd = _get(pidfd, number)
+            except (UserError, OSError):
+                continue  # It was closed, and thereby committed.
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EROFS):
+                    raise
+            finally:
+                os.close(fd)
+    except FileNotFoundError:
+        pass
+    finally:
+        os.close(pidfd)

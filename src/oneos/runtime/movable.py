@@ -45,10 +45,18 @@ class Movable:
     def __init__(self) -> None:
         self.reason = "this host has just started: it is made ready for that"
         """Why programs cannot move; empty if they can."""
+        self.known = asyncio.Event()
+        """Set once it is known whether they can."""
         self._files: tuple[int, int] | None = None
 
     async def prepare(self, python: str | None) -> None:
         """Make or find both files for an interpreter."""
+        try:
+            await self._prepare(python)
+        finally:
+            self.known.set()
+
+    async def _prepare(self, python: str | None) -> None:
         if python is None:
             self.reason = "this host has no python"
             return

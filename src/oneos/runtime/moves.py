@@ -93,12 +93,23 @@ class Moves:
     async def _leave(self, process: t.Process) -> None:
         try:
             agent = self._agents.movable(process.pid)
+        except OneOSError as error:
+            await self._stays(process, error.message)
+            await self._pass_on(self._agents.get(process.pid), self._host)
+            await self._decided(process)
+            self._end(process)
+            return
+        async with agent.turn:
+            await self._leave_now(process, agent)
+
+    async def _leave_now(self, process: t.Process, agent: Agent) -> None:
+        try:
             agent.standing = True
             widen(agent.os_pid)
             image = await agent.control.image(SAFE_POINT_S) if agent.control else -1
         except OneOSError as error:
             await self._stays(process, error.message)
-            await self._pass_on(self._agents.get(process.pid), self._host)
+            await self._pass_on(agent, self._host)
             await self._decided(process)
             self._end(process)
             return
@@ -191,15 +202,15 @@ class Moves:
         """Give a program the signals that came for it while it stood, wherever it is now."""
         if agent is None:
             return
+        if host == self._host:
+            self._agents.signals.stands_no_more(agent)
+            return
         agent.standing = False
         while agent.pending:
             number = agent.pending.pop()
             try:
-                if host == self._host:
-                    self._agents.signals.send(agent.start.pid, number)
-                else:
-                    signal = m.Signal(agent.start.pid, number, False)
-                    await self._links.call(host, "agent.signal", signal, None)
+                signal = m.Signal(agent.start.pid, number, False)
+                await self._links.call(host, "agent.signal", signal, None)
             except (OneOSError, OSError) as error:
                 log.info("signal %d for program %d: %s", number, agent.start.pid, error)
 

@@ -183,8 +183,12 @@ class Spawning:
         if start.interpreter != "python" or start.ignored:
             return None
         pid = start.pid if self._namespace.proc() >= 0 else 0
+        must = agent.image >= 0 or start.moves
+        until_s = asyncio.get_running_loop().time() + RESTORE_START_S
+        if must:
+            await asyncio.wait_for(self.movable.known.wait(), RESTORE_START_S)
         if self.movable.extension < 0:
-            if agent.image >= 0:
+            if must:
                 raise UserError(self.movable.reason)
             return await self.inners.start(
                 site, pid, start.cwd, arguments, environment, fds, start.umask, note
@@ -195,12 +199,11 @@ class Spawning:
             more += [agent.image, self.movable.package]
         with theirs:
             forked = None
-            until_s = asyncio.get_running_loop().time() + RESTORE_START_S
             while forked is None:
                 forked = await self.inners.start(
                     site, pid, start.cwd, arguments, environment, fds, start.umask, note, more
                 )
-                if forked is None and agent.image < 0:
+                if forked is None and not must:
                     break
                 if forked is None and asyncio.get_running_loop().time() > until_s:
                     raise UserError("no interpreter became ready for it")
