@@ -444,6 +444,14 @@ SAFE_POINT_S = 5.0
 MOVE_S = 120.0
 """For an image to be sent and restored: 1 GB by 100 Mbit/s. The program stands meanwhile."""
 
+MOVE_PIPE_BYTES = 1024 * 1024
+"""Room in the pipes that a program writes to before it stands: what any user may have
+(/proc/sys/fs/pipe-max-size), and 16 times what Node has in hand where a program heeds it."""
+
+MOVE_FILES_MAX = 256
+MOVE_FILE_NUMBER_MAX = 1023
+"""Of a program of Node, which has no more descriptors by default (RLIMIT_NOFILE)."""
+
 RESTORE_LOOK_S = 0.02
 RESTORE_START_S = 45.0
 """For an interpreter to be ready at the host that a program moves to: seconds on a small board."""

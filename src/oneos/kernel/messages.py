@@ -569,17 +569,28 @@ class KeptAhead(Struct, frozen=True, array_like=True):
     size: int = -1
 
 
+class OpenFile(Struct, frozen=True, array_like=True):
+    """A file that a program which moves has open by a number; inode 0: not known."""
+
+    number: int
+    path: str
+    offset: int
+    flags: int
+    inode: int
+
+
 class MoveTake(Struct, frozen=True):
     """move.take: take in a program that left the sender as `attempt`, and say so in the log.
 
     stream: brings the image. kept: of each end of `start`; among these there is one more kind,
-    "data": all input that there will be.
+    "data": all input that there will be. files: what cannot open by itself what it had open.
     """
 
     start: Start
     attempt: int
     stream: bytes
     kept: list[KeptAhead]
+    files: list[OpenFile] = []
 
 
 class SnapshotStand(Struct, frozen=True):

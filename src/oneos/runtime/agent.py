@@ -36,8 +36,9 @@ class Agent:
     One that was `seen` and has neither `process` nor `watched` ended before it could be watched.
     One at a `terminal` belongs to a `job` there (its number, and whether it starts in the
     foreground), whose programs are one process `group`. One that can move has a `control` socket;
-    one that comes from another host goes on from an `image`; one whose image is on its way is
-    `standing`, and one that has `moved` is elsewhere. Who makes it stand has the `turn` meanwhile.
+    one that comes from another host goes on from an `image`, with `files`; one whose image is on
+    its way is `standing`, and one that has `moved` is elsewhere. Who makes it stand has the `turn`
+    meanwhile.
     """
 
     start: m.Start
@@ -54,6 +55,7 @@ class Agent:
     environment: Environment | None = None
     control: Control | None = None
     image: int = -1
+    files: list[m.OpenFile] = field(default_factory=list)
     standing: bool = False
     moved: bool = False
     terminal: Terminal | None = None

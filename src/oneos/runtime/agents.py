@@ -44,8 +44,9 @@ from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
+from oneos.runtime.saved import Saved
 from oneos.runtime.signals import Signals, send
-from oneos.runtime.spawning import Spawning
+from oneos.runtime.spawning import MOVABLE, Spawning
 from oneos.runtime.terminals import Terminal, Terminals
 from oneos.state import control_types as t
 from oneos.state.pids import NO_BLOCK, block_of
@@ -108,7 +109,7 @@ class Agents:
         terminals.pressed = self.signals.pressed
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
-        self.load: Callable[[bytes, Caller], Awaitable[tuple[object, int]]] = _no_image
+        self.load: Callable[[bytes, Caller], Awaitable[tuple[Saved, int]]] = _no_image
         """Gives what is in a file with a state, and the image in it."""
         self.ended: Callable[[m.Start], None] = lambda start: None
         """Is told of each that has ended, before it is written down."""
@@ -178,7 +179,7 @@ class Agents:
         agent = self._agents.get(pid)
         if agent is None or not agent.os_pid:
             raise UserError("it has not started, or has ended")
-        if agent.start.interpreter != "python":
+        if agent.start.interpreter not in MOVABLE:
             raise UserError(f"programs of {agent.start.interpreter} do not move yet")
         if self.execution.inside(agent.start) is None:
             raise UserError('programs in the context "instrumented" do not move yet')
@@ -187,7 +188,7 @@ class Agents:
         if agent.terminal is not None:
             raise UserError("it has a terminal, which does not move yet")
         if agent.control is None:
-            why = self.spawning.movable.reason or "it was the first here, which starts cold"
+            why = self.spawning.why_not(agent)
             raise UserError(f"it was started as one that cannot move: {why}")
         return agent
 
@@ -227,7 +228,7 @@ class Agents:
         asker: HostName,
         claim: Callable[[], Awaitable[None]],
     ) -> None:
-        agent.image = image
+        agent.image, agent.files = image, take.files
         try:
             self.admit()
             with Pipes() as pipes:
@@ -289,7 +290,8 @@ class Agents:
                 self._prepare_first(agent, wanted)
                 return m.Started(start.pid)
             if start.image:
-                _, agent.image = await self.load(start.image, caller)
+                state, agent.image = await self.load(start.image, caller)
+                agent.files = state.files
             async with agent.turn:
                 await self._run(agent, standard.fds)
                 if agent.control is not None and agent.image >= 0:
@@ -615,7 +617,7 @@ def _complain(agent: Agent, error: OneOSError | OSError) -> None:
         pass
 
 
-async def _no_image(path: bytes, caller: Caller) -> tuple[object, int]:
+async def _no_image(path: bytes, caller: Caller) -> tuple[Saved, int]:
     raise UserError("this host restores no states")
 
 

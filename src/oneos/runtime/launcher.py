@@ -26,6 +26,7 @@ from oneos.files.handles import Caller
 from oneos.files.names import Names
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Pid
+from oneos.kernel import demands
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.services import Services
@@ -179,8 +180,7 @@ class Launcher:
             stage.spec, argv=start.argv, env=start.env, cwd=start.cwd, umask=start.umask
         )
         stage.interpreter, stage.arguments = start.interpreter, start.arguments
-        version = saved.version.rpartition(".")[0] or saved.version
-        stage.on = [*stage.spec.on, f"{start.interpreter}:{version}"]
+        stage.on = [*stage.spec.on, *demands.goes_on_in(start.interpreter, saved.version)]
 
     def _on_host(self, on: list[str]) -> OnHost:
         """Whether a name is that of a program of the host; of another host, it finds out itself."""

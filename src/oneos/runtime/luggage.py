@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import logging
 import os
 import stat
@@ -22,6 +23,7 @@ from oneos.errors import OneOSError, UserError
 from oneos.files.handles import Handle
 from oneos.ids import HostName
 from oneos.kernel import messages as m
+from oneos.limits import MOVE_PIPE_BYTES
 from oneos.net.sides import Outgoing
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agent import Agent
@@ -196,6 +198,25 @@ class Porter:
         for fd in luggage.own.values():
             os.close(fd)
         luggage.own.clear()
+
+
+def widen(os_pid: int) -> None:
+    """Make room for what a program is writing, or has in hand to be written: no image has that."""
+    for number in (1, 2):
+        path = f"/proc/{os_pid}/fd/{number}"
+        try:
+            if not stat.S_ISFIFO(os.stat(path).st_mode):
+                continue
+            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            continue  # It is closed, or nobody reads it.
+        try:
+            if fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ) < MOVE_PIPE_BYTES:
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, MOVE_PIPE_BYTES)
+        except OSError:
+            pass  # This user may have no more.
+        finally:
+            os.close(fd)
 
 
 def _descriptor(os_pid: int, number: int, flags: int = 0) -> int:

@@ -33,12 +33,14 @@ class Saved(Struct, frozen=True):
         kept: what goes with each end.
         version: of its interpreter.
         status: with which it had ended; then there is no image.
+        files: what it had open by number, where it cannot open that itself.
     """
 
     start: m.Start
     kept: list[m.KeptAhead]
     version: str
     status: int | None = None
+    files: list[m.OpenFile] = []
 
 
 async def write(tree: Tree, path: bytes, caller: Caller, saved: Saved, image: int) -> int:

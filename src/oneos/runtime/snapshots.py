@@ -173,6 +173,7 @@ class Snapshots:
                 process = self._control.state.processes[start.pid]
                 facts = await self._facts.ask(process)
                 start = replace(start, cwd=facts.cwd)
+            files = one.agent.control.files if one.agent and one.agent.control else []
             self._go_on(one)
             if not asked.path:
                 return 0
@@ -184,6 +185,7 @@ class Snapshots:
                 one.luggage.kept,
                 self._version(start.interpreter),
                 one.status,
+                files,
             )
             caller = Caller(asked.user, os.getuid(), os.getgid())
             return await saved.write(self._tree, asked.path, caller, kept, one.image)

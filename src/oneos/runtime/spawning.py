@@ -17,6 +17,7 @@ from functools import partial
 
 from oneos.errors import NetworkError, UserError
 from oneos.limits import RESTORE_LOOK_S, RESTORE_START_S
+from oneos.runtime import movable_node
 from oneos.runtime.agent import Agent
 from oneos.runtime.control_socket import Control
 from oneos.runtime.execution import Execution
@@ -26,6 +27,9 @@ from oneos.runtime.leader import Leader
 from oneos.runtime.movable import Movable
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.warmth import Warmth, kind_of
+
+MOVABLE = ("python", "node")
+"""The interpreters whose programs can move."""
 
 
 class Spawning:
@@ -102,7 +106,6 @@ class Spawning:
     async def _spawn_inside(
         self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
     ) -> None:
-        start = agent.start
         environment = self._execution.environment_inside(agent)
         standard = [fds[0], fds[1], fds[2]]
         starter = self._namespace.starter
@@ -122,13 +125,49 @@ class Spawning:
         if forked is not None:
             agent.watched = forked.watched
         else:
-            forked = await self._namespace.start(
-                start.pid, start.cwd, start.umask, start.ignored, arguments, environment, standard
-            )
+            forked = await self._start_inside(agent, arguments, environment, standard)
             agent.watched = forked.watched
             if agent.os_pid:
                 self._note(agent, agent.os_pid)
         self._watch(agent, forked)
+
+    async def _start_inside(
+        self,
+        agent: Agent,
+        arguments: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+    ) -> Forked:
+        """Start a program of the name space cold; one of Node in such a way that it can move."""
+        start = agent.start
+        if start.interpreter != "node" or movable_node.why_not(start.arguments, environment):
+            return await self._namespace.start(
+                start.pid, start.cwd, start.umask, start.ignored, arguments, environment, fds
+            )
+        with movable_node.hand(arguments, agent.image, agent.files) as handed:
+            try:
+                forked = await self._namespace.start(
+                    start.pid,
+                    start.cwd,
+                    start.umask,
+                    start.ignored,
+                    handed.argv,
+                    environment,
+                    [*fds, *handed.fds],
+                    handed.files,
+                )
+            except BaseException:
+                handed.control.close()
+                raise
+        agent.control = handed.control
+        return forked
+
+    def why_not(self, agent: Agent) -> str:
+        """Why a program was started as one that cannot move."""
+        if agent.start.interpreter == "node":
+            environment = self._execution.environment_inside(agent)
+            return movable_node.why_not(agent.start.arguments, environment)
+        return self.movable.reason or "it was the first here, which starts cold"
 
     async def _fork_inside(
         self,
