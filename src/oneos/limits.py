@@ -441,6 +441,9 @@ WHY_LINES_MAX = 4
 SAFE_POINT_S = 5.0
 """How long a program that is to move may take until it is at a point where it can."""
 
+SAFE_POINT_MAX_S = 3600.0
+"""The longest that a person can ask for: the program runs on meanwhile, but no other move of it."""
+
 MOVE_S = 120.0
 """For an image to be sent and restored: 1 GB by 100 Mbit/s. The program stands meanwhile."""
 

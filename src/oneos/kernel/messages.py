@@ -98,11 +98,13 @@ class Placed(Struct, frozen=True):
 class Migrate(Struct, frozen=True, tag="migrate"):
     """Have a running program go to another host with its state; answers that host's name.
 
-    host: "" for the best one. It only begins: the table says what comes of it.
+    host: "" for the best one. wait_s: how long a point is looked for where it can move; 0: as
+    usual. It only begins: the table says what comes of it.
     """
 
     pid: int
     host: str
+    wait_s: float = 0.0
 
 
 SchedulerMessage = Schedule | Migrate

@@ -104,7 +104,12 @@ class Scheduler(Actor):
         member = able[choice.host].member
         await self._control.submit(
             t.Move(
-                self.address.epoch, process.pid, process.attempt, member.name, member.incarnation
+                self.address.epoch,
+                process.pid,
+                process.attempt,
+                member.name,
+                member.incarnation,
+                message.wait_s,
             )
         )
         return member.name
