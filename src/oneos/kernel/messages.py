@@ -595,6 +595,17 @@ class MoveTake(Struct, frozen=True):
     files: list[OpenFile] = []
 
 
+class AskBusy(Struct, frozen=True):
+    """agent.busy: what programs that can move take of the receiver's processors."""
+
+
+class Busy(Struct, frozen=True, array_like=True):
+    """A program, and how many cores it keeps busy."""
+
+    pid: int
+    cores: float
+
+
 class SnapshotStand(Struct, frozen=True):
     """snapshot.stand: have a program stand, and take its state. name: of this attempt to do so."""
 
