@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -69,8 +72,6 @@ print('end', total)
 
 def expected(count: int) -> str:
     """What `sh` on one machine prints."""
-    import random
-
     draw, total, lines = random.Random(7), 0, []
     for n in range(count):
         x = repr(draw.random())
@@ -248,3 +249,54 @@ def test_what_cannot_be_kept_is_refused_with_the_reason_and_runs_on(hosts: Clust
     error = one_line_error(hosts[1].run("checkpoint", "999999", f"{HOME}/x"))
     assert "no process 999999" in error
     assert "x" not in hosts[1].names(HOME)
+
+
+MANY = 1_000_000
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("victim", [1, 2, 3])
+def test_million_lines_come_through_moves_and_a_death_as_through_sh(
+    hosts: Cluster, tmp_path: Path, victim: int
+) -> None:
+    if not nodes():
+        pytest.skip("no Node here")
+    a = f"""
+import random
+draw = random.Random(7)
+for n in range({MANY}):
+    print(n, draw.random())
+"""
+    texts = {"a.py": a, "b.js": B_NODE, "c.py": C}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        hosts[1].put(f"{HOME}/many-{name}", text.encode())
+    line = "python3 a.py | node b.js | python3 c.py"
+    done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, check=True)
+    graph = tmp_path / "graph.toml"
+    graph.write_text(
+        "".join(
+            f"""
+            [program.{name[0]}]
+            run = "{"node" if name.endswith("js") else "python3"} {HOME}/many-{name}"
+            to = "{to}"
+            checkpoint = "1s"
+            """
+            for name, to in (("a.py", "b"), ("b.js", "c"), ("c.py", f"{HOME}/many.txt"))
+        )
+    )
+    lines = hosts[1].run("start", "--user", "alice", str(graph)).ok().splitlines()
+    pids = [int(line.split()[0]) for line in lines]
+    seen = hosts[victim % 3 + 1]
+    killed, moves, draw = False, 0, random.Random(victim)
+    while any(told(seen, pid)["state"] != "ended" for pid in pids):
+        time.sleep(2)  # As the promise has it: each is moved every two seconds.
+        for pid in pids:
+            there = f"host{draw.choice([n for n in (1, 2, 3) if killed or n != victim])}"
+            moves += seen.run("migrate", str(pid), there).status == 0
+        if not killed and told(seen, pids[0])["checkpoint"]:
+            hosts[victim].kill()
+            killed = True
+            hosts[victim].start()
+    assert killed and moves
+    assert seen.get(f"{HOME}/many.txt") == done.stdout

@@ -165,9 +165,12 @@ class Streams:
         if expected is not None:
             await self._match(key, secured)
             return
-        if key in self._parked or self._is_full():
+        if (earlier := self._parked.pop(key, None)) is not None:
+            # The same host dials the same stream again: it has given up its earlier connection.
+            earlier.cancel()
+        elif self._is_full():
             self._refused += 1
-            await send(secured, _FULL if key not in self._parked else _NOT_EXPECTED)
+            await send(secured, _FULL)
             secured.close()
             raise NetworkError(f"there is no room for a stream from host {host}")
         wanted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -242,7 +245,8 @@ class Streams:
             secured.close()
             return
         finally:
-            del self._parked[key]
+            if self._parked.get(key) is wanted:
+                del self._parked[key]
         try:
             await self._match(key, secured)
         except OneOSError:

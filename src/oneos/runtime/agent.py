@@ -39,7 +39,7 @@ class Agent:
     one that comes from another host goes on from an `image`, with `files`; one whose image is on
     its way is `standing`, and one that has `moved` is elsewhere. Who makes it stand has the `turn`
     meanwhile.
-    One that was `refused` had an image that it could not go on from.
+    One that was `refused` could not go on from its image, or lost a stream: it starts again.
     """
 
     start: m.Start

@@ -379,6 +379,8 @@ class Agents:
         stage = os.path.join(self._directory, str(start.pid))
         agent = Agent(start, secrets.token_hex(16), caller, stage, parent=parent)
         agent.dropped = lambda: self._line_dropped(agent)
+        if start.moves:
+            agent.standard.lost = agent.dropped
         if parent is not None and parent.environment is not None:
             agent.environment = self.environments.hold(parent.environment)
         self._agents[start.pid] = agent
@@ -530,10 +532,13 @@ class Agents:
         """An agent's input broke off: what it has read is not all there was.
 
         Left alone it would see an end of file and take it for the whole. SIGHUP is what POSIX
-        sends when a line is dropped (general terminal interface, modem disconnect).
+        sends when a line is dropped (general terminal interface, modem disconnect). One that can
+        go on from a checkpoint shall do that: it has not failed, and is not to see that it might.
         """
+        agent.refused = agent.start.moves
         try:
-            self.signals.send(agent.start.pid, signal.SIGHUP)
+            number = signal.SIGKILL if agent.refused else signal.SIGHUP
+            self.signals.send(agent.start.pid, number)
         except (FileError, ProcessLookupError):
             pass
 

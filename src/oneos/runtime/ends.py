@@ -33,6 +33,7 @@ class Standard:
 
     `fds` are copies of our own, to be closed once the program has its; `fifos` are those that wait
     for somebody at their other end, and `copies` the numbers that are to be the same as another;
+    `lost` is called when a stream from it breaks off, where that is not for the program to see.
     `streams` are what it has open there, closed after the program. `files` the program's process
     opens by itself, and has /dev/null until then.
     """
@@ -42,6 +43,7 @@ class Standard:
     copies: dict[int, int] = field(default_factory=dict)
     streams: dict[int, Handle] = field(default_factory=dict)
     files: list[m.OpenFile] = field(default_factory=list)
+    lost: Callable[[], None] | None = None
 
     def close_fds(self) -> None:
         """Close our copies."""
@@ -177,7 +179,7 @@ class Ends:
         if end.kind == "fd" and asker == self.host and end.number in self._held:
             return os.dup(self._held[end.number])
         if end.kind == "stream":
-            return self._stream(reading, end, dropped, ahead)
+            return self._stream(standard.lost, reading, end, dropped, ahead)
         if end.kind == "file":
             if ahead is not _NOTHING:
                 # The name space has it, wherever the file is at home. Its process opens it: this
@@ -192,6 +194,7 @@ class Ends:
 
     def _stream(
         self,
+        lost: Callable[[], None] | None,
         reading: bool,
         end: m.End,
         dropped: Callable[[], None],
@@ -200,7 +203,7 @@ class Ends:
         read, write = pipe()
         host, kept = HostName(end.host), Kept(ahead.offset, ahead.data)
         if not reading:
-            self._plumbing.send(read, host, end.key, end.pid, kept)
+            self._plumbing.send(read, host, end.key, end.pid, kept, lost)
             return write
         try:
             self._plumbing.receive(host, end.key, write, dropped, end.pid, kept)

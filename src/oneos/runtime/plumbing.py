@@ -61,11 +61,19 @@ class Plumbing:
         self._carried: dict[tuple[bytes, bool], Carried] = {}
 
     def send(
-        self, fd: int, host: HostName, stream: bytes, peer: int = 0, kept: Kept = NOTHING_KEPT
+        self,
+        fd: int,
+        host: HostName,
+        stream: bytes,
+        peer: int = 0,
+        kept: Kept = NOTHING_KEPT,
+        broken: Callable[[], None] | None = None,
     ) -> Pump:
         """Carry what is read from `fd` to the stream that `host` expects; `fd` is ours then.
 
         Args:
+            broken: called when the reader did not get all and did not leave by itself, before the
+                writer can take it for one that has left.
             peer: the program that reads, which may move; 0: it is none.
             kept: what was read on another host.
         """
@@ -75,7 +83,7 @@ class Plumbing:
             return Outgoing(os.dup(fd), kept)
 
         first = self._streams.dial(host, stream)
-        return self._start(carried, first, side, fd, f"to {host}", None)
+        return self._start(carried, first, side, fd, f"to {host}", broken)
 
     def receive(
         self,
