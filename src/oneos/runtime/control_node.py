@@ -91,7 +91,7 @@ class NodeControl(Control):
         try:
             found = msgspec.json.decode(body, type=_Files).files
             self.files = [m.OpenFile(x.fd, x.path, x.offset, x.flags, int(x.inode)) for x in found]
-            _check(self.files)
+            check(self.files)
             return await asyncio.to_thread(_copy, self._images)
         except (ValueError, OSError) as error:
             # Of the former kind is what msgspec raises.
@@ -178,7 +178,7 @@ def _reason(kind: bytes, body: bytes) -> str:
     return f"{refusal.reason}{reached}"
 
 
-def _check(files: Sequence[m.OpenFile]) -> None:
+def check(files: Sequence[m.OpenFile]) -> None:
     """Raise UserError for what a program has open and cannot open again elsewhere."""
     if len(files) > MOVE_FILES_MAX:
         raise UserError(f"it has {len(files)} files open by number, of at most {MOVE_FILES_MAX}")
