@@ -177,7 +177,7 @@ def checkpointed(s: ControlState, c: t.Checkpointed) -> t.Result:
         ):
             return t.refuse(errno.ESTALE, f"process {pid} is no longer what it was")
     together = _group(s, found[0]) if found and found[0] is not None else []
-    if {process.pid for process in together} != {pid for pid, _ in c.programs}:
+    if not together or {process.pid for process in together} != {pid for pid, _ in c.programs}:
         return t.refuse(errno.EINVAL, "a checkpoint is of a whole group")
     for process in together:
         s.processes[process.pid] = replace(process, checkpoint=c.checkpoint)
