@@ -84,7 +84,17 @@ class Memory {
     return isHere;
   }
 
+  // A collection may have it move from where was not looked yet to where was: then it is looked for
+  // again.
   find() {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const at = this.search();
+      if (at !== undefined) return at;
+    }
+    throw new NotMovable('the program\'s own memory was not found');
+  }
+
+  search() {
     const pattern = Buffer.alloc(WORD * MARKS);
     for (let i = 0; i < MARKS; i++) pattern.writeUInt32LE(this.window[i], i * WORD + 4);
     const piece = Buffer.alloc(PIECE);
@@ -98,7 +108,7 @@ class Memory {
         }
       }
     }
-    throw new NotMovable('the program\'s own memory was not found');
+    return undefined;
   }
 
   // Where the objects are, which are put into the window by and by.
