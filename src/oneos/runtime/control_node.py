@@ -75,14 +75,14 @@ class NodeControl(Control):
         if self._late is not None and not self._late.done():
             raise UserError("it has not come to the end of a turn since it was asked last")
         self._send(b"c")
-        try:
-            async with asyncio.timeout(limit_s + _LATE_S):
-                kind, body = await self._frame()
-        except TimeoutError:
-            self._late = asyncio.create_task(self._answers_late(), name="late answer")
+        answer = asyncio.ensure_future(self._frame())
+        await asyncio.wait((answer,), timeout=limit_s + _LATE_S)
+        if not answer.done():
+            self._late = asyncio.create_task(self._answers_late(answer), name="late answer")
             raise UserError(
                 f"it has come to no end of a turn of its event loop within {limit_s:g} s"
-            ) from None
+            )
+        kind, body = await answer
         if kind == b"b":
             # It stands, and is being described: as long as that takes.
             kind, body = await self._frame()
@@ -101,10 +101,10 @@ class NodeControl(Control):
             self.say(b"S")
             raise
 
-    async def _answers_late(self) -> None:
+    async def _answers_late(self, answer: asyncio.Future[tuple[bytes, bytes]]) -> None:
         """Whoever asked has given up: it goes on where it is."""
-        kind = b"b"
-        while kind == b"b":
+        kind, _ = await answer
+        if kind == b"b":
             kind, _ = await self._frame()
         if kind == b"i":
             self.say(b"S")
