@@ -24,34 +24,47 @@ def reopen(files: "list[bytes]", first: int) -> None:
 
     Args:
         files: for each its number, flags, position, inode (0: not known) and path, with spaces
-            between.
-        first: the first number that a file can have.
+            between. Without a path it is a copy of the number in the place of the position.
+        first: the first number after those that are handed; what stands before replaces one.
     """
     numbers = {}
     try:
-        last = max(int(file.split(b" ", 1)[0]) for file in files)
+        last = max(first - 1, *(int(file.split(b" ", 1)[0]) for file in files))
         for file in files:
-            number, fd = opened(file)
-            numbers[number] = aside(fd, last + 1)
+            number, fd = opened(file, first)
+            if fd >= 0:
+                numbers[number] = aside(fd, last + 1)
     except (OSError, ValueError) as error:
         refuse(f"a file that it has open cannot be opened here: {error}")
+    for number in sorted(numbers.keys() & range(first)):
+        os.dup2(numbers[number], number)
+    for file in files:
+        name, _, of, _, path = file.split(b" ", 4)
+        if not path:
+            os.dup2(int(of), int(name))
     null = aside(os.open(os.devnull, os.O_RDWR), last + 1)
     for number in range(first, last + 1):
         os.dup2(numbers.get(number, null), number)
 
 
-def opened(file: bytes) -> "tuple[int, int]":
-    """The number of a file, and the file. Raises OSError, ValueError: it is not to be had."""
+def opened(file: bytes, first: int) -> "tuple[int, int]":
+    """The number of a file, and the file; -1: it is a copy of another.
+
+    Raises:
+        OSError, ValueError: it is not to be had.
+    """
     number, flags, position, inode, path = file.split(b" ", 4)
+    if not path:
+        return int(number), -1
     fd = os.open(path, int(flags) & KEPT | os.O_CLOEXEC)
     found = os.fstat(fd)
     is_memory = stat.S_ISCHR(found.st_mode) and os.major(found.st_rdev) == MEMORY_DEVICES
     shown = os.fsdecode(path)
-    if not (stat.S_ISREG(found.st_mode) or is_memory):
+    if not (stat.S_ISREG(found.st_mode) or is_memory or int(number) < first):
         raise ValueError(f"{shown} is no regular file")
     if int(inode) and found.st_ino != int(inode) and not is_memory:
         raise ValueError(f"{shown} is another file here")
-    if not is_memory:
+    if stat.S_ISREG(found.st_mode):
         os.lseek(fd, int(position), os.SEEK_SET)
     return int(number), fd
 

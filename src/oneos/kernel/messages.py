@@ -562,15 +562,15 @@ class Start(Struct, frozen=True):
 
 class KeptAhead(Struct, frozen=True, array_like=True):
     """What goes with one end of a program that moves: data, and how much of the stream came before;
-    of a file the position, and the size that it is to have had (-1: it stays as it is)."""
+    of a file the position."""
 
     offset: int = 0
     data: bytes = b""
-    size: int = -1
 
 
 class OpenFile(Struct, frozen=True, array_like=True):
-    """A file that a program which moves has open by a number; inode 0: not known."""
+    """A file that a program which moves has open by a number; inode 0: not known. Without a path it
+    is a copy of the number in `offset`."""
 
     number: int
     path: str

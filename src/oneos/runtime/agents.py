@@ -485,7 +485,7 @@ class Agents:
         if agent.control is not None:
             agent.control.close()
         if agent.complaints >= 0:
-            agent.standard.close(agent.complaints)
+            os.close(agent.complaints)
             agent.complaints = -1
         if agent.environment is not None:
             self.environments.release(agent.environment)

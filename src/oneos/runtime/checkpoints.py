@@ -26,18 +26,13 @@ from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.limits import SAFE_POINT_S, SNAPSHOT_WRITE_S
 from oneos.net.links import Links
+from oneos.runtime.places import CHECKPOINTS, checkpoint_of
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
 
-_DIRECTORY = b"/var/lib/oneos/checkpoints"
 _STAND_S = 2 * SAFE_POINT_S + 1.0
 """For its turn, and for a safe point."""
-
-
-def path_of(pid: int, checkpoint: str) -> bytes:
-    """The file with a program's part of a checkpoint."""
-    return _DIRECTORY + b"/%d.%s" % (pid, checkpoint.encode())
 
 
 class Checkpoints:
@@ -101,7 +96,7 @@ class Checkpoints:
         if process is None or process.template is None:
             # It is over, and nobody goes on from these any more.
             for one, name in written.items():
-                await self._remove(path_of(one, name))
+                await self._remove(checkpoint_of(one, name))
 
     async def _checkpoint(self, pid: int, written: dict[int, str]) -> None:
         group = sorted(
@@ -119,7 +114,7 @@ class Checkpoints:
             return  # It falls back, or moves: soon it is all there again.
         name = f"{int(time.time())}-{secrets.token_hex(6)}"
         await self._make_room()
-        await self.take([(one, path_of(one.pid, name)) for one in group], name, "root")
+        await self.take([(one, checkpoint_of(one.pid, name)) for one in group], name, "root")
         try:
             await self._control.submit(
                 t.Checkpointed(name, [(one.pid, one.attempt) for one in group])
@@ -127,11 +122,11 @@ class Checkpoints:
         except OneOSError as error:
             if error.errno in (errno.ESTALE, errno.EINVAL):
                 for one in group:
-                    await self._remove(path_of(one.pid, name))
+                    await self._remove(checkpoint_of(one.pid, name))
             raise
         for one in group:
             if one.checkpoint:
-                await self._remove(path_of(one.pid, one.checkpoint))
+                await self._remove(checkpoint_of(one.pid, one.checkpoint))
             written[one.pid] = name
 
     async def take(self, programs: list[tuple[t.Process, bytes]], name: str, user: str) -> int:
@@ -181,7 +176,7 @@ class Checkpoints:
 
     async def _make_room(self) -> None:
         caller = Caller("root", os.getuid(), os.getgid())
-        parts = _DIRECTORY.split(b"/")[1:]
+        parts = CHECKPOINTS.split(b"/")[1:]
         for count in range(1, len(parts) + 1):
             mode = 0o700 if count == len(parts) else 0o755
             try:

@@ -8,10 +8,9 @@ told when it never starts, is gathered in `Standard`.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from oneos.errors import FileError, UserError
@@ -34,28 +33,21 @@ class Standard:
 
     `fds` are copies of our own, to be closed once the program has its; `fifos` are those that wait
     for somebody at their other end, and `copies` the numbers that are to be the same as another;
-    `streams` are what it has open there, closed after the program. `of_tree`: some lead through the
-    name space, whose kernel asks this Runtime when they are closed.
+    `streams` are what it has open there, closed after the program. `files` the program's process
+    opens by itself, and has /dev/null until then.
     """
 
     fds: dict[int, int] = field(default_factory=dict)
     fifos: dict[int, tuple[str, m.End]] = field(default_factory=dict)
     copies: dict[int, int] = field(default_factory=dict)
     streams: dict[int, Handle] = field(default_factory=dict)
-    of_tree: bool = False
+    files: list[m.OpenFile] = field(default_factory=list)
 
     def close_fds(self) -> None:
         """Close our copies."""
         for fd in self.fds.values():
-            self.close(fd)
-        self.fds.clear()
-
-    def close(self, fd: int) -> None:
-        """Close a copy of one of them."""
-        if self.of_tree:
-            asyncio.get_running_loop().run_in_executor(None, os.close, fd)
-        else:
             os.close(fd)
+        self.fds.clear()
 
 
 class Pipes:
@@ -92,20 +84,12 @@ class Ends:
         host: this host.
         tree: for files.
         plumbing: for streams.
-        inside: where the tree is as programs of the name space see it; empty where there is none.
     """
 
-    def __init__(
-        self,
-        host: HostName,
-        tree: Tree,
-        plumbing: Plumbing,
-        inside: Callable[[], Awaitable[str | None]],
-    ) -> None:
+    def __init__(self, host: HostName, tree: Tree, plumbing: Plumbing) -> None:
         self.host = host
         self._tree = tree
         self._plumbing = plumbing
-        self._inside = inside
         self._held: dict[int, int] = {}
         self._last_held = 0
 
@@ -196,8 +180,11 @@ class Ends:
             return self._stream(reading, end, dropped, ahead)
         if end.kind == "file":
             if ahead is not _NOTHING:
-                standard.of_tree = True
-                return await self._file_again(end, ahead)
+                # The name space has it, wherever the file is at home. Its process opens it: this
+                # Runtime, which is asked for what is there, must not wait for its own answers.
+                path = os.fsdecode(end.path)
+                standard.files.append(m.OpenFile(number, path, ahead.offset, end.flags, 0))
+                return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             return await self._file(standard, number, end, caller, dropped)
         if end.kind == "data":
             return _filled(ahead.data)
@@ -251,16 +238,6 @@ class Ends:
         fd, handle.fd = handle.fd, -1
         return fd
 
-    async def _file_again(self, end: m.End, ahead: m.KeptAhead) -> int:
-        """A file of a program that was on another host: where its name space has it, since the
-        file may be in use elsewhere, and the position is to be the kernel's here as it was there.
-        """
-        tree = await self._inside()
-        if not tree:
-            raise UserError("files of the name space cannot be opened here")
-        # In a thread: this Runtime is asked for what is there.
-        return await asyncio.to_thread(_open_again, os.fsencode(tree) + end.path, end, ahead)
-
     def refuse(self, standard: Standard, ends: list[m.End]) -> None:
         """Let neighbours on other hosts see at once that nobody reads or writes here."""
         for number, end in enumerate(ends):
@@ -273,23 +250,6 @@ class Ends:
             else:
                 os.close(write)
                 self._plumbing.send(read, HostName(end.host), end.key)
-
-
-_NOT_AGAIN = os.O_CREAT | os.O_EXCL | os.O_TRUNC
-
-
-def _open_again(path: bytes, end: m.End, ahead: m.KeptAhead) -> int:
-    fd = os.open(path, (end.flags & ~_NOT_AGAIN) | os.O_CLOEXEC)
-    try:
-        if ahead.size >= 0:
-            # What was written after the state that it goes on from is written again.
-            os.ftruncate(fd, ahead.size)
-        if ahead.offset:
-            os.lseek(fd, ahead.offset, os.SEEK_SET)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
 
 
 def _filled(data: bytes) -> int:
@@ -315,4 +275,6 @@ def _copy(standard: Standard) -> None:
             raise UserError("descriptors cannot be copies of each other")
         for number, of in able:
             standard.fds[number] = os.dup(standard.fds[of])
+            if any(file.number == of for file in standard.files):
+                standard.files.append(m.OpenFile(number, "", of, 0, 0))
             del standard.copies[number]

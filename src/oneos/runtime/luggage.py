@@ -14,7 +14,6 @@ import errno
 import fcntl
 import logging
 import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +27,7 @@ from oneos.net.sides import Outgoing
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agent import Agent
 from oneos.runtime.carrying import Carried
+from oneos.runtime.places import log_of
 from oneos.runtime.plumbing import Plumbing, Pump
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Porter:
             pass
         elif end.kind == "file" and (at.is_file or not leaving):
             end = m.End("file", path=end.path, flags=end.flags & ~_NOT_AGAIN, mode=end.mode)
-            kept = m.KeptAhead(at.offset(), size=-1 if leaving else await at.size())
+            kept = m.KeptAhead(at.offset())
         elif end.kind == "stream":
             carried = self._plumbing.find(end.key, incoming)
             side = await carried.freeze() if carried is not None else None
@@ -205,7 +205,7 @@ def widen(os_pid: int) -> None:
     for number in (1, 2):
         path = f"/proc/{os_pid}/fd/{number}"
         try:
-            if not stat.S_ISFIFO(os.stat(path).st_mode):
+            if not _is_pipe(path):
                 continue
             fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
@@ -219,11 +219,16 @@ def widen(os_pid: int) -> None:
             os.close(fd)
 
 
+def _is_pipe(path: str) -> bool:
+    # By its link: to look at a file of the name space would be to wait for this Runtime.
+    return os.readlink(path).startswith("pipe:")
+
+
 def _descriptor(os_pid: int, number: int, flags: int = 0) -> int:
     """A program's descriptor, the same open file where that can be had."""
     path = f"/proc/{os_pid}/fd/{number}"
     try:
-        if stat.S_ISFIFO(os.stat(path).st_mode):
+        if _is_pipe(path):
             writing = flags or (os.O_RDONLY if number == 0 else os.O_WRONLY)
             fd = os.open(path, writing | os.O_NONBLOCK | os.O_CLOEXEC)
             os.set_blocking(fd, True)
@@ -275,36 +280,23 @@ class _Place:
     @property
     def is_file(self) -> bool:
         """Whether it is a file, and no pipe through which one is read or written."""
-        return self._link().startswith("/")
+        return self.link.startswith("/")
 
     @property
     def is_written(self) -> bool:
-        """Whether the program may write there."""
-        return self._field("flags:", 8) & os.O_ACCMODE != os.O_RDONLY
-
-    async def size(self) -> int:
-        """Of the file that a program writes; -1 where it writes none."""
-        if not self.is_file or not self.is_written:
-            return -1
-        # In a thread: of a file of the name space this Runtime is asked.
-        about = await asyncio.to_thread(self._stat)
-        return about.st_size if stat.S_ISREG(about.st_mode) else -1
+        """Whether the program writes there, and does not append."""
+        flags = self._field("flags:", 8)
+        return flags & os.O_ACCMODE != os.O_RDONLY and not flags & os.O_APPEND
 
     def offset(self) -> int:
         """The position; 0 where there is none."""
         return self._field("pos:", 10) if self.is_file else 0
 
-    def _link(self) -> str:
+    @property
+    def link(self) -> str:
+        """What it is, as the kernel has it: a path, where the program sees it, or a kind."""
         try:
             return os.readlink(self._path)
-        except OSError as error:
-            raise UserError(
-                f"descriptor {self._number} is not to be seen: {error.strerror}"
-            ) from None
-
-    def _stat(self) -> os.stat_result:
-        try:
-            return os.stat(self._path)
         except OSError as error:
             raise UserError(
                 f"descriptor {self._number} is not to be seen: {error.strerror}"
@@ -334,42 +326,28 @@ def _drain(fd: int) -> bytes:
     return bytes(got)
 
 
-async def sync_files(agent: Agent) -> None:
-    """Have what a program wrote into its files be durable.
+def written_files(agent: Agent) -> list[bytes]:
+    """Paths, in the tree, of the files that a program may write, but for those it appends to.
 
-    Raises:
-        OneOSError, OSError: it is not.
+    To append is to write with others, whose part cannot be told from the program's own.
     """
-    for handle in agent.standard.streams.values():
-        await handle.sync()
-    if agent.os_pid:
-        # In a thread: of files of the name space this Runtime is asked.
-        await asyncio.to_thread(_sync_open, agent.os_pid)
-
-
-def _sync_open(os_pid: int) -> None:
+    paths = [
+        end.path
+        for end in agent.start.ends
+        if end.kind == "file"
+        and end.flags & os.O_ACCMODE != os.O_RDONLY
+        # Its log only the program itself appends to.
+        and (not end.flags & os.O_APPEND or end.path == log_of(agent.start.pid))
+    ]
     try:
-        pidfd = os.pidfd_open(os_pid)
-    except ProcessLookupError:
-        return  # All it wrote was committed as it ended.
-    try:
-        for name in os.listdir(f"/proc/{os_pid}/fd"):
-            number = int(name)
-            at = _Place(os_pid, number)
-            try:
-                if not at.is_file or not at.is_written:
-                    continue
-                fd = _get(pidfd, number)
-            except (UserError, OSError):
-                continue  # It was closed, and thereby committed.
-            try:
-                os.fsync(fd)
-            except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.EROFS):
-                    raise
-            finally:
-                os.close(fd)
-    except FileNotFoundError:
-        pass
-    finally:
-        os.close(pidfd)
+        numbers = [int(name) for name in os.listdir(f"/proc/{agent.os_pid}/fd")]
+    except OSError:
+        return paths
+    for number in numbers:
+        at = _Place(agent.os_pid, number)
+        try:
+            if number > 2 and at.is_file and at.is_written:
+                paths.append(os.fsencode(at.link))
+        except UserError:
+            continue  # It was closed.
+    return paths

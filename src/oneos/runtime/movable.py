@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from oneos.errors import OneOSError, UserError
+from oneos.kernel import messages as m
 from oneos.runtime import extensions
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,12 @@ class Movable:
         for fd in self._files or ():
             os.close(fd)
         self._files = None
+
+
+def told(file: m.OpenFile) -> bytes:
+    """A file that a program has open, as whoever starts its process is told of it."""
+    numbers = (file.number, file.flags, file.offset, file.inode)
+    return b"%d %d %d %d " % numbers + os.fsencode(file.path)
 
 
 def cache_directory() -> Path:

@@ -16,6 +16,7 @@ from oneos.guest import launch_node
 from oneos.kernel import messages as m
 from oneos.local.file_process import NODE_GUEST
 from oneos.runtime.control_node import NodeControl
+from oneos.runtime.movable import told
 
 _PRELOAD = os.fsencode(f"{NODE_GUEST}/plain.js")
 
@@ -85,9 +86,4 @@ def hand(argv: Sequence[bytes], image: int, files: Sequence[m.OpenFile]) -> Hand
     except BaseException:
         ours.close()
         raise
-    return Handed(made, fds, [_told(file) for file in files], control)
-
-
-def _told(file: m.OpenFile) -> bytes:
-    numbers = (file.number, file.flags, file.offset, file.inode)
-    return b"%d %d %d %d " % numbers + os.fsencode(file.path)
+    return Handed(made, fds, [told(file) for file in files], control)

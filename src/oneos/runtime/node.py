@@ -270,7 +270,7 @@ class Node:
             self.host,
             lambda: self.incarnation,
             self.control,
-            Ends(self.host, self.tree, self.plumbing, self._tree_inside),
+            Ends(self.host, self.tree, self.plumbing),
             self.interpreters,
             self.environments,
             self.namespace,

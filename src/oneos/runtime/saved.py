@@ -33,6 +33,7 @@ class Saved(Struct, frozen=True):
         kept: what goes with each end.
         version: of its interpreter.
         status: with which it had ended; then there is no image.
+        sizes: of the files that it wrote, by their paths.
         files: what it had open by number, where it cannot open that itself.
     """
 
@@ -41,6 +42,7 @@ class Saved(Struct, frozen=True):
     version: str
     status: int | None = None
     files: list[m.OpenFile] = []
+    sizes: dict[bytes, int] = {}
 
 
 async def write(tree: Tree, path: bytes, caller: Caller, saved: Saved, image: int) -> int:

@@ -12,12 +12,13 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from oneos.errors import OneOSError, UserError
+from oneos.errors import FileError, OneOSError, UserError
 from oneos.files.handles import Caller
 from oneos.files.tree import Tree
 from oneos.ids import HostName
@@ -28,7 +29,7 @@ from oneos.net.routes import Peer, Routes
 from oneos.runtime import saved
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
-from oneos.runtime.luggage import Luggage, Porter, sync_files
+from oneos.runtime.luggage import Luggage, Porter, written_files
 from oneos.runtime.process_facts import ProcessFacts
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class _Standing:
     agent: Agent | None = None
     image: int = -1
     status: int | None = None
+    sizes: dict[bytes, int] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
 
 
@@ -132,6 +134,7 @@ class Snapshots:
             image = await agent.control.image(SAFE_POINT_S)
             try:
                 luggage = await self._porter.take_off(agent, leaving=False)
+                sizes = await self._sizes(written_files(agent))
             except BaseException:
                 agent.control.say(b"S")
                 raise
@@ -141,7 +144,49 @@ class Snapshots:
             self._agents.signals.stands_no_more(agent)
             agent.turn.release()
             raise
-        return _Standing(agent.start, luggage, agent, image)
+        return _Standing(agent.start, luggage, agent, image, sizes=sizes)
+
+    async def _sizes(self, paths: list[bytes]) -> dict[bytes, int]:
+        """How long these files are by now; what is no file of the tree is left out."""
+        sizes, caller = {}, Caller("root", os.getuid(), os.getgid())
+        for path in paths:
+            try:
+                found = await self._tree.stat(path, caller)
+            except OneOSError:
+                continue
+            if stat.S_ISREG(found.mode):
+                sizes[path] = found.size
+        return sizes
+
+    async def fall_back(self, state: saved.Saved) -> None:
+        """Have the files that a program wrote be as long as they were.
+
+        Raises:
+            FileError: one cannot be shortened.
+        """
+        caller = Caller("root", os.getuid(), os.getgid())
+        for path, size in state.sizes.items():
+            try:
+                if (await self._tree.stat(path, caller)).size > size:
+                    await self._tree.truncate(path, size, caller)
+            except FileError as error:
+                if error.errno != errno.ENOENT:
+                    raise
+
+    async def _sync(self, paths: Iterable[bytes]) -> None:
+        """What a program wrote is to be there as long as its state is."""
+        caller = Caller("root", os.getuid(), os.getgid())
+        for path in paths:
+            try:
+                handle = await self._tree.open(path, os.O_WRONLY, 0, caller)
+            except FileError as error:
+                if error.errno != errno.ENOENT:
+                    raise
+                continue  # It has removed it since.
+            try:
+                await handle.sync()
+            finally:
+                await handle.close()
 
     def _go_on(self, one: _Standing) -> None:
         if one.timer is not None:
@@ -177,15 +222,14 @@ class Snapshots:
             self._go_on(one)
             if not asked.path:
                 return 0
-            if one.agent is not None:
-                # What it wrote before is to be there as long as its state is.
-                await sync_files(one.agent)
+            await self._sync(one.sizes)
             kept = saved.Saved(
                 replace(start, ends=one.luggage.ends, image=b"", kept=[]),
                 one.luggage.kept,
                 self._version(start.interpreter),
                 one.status,
                 files,
+                one.sizes,
             )
             caller = Caller(asked.user, os.getuid(), os.getgid())
             return await saved.write(self._tree, asked.path, caller, kept, one.image)

@@ -24,7 +24,7 @@ from oneos.runtime.execution import Execution
 from oneos.runtime.forker import Forked
 from oneos.runtime.inner import Inners, Site
 from oneos.runtime.leader import Leader
-from oneos.runtime.movable import Movable
+from oneos.runtime.movable import Movable, told
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.warmth import Warmth, kind_of
 
@@ -144,7 +144,8 @@ class Spawning:
             return await self._namespace.start(
                 start.pid, start.cwd, start.umask, start.ignored, arguments, environment, fds
             )
-        with movable_node.hand(arguments, agent.image, agent.files) as handed:
+        files = [*agent.files, *agent.standard.files]
+        with movable_node.hand(arguments, agent.image, files) as handed:
             try:
                 forked = await self._namespace.start(
                     start.pid,
@@ -201,7 +202,16 @@ class Spawning:
             forked = None
             while forked is None:
                 forked = await self.inners.start(
-                    site, pid, start.cwd, arguments, environment, fds, start.umask, note, more
+                    site,
+                    pid,
+                    start.cwd,
+                    arguments,
+                    environment,
+                    fds,
+                    start.umask,
+                    note,
+                    more,
+                    [told(file) for file in agent.standard.files],
                 )
                 if forked is None and not must:
                     break

@@ -29,16 +29,13 @@ from oneos.kernel.control_log import ControlLog
 from oneos.limits import EVICT_GRACE_S, PROGRAM_LOG_BYTES
 from oneos.net.sides import Kept
 from oneos.runtime.agents import Agents
-from oneos.runtime.checkpoints import path_of
+from oneos.runtime.places import LOGS, checkpoint_of, log_of
 from oneos.runtime.plumbing import Plumbing, pipe
 from oneos.runtime.saved import Saved
 from oneos.runtime.snapshots import Snapshots
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
-
-LOGS = b"/var/log/programs"
-"""Where the network keeps the output of programs that nobody waits for, a file each."""
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _LOG_MODE = 0o640
@@ -123,10 +120,11 @@ class Supervised:
 
     async def _launch_again(self, process: t.Process) -> None:
         """Have a program go on from the checkpoint of its group."""
-        path = path_of(process.pid, process.checkpoint)
+        path = checkpoint_of(process.pid, process.checkpoint)
         caller = Caller("root", os.getuid(), os.getgid())
         saved, image = await self._snapshots.load(path, caller)
         os.close(image)
+        await self._snapshots.fall_back(saved)
         start = structs.replace(
             saved.start,
             attempt=process.attempt,
@@ -206,7 +204,7 @@ class Supervised:
     async def _make_room(self, process: t.Process) -> None:
         """Have a place for what a program prints: its last log is kept once, if it was long."""
         caller = Caller("root", os.getuid(), os.getgid())
-        path = LOGS + b"/%d.log" % process.pid
+        path = log_of(process.pid)
         parts = LOGS.split(b"/")[1:]
         for count in range(1, len(parts) + 1):
             try:
@@ -245,5 +243,5 @@ class Supervised:
 
 def _end(pid: int, stream: t.Stream) -> m.End:
     if stream.kind == "log":
-        return m.End("file", path=LOGS + b"/%d.log" % pid, flags=_LOG_FLAGS, mode=_LOG_MODE)
+        return m.End("file", path=log_of(pid), flags=_LOG_FLAGS, mode=_LOG_MODE)
     return m.End(stream.kind, stream.number, path=stream.path, flags=stream.flags, mode=stream.mode)
