@@ -80,6 +80,7 @@ class Allocator {
       case 'member': return this.member(record);
       case 'require': return this.require(record);
       case 'module': return this.module(record);
+      case 'namespace': return this.linking.namespace(record.module);
       case 'combined': return this.combined(record);
       case 'finally': return this.finally(record);
       case 'group': return {};
@@ -108,6 +109,11 @@ class Allocator {
     const known = this.scopes.get(id);
     if (known) return known.members;
     const record = this.state.scopes[id];
+    if (record.module !== undefined) {
+      const members = this.linking.members(record.module);
+      this.scopes.set(id, { members, isSet: false });
+      return members;
+    }
     const outer = this.members({ scope: record.parent, in: this.firstClass(record) });
     const self = this.value(record.this ?? ['u']);
     if (this.scopes.has(id)) return this.scopes.get(id).members;

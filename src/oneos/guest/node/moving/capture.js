@@ -13,6 +13,7 @@ const { baseKeys } = require('./moving/globals');
 const { privateNames, settleInside, settleMembers } = require('./moving/classes');
 const { Contexts } = require('./moving/contexts');
 const functions = require('./moving/functions');
+const { Modules } = require('./moving/esm');
 const { Graph } = require('./moving/graph');
 const handles = require('./moving/handles');
 const { Parts, encode } = require('./moving/image');
@@ -62,6 +63,8 @@ class Capture {
     this.layout = new Layout(this.memory);
     this.contexts = new Contexts(this.memory, this.layout);
     this.scopes = new Scopes(this);
+    this.modules = new Modules(this);
+    this.modules.find();
     this.promises = new Promises(this);
     this.now = timers.getLibuvNow();
     this.builtins = new Builtins((fn) => this.isTheirs(fn));
@@ -122,12 +125,14 @@ class Capture {
   scriptOf(scriptId) {
     let script = this.scripts.get(scriptId);
     if (!script) {
-      script = new Script(this.inspector.sourceOf(scriptId));
+      script = new Script(this.inspector.sourceOf(scriptId), this.inspector.modules.has(scriptId));
       script.url = this.inspector.urls.get(scriptId);
       this.scripts.set(scriptId, script);
     }
     return script;
   }
+
+  parsed(source, isModule) { return new Script(source, isModule); }
 
   snapshot() {
     if (!this.heap) {
@@ -164,7 +169,7 @@ class Capture {
     } else {
       graph.records[id] = timers.recordTimer(this, object, id) ??
         streams.recordStream(this, object, id) ?? recordReadline(this, object, id) ??
-        modules.recordModule(this, object, id) ??
+        modules.recordModule(this, object, id) ?? this.modules.record(object) ??
         this.promises.record(object, id) ?? recordOther(this, object, id) ??
         kinds.recordExotic(this, object, id) ?? kinds.recordPlain(this, object, id);
       this.notePrivate(object, id);
@@ -230,7 +235,6 @@ class Capture {
   run() {
     const { graph } = this;
     this.pending = new Set(timers.pendingTimeouts());
-    modules.checkImported(graph);
     const found = roots.find(this, baseKeys);
     this.drain();
     settleMembers(this);

@@ -37,7 +37,7 @@ function eachMember(constructor, visit) {
 function recordClass(capture, constructor, id, { script, entry, text }, chain, scopes) {
   const { graph, inspector } = capture;
   const { node } = entry;
-  if (/\bimport\b/.test(text) && /\bimport\s*[(.]/.test(text)) {
+  if (/\bimport\s*[(.]/.test(text) && !capture.scopes.moduleOf(node)) {
     graph.refuse('a class with import() or import.meta', id);
   }
   const record = { k: 'closure', class: 1, text, strict: entry.strict ? 1 : 0 };

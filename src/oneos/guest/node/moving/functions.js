@@ -83,8 +83,8 @@ function enclosingClass(node) {
 }
 
 // What is relative to the file that a function stands in would be relative to another.
-function checkImports({ graph }, node, text, id) {
-  if (!/\bimport\b/.test(text)) return;
+function checkImports({ graph, scopes }, node, text, id) {
+  if (!/\bimport\b/.test(text) || scopes.moduleOf(node)) return;
   if (usesAnywhere(node, ({ type }) => type === 'ImportExpression')) {
     graph.refuse('a function with import()', id);
   }
@@ -110,7 +110,7 @@ function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) 
     graph.refuse('a method of an object that uses super', id);
   }
   if (node.type === 'ArrowFunctionExpression') {
-    if (usesOwn(node, ({ type }) => type === 'MetaProperty')) {
+    if (usesOwn(node, ({ type, meta }) => type === 'MetaProperty' && meta.name === 'new')) {
       graph.refuse('an arrow function that uses new.target', id);
     }
     if (usesOwn(node, isSuper)) graph.refuse('an arrow function that uses super', id);

@@ -7,7 +7,8 @@
 // generator ends before it. Nothing of the program's runs.
 
 const { hasPrivate } = require('./moving/classes');
-const { parse } = require('./moving/syntax');
+const { moduleText } = require('./moving/moduletext');
+const { Script, parse } = require('./moving/syntax');
 
 const quote = JSON.stringify;
 const TOP = -1;
@@ -110,6 +111,7 @@ class Generator {
     };
     const { objects, scopes } = state;
     scopes.forEach((scope, i) => {
+      if (scope.module !== undefined) return;
       const outer = scope.parent >= 0 ? scopes[scope.parent].in : undefined;
       const isFirst = scope.in !== undefined && scope.in !== outer;
       add(isFirst ? this.inClass : this.inScope, isFirst ? scope.in : scope.parent,
@@ -169,12 +171,31 @@ yield -1; ${dead.join(' ')}
 ${texts.join('\n')} }`;
   }
 
+  // The source of each ES module, by its number.
+  modules() {
+    const texts = [];
+    this.state.roots.esm.forEach(({ source, scope }, i) => {
+      if (source === undefined) return;
+      const declared = new Map([...this.declarations.get(scope) ?? []]
+        .map(([name, id]) => [name, this.state.objects[id].text]));
+      texts[i] = moduleText(new Script(source, true), {
+        members: this.members(this.inScope, scope), declared, number: scope,
+        vars: this.state.scopes[scope].vars,
+      });
+    });
+    return texts;
+  }
+
   // The whole text: a function of what the restoring side offers it.
   text() {
     return `(function(${RUN}) { return {\n${this.members(this.inScope, TOP)}\n}; })`;
   }
 }
 
-const generate = (state) => new Generator(state).text();
+// {text, modules}: of all scopes that are in no ES module, and of those.
+function generate(state) {
+  const generator = new Generator(state);
+  return { text: generator.text(), modules: generator.modules() };
+}
 
 module.exports = { RUN, generate };

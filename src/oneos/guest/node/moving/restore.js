@@ -12,6 +12,7 @@ const { Allocator } = require('./moving/allocate');
 const { define, fill } = require('./moving/fill');
 const { generate } = require('./moving/generate');
 const { decode } = require('./moving/image');
+const { Linking } = require('./moving/linking');
 const { NotMovable } = require('./moving/refusal');
 const { resumeStream } = require('./moving/resumestreams');
 const { difference } = require('./moving/shapes');
@@ -33,12 +34,14 @@ class Restore extends Allocator {
   idOf(object) { return this.objects.indexOf(object); }
 
   load() {
-    const text = generate(this.state);
+    const { text, modules } = generate(this.state);
     const make = vm.runInThisContext(text, {
       filename: 'oneos:moved',
       importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
     this.top = make(this.run);
+    this.run.value = (scope, at) => this.value(this.state.scopes[scope].vars[at][2]);
+    this.linking = new Linking(this, modules);
   }
 
   // Fills what was made, until nothing new turns up; scopes get their variables in between.
@@ -56,9 +59,16 @@ class Restore extends Allocator {
   }
 
   setVariables(id, { generator }) {
+    if (!generator) return;  // Those of ES modules come when they are evaluated.
     const { vars } = this.state.scopes[id];
     let { value: at } = generator.next();
     while (at !== -1) ({ value: at } = generator.next(this.value(vars[at][2])));
+  }
+
+  // What a module has, made beforehand.
+  moduleValues(scope) {
+    this.scope(scope);
+    for (const [, , value] of this.state.scopes[scope].vars) this.value(value);
   }
 
   setTimers() {
@@ -88,6 +98,10 @@ class Restore extends Allocator {
     const { roots } = this.state;
     this.load();
     roots.timers.forEach((value) => this.value(value));
+    for (const { scope, values } of roots.esm) {
+      if (scope !== undefined) this.moduleValues(scope);
+      for (const [, value] of values ?? []) this.value(value);
+    }
     const modules = roots.modules.map(([name, value]) => [name, this.value(value)]);
     roots.immediates.forEach((value) => this.value(value));
     roots.readlines.forEach((value) => this.value(value));
@@ -99,6 +113,8 @@ class Restore extends Allocator {
     this.settle();
     suspended.prepare(this);
     this.settle();
+    this.linking.finish();
+    delete this.run.value;
     for (const group of this.groupsToFill) this.fillGroup(group);
     for (const step of this.late) step();
     for (const object of this.closing) Object.preventExtensions(object);

@@ -55,6 +55,7 @@ function find(capture, baseKeys) {
     .map((timer) => graph.value(timer, -1, 'a timer'));
   found.immediates = timers.pendingImmediates()
     .map((immediate) => graph.value(immediate, -1, 'an immediate'));
+  found.esm = capture.modules.roots();
   found.modules = modules.moduleRoots(capture);
   found.globals = globals(capture, baseKeys);
   found.process = streams.listenersOf(capture, process, -1);

@@ -28,8 +28,10 @@ class Scopes {
       capture.graph.refuse('a closure in a with statement', id);
     }
     const aligned = this.align(chain, scopes, id);
+    const module = this.moduleOf(node);
     let at = node;
-    const makers = aligned.map(({ kind, names }) => {
+    const makers = aligned.map(({ kind, names }, i) => {
+      if (module && i === chain.length - 1) return undefined;
       const visible = names.filter((name) => IDENTIFIER.test(name));
       const maker = makerOf(at, kind, visible);
       if (maker) at = maker.up ?? maker;
@@ -43,6 +45,10 @@ class Scopes {
     if (isClass(node) && makers[0] === node) first = 1;
     let parent = NO_SCOPE;
     for (let i = chain.length - 1; i >= first; i--) {
+      if (module && i === chain.length - 1) {
+        parent = capture.modules.enter(module, chain[i], aligned[i], id);
+        continue;
+      }
       // What a move put around all scopes is there again after the next.
       if (aligned[i].names.length === 1 && aligned[i].names[0] === RUN) continue;
       parent = this.record(chain[i], aligned[i], makers[i], parent, id);
@@ -50,12 +56,21 @@ class Scopes {
     return parent;
   }
 
+  // The ES module that a node stands in; undefined for other scripts.
+  moduleOf(node) {
+    let at = node;
+    while (at.up) at = at.up;
+    return at.script && this.capture.modules.of(at.script);
+  }
+
   // What the inspector says of each context. It leaves out those with nothing to show.
   align(chain, scopes, id) {
     const rest = [...scopes];
-    const found = chain.map((context) => {
+    const found = chain.map((context, i) => {
       if (rest.length === 0) return NOTHING;
       const { shown } = context;
+      // That of an ES module shows what is imported and exported, too, which is in no context.
+      if (rest[0].kind === 'Module' && i === chain.length - 1) return rest.shift();
       if (shown === undefined) return rest[0].names.length > MANY ? rest.shift() : undefined;
       if (shown.length === 0 && rest[0].names.length > 0) return NOTHING;
       const names = new Set(shown);
