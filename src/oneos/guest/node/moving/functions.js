@@ -82,15 +82,14 @@ function enclosingClass(node) {
   return undefined;
 }
 
-// What is relative to the file that a function stands in would be relative to another.
-function checkImports({ graph, scopes }, node, text, id) {
-  if (!/\bimport\b/.test(text) || scopes.moduleOf(node)) return;
-  if (usesAnywhere(node, ({ type }) => type === 'ImportExpression')) {
-    graph.refuse('a function with import()', id);
-  }
-  if (usesAnywhere(node, ({ type, meta }) => type === 'MetaProperty' && meta.name === 'import')) {
-    graph.refuse('a function with import.meta', id);
-  }
+// What `import()` names is relative to the file that a function stands in; so the text of all that
+// shares a scope with it has to be that file's at the target.
+function noteImports({ graph, scopes }, node, { url }, record, id) {
+  if (scopes.moduleOf(node) || !/\bimport\b/.test(record.text ?? record.frame)) return;
+  if (!usesAnywhere(node, ({ type }) => type === 'ImportExpression')) return;
+  if (!url.startsWith('file:')) graph.refuse('an import() in a text that is in no file', id);
+  if (record.scope < 0) record.from = url;
+  else scopes.noteFile(record.scope, url, id);
 }
 
 function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) {
@@ -100,11 +99,11 @@ function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) 
     capture.methods.push([id, node]);
     return { k: 'member' };
   }
-  checkImports(capture, node, text, id);
   const record = { k: 'closure', text, strict: strict ? 1 : 0 };
   if (outer !== node) record.method = outer.kind === 'init' ? 'value' : outer.kind;
   if (node.type === 'FunctionDeclaration' && node.id) record.declared = 1;
   record.scope = capture.scopes.enter(id, chain, scopes, node.up);
+  noteImports(capture, node, script, record, id);
   capture.scopes.noteThis(id, chain, node);
   if (outer.type === 'Property' && usesOwn(node, isSuper)) {
     graph.refuse('a method of an object that uses super', id);
@@ -136,4 +135,6 @@ function kindOf(capture, fn) {
   return (capture.inspector.urls.get(script) ?? 'node:').startsWith('node:') ? 'internal' : 'own';
 }
 
-module.exports = { enclosingClass, kindOf, placeOf, recordAll, recordNative, textOf, usesPrivate };
+module.exports = {
+  enclosingClass, kindOf, noteImports, placeOf, recordAll, recordNative, textOf, usesPrivate,
+};

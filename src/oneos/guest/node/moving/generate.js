@@ -114,14 +114,16 @@ class Generator {
       if (scope.module !== undefined) return;
       const outer = scope.parent >= 0 ? scopes[scope.parent].in : undefined;
       const isFirst = scope.in !== undefined && scope.in !== outer;
-      add(isFirst ? this.inClass : this.inScope, isFirst ? scope.in : scope.parent,
+      const place = scope.parent === TOP ? scope.from ?? TOP : scope.parent;
+      add(isFirst ? this.inClass : this.inScope, isFirst ? scope.in : place,
           () => this.scope(i));
     });
     objects.forEach((record, i) => {
       if (record.k !== 'closure' && record.frame === undefined) return;
       const { scope } = record;
       const isFirst = record.in !== undefined && (scope < 0 || scopes[scope].in !== record.in);
-      add(isFirst ? this.inClass : this.inScope, isFirst ? record.in : scope,
+      const place = scope === TOP ? record.from ?? TOP : scope;
+      add(isFirst ? this.inClass : this.inScope, isFirst ? record.in : place,
           () => this.closure(record, i));
       if (record.declared && scope >= 0) this.declare(record, i, scopes[scope]);
     });
@@ -186,16 +188,18 @@ ${texts.join('\n')} }`;
     return texts;
   }
 
-  // The whole text: a function of what the restoring side offers it.
-  text() {
-    return `(function(${RUN}) { return {\n${this.members(this.inScope, TOP)}\n}; })`;
+  // [URL or undefined, text] of all that is in no ES module: by the file that each has to be of.
+  texts() {
+    const files = [...this.inScope.keys()].filter((key) => typeof key === 'string');
+    return [TOP, ...files].map((key) => [key === TOP ? undefined : key,
+      `(function(${RUN}) { return {\n${this.members(this.inScope, key)}\n}; })`]);
   }
 }
 
-// {text, modules}: of all scopes that are in no ES module, and of those.
+// {texts, modules}: functions of what the restoring side offers, and the sources of ES modules.
 function generate(state) {
   const generator = new Generator(state);
-  return { text: generator.text(), modules: generator.modules() };
+  return { texts: generator.texts(), modules: generator.modules() };
 }
 
 module.exports = { RUN, generate };

@@ -6,7 +6,7 @@
 // rest.
 
 const Module = require('module');
-const vm = require('vm');
+const { fileURLToPath } = require('url');
 const { internalBinding, internalRequire } = require('./internals');
 const { Allocator } = require('./moving/allocate');
 const { define, fill } = require('./moving/fill');
@@ -17,6 +17,16 @@ const { NotMovable } = require('./moving/refusal');
 const { resumeStream } = require('./moving/resumestreams');
 const { difference } = require('./moving/shapes');
 const suspended = require('./moving/suspended');
+
+// Evaluates a text; `import()` in it is relative to the file `url`.
+function compile(url, text) {
+  const { makeContextifyScript, runScriptInThisContext } = internalRequire('internal/vm');
+  const symbols = internalBinding('symbols');
+  const filename = url === undefined ? 'oneos:moved' : fileURLToPath(url);
+  const how = symbols.vm_dynamic_import_default_internal;
+  return runScriptInThisContext(makeContextifyScript(
+    text, filename, 0, 0, undefined, false, undefined, how, undefined), true, false);
+}
 
 class Restore extends Allocator {
   constructor(state, bytesOf) {
@@ -34,12 +44,8 @@ class Restore extends Allocator {
   idOf(object) { return this.objects.indexOf(object); }
 
   load() {
-    const { text, modules } = generate(this.state);
-    const make = vm.runInThisContext(text, {
-      filename: 'oneos:moved',
-      importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    });
-    this.top = make(this.run);
+    const { texts, modules } = generate(this.state);
+    this.top = Object.assign({}, ...texts.map(([url, text]) => compile(url, text)(this.run)));
     this.run.value = (scope, at) => this.value(this.state.scopes[scope].vars[at][2]);
     this.linking = new Linking(this, modules);
   }

@@ -2,7 +2,8 @@
 // The scopes that closures see: one record for each context of V8, shared as the context is.
 //
 // {parent, vars: [[name, kind, value]], this?: value}; the kind is var, let or const. A variable
-// that was not reached yet has no value, and the kind 'dead'.
+// that was not reached yet has no value, and the kind 'dead'. {module} that of an ES module; {from}
+// the URL of the file in whose name it has to be made.
 
 const { isClass, isStrict, usesOwn } = require('./moving/syntax');
 const { makerOf } = require('./moving/declarations');
@@ -54,6 +55,17 @@ class Scopes {
       parent = this.record(chain[i], aligned[i], makers[i], parent, id);
     }
     return parent;
+  }
+
+  // Has the scope, and all that is in it, made by a text of the file `url`.
+  noteFile(scope, url, id) {
+    let at = scope;
+    while (this.records[at].parent >= 0) at = this.records[at].parent;
+    const record = this.records[at];
+    if (record.from !== undefined && record.from !== url) {
+      this.capture.graph.refuse('an import() whose file is not known', id);
+    }
+    record.from = url;
   }
 
   // The ES module that a node stands in; undefined for other scripts.
