@@ -114,6 +114,11 @@ class Allocator {
       this.scopes.set(id, { members, isSet: false });
       return members;
     }
+    if (record.library !== undefined) {
+      const members = this.libraryMembers(id, record.library);
+      this.scopes.set(id, { members, isSet: false });
+      return members;
+    }
     const outer = this.members({ scope: record.parent, in: this.firstClass(record) });
     const self = this.value(record.this ?? ['u']);
     if (this.scopes.has(id)) return this.scopes.get(id).members;

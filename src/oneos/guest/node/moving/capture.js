@@ -21,6 +21,7 @@ const { Inspector } = require('./moving/inspect');
 const { isSpent, settleIterators } = require('./moving/iterators');
 const kinds = require('./moving/kinds');
 const { Layout } = require('./moving/layout');
+const { idOfUrl, sourceOf } = require('./moving/library');
 const { Memory } = require('./moving/memory');
 const modules = require('./moving/modules');
 const native = require('./moving/nativefunctions');
@@ -67,7 +68,7 @@ class Capture {
     this.modules.find();
     this.promises = new Promises(this);
     this.now = timers.getLibuvNow();
-    this.builtins = new Builtins((fn) => this.isTheirs(fn));
+    this.builtins = new Builtins((fn) => this.isTheirs(fn), this.inspector);
     this.streams = streams.usedStreams(this);
     const { counts, objects } = streams.handlesOf(this.streams);
     // Each signal that is listened to has a handle, which listening again makes again.
@@ -96,7 +97,7 @@ class Capture {
     if (script < 0) return false;
     // The inspector does not know those that are part of Node's executable.
     const url = this.inspector.urls.get(script);
-    return url !== undefined && !url.startsWith('node:') &&
+    return url !== undefined && idOfUrl(url) === undefined &&
       !OURS.some((start) => url.startsWith(start));
   }
 
@@ -125,8 +126,12 @@ class Capture {
   scriptOf(scriptId) {
     let script = this.scripts.get(scriptId);
     if (!script) {
-      script = new Script(this.inspector.sourceOf(scriptId), this.inspector.modules.has(scriptId));
-      script.url = this.inspector.urls.get(scriptId);
+      const url = this.inspector.urls.get(scriptId);
+      const source = (url.startsWith('node:') && sourceOf(url.slice('node:'.length))) ||
+        this.inspector.sourceOf(scriptId);
+      script = new Script(source, this.inspector.modules.has(scriptId));
+      script.url = url;
+      script.library = idOfUrl(url);
       this.scripts.set(scriptId, script);
     }
     return script;
@@ -166,6 +171,7 @@ class Capture {
       if (kind === 'own') { this.functions.push(id); return; }
       graph.records[id] = kind === 'native' ? native.recordNative(this, object, id) :
         native.recordInternal(this, object, id);
+      if (graph.records[id] === null) this.functions.push(id);
     } else {
       graph.records[id] = timers.recordTimer(this, object, id) ??
         streams.recordStream(this, object, id) ?? recordReadline(this, object, id) ??

@@ -7,6 +7,7 @@
 const { isClass, usesOwn, walk } = require('./moving/syntax');
 const { types } = require('util');
 const { scriptIdOf, positionOf } = require('./moving/natives');
+const { idOfUrl } = require('./moving/library');
 const { probes } = require('./moving/probes');
 const { writeProperties } = require('./moving/properties');
 const { recordClass } = require('./moving/classes');
@@ -132,7 +133,7 @@ const usesPrivate = (node) => usesAnywhere(node, isPrivate);
 function kindOf(capture, fn) {
   const script = scriptIdOf(fn);
   if (script < 0) return 'native';
-  return (capture.inspector.urls.get(script) ?? 'node:').startsWith('node:') ? 'internal' : 'own';
+  return idOfUrl(capture.inspector.urls.get(script) ?? 'node:') === undefined ? 'own' : 'internal';
 }
 
 module.exports = {

@@ -111,7 +111,7 @@ class Generator {
     };
     const { objects, scopes } = state;
     scopes.forEach((scope, i) => {
-      if (scope.module !== undefined) return;
+      if (scope.module !== undefined || scope.library !== undefined) return;
       const outer = scope.parent >= 0 ? scopes[scope.parent].in : undefined;
       const isFirst = scope.in !== undefined && scope.in !== outer;
       const place = scope.parent === TOP ? scope.from ?? TOP : scope.parent;
@@ -196,10 +196,19 @@ ${texts.join('\n')} }`;
   }
 }
 
+// The text of a function that makes what is in such a scope; it takes {name: value} of the module's
+// top. The last member keeps a context around all of them.
+function libraryText(members, top) {
+  const words = new Set(members.match(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu));
+  const names = Object.keys(top).filter((name) => words.has(name));
+  return `(function(${RUN}, { ${names.join(', ')} }) { return {\n${members},
+${RUN}: () => ${RUN}\n}; })`;
+}
+
 // {texts, modules}: functions of what the restoring side offers, and the sources of ES modules.
 function generate(state) {
   const generator = new Generator(state);
-  return { texts: generator.texts(), modules: generator.modules() };
+  return { generator, texts: generator.texts(), modules: generator.modules() };
 }
 
-module.exports = { RUN, generate };
+module.exports = { RUN, generate, libraryText };

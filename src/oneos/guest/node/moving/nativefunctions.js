@@ -4,6 +4,7 @@
 
 const Module = require('module');
 const { Combinators } = require('./moving/combinators');
+const { KNOWN, idOfUrl } = require('./moving/library');
 const { WORD } = require('./moving/memory');
 const { writeProperties, writePrototype } = require('./moving/properties');
 
@@ -115,6 +116,8 @@ function recordInternal(capture, fn, id) {
     }
   }
   const url = inspector.urls.get(require('./moving/natives').scriptIdOf(fn)) ?? 'Node';
+  // It is made again from Node's source.
+  if (KNOWN.has(idOfUrl(url))) return null;
   return graph.refuse(`a function of ${url} (${fn.name || 'without a name'})`, id);
 }
 

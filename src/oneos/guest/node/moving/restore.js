@@ -10,8 +10,9 @@ const { fileURLToPath } = require('url');
 const { internalBinding, internalRequire } = require('./internals');
 const { Allocator } = require('./moving/allocate');
 const { define, fill } = require('./moving/fill');
-const { generate } = require('./moving/generate');
+const { generate, libraryText } = require('./moving/generate');
 const { decode } = require('./moving/image');
+const { MOVED, topHere } = require('./moving/library');
 const { Linking } = require('./moving/linking');
 const { NotMovable } = require('./moving/refusal');
 const { resumeStream } = require('./moving/resumestreams');
@@ -22,7 +23,7 @@ const suspended = require('./moving/suspended');
 function compile(url, text) {
   const { makeContextifyScript, runScriptInThisContext } = internalRequire('internal/vm');
   const symbols = internalBinding('symbols');
-  const filename = url === undefined ? 'oneos:moved' : fileURLToPath(url);
+  const filename = !url?.startsWith('file:') ? url ?? 'oneos:moved' : fileURLToPath(url);
   const how = symbols.vm_dynamic_import_default_internal;
   return runScriptInThisContext(makeContextifyScript(
     text, filename, 0, 0, undefined, false, undefined, how, undefined), true, false);
@@ -44,7 +45,12 @@ class Restore extends Allocator {
   idOf(object) { return this.objects.indexOf(object); }
 
   load() {
-    const { texts, modules } = generate(this.state);
+    const { generator, texts, modules } = generate(this.state);
+    this.libraryMembers = (scope, id) => {
+      const top = topHere(id);
+      const text = libraryText(generator.members(generator.inScope, scope), top);
+      return compile(`${MOVED}${id}`, text)(this.run, top);
+    };
     this.top = Object.assign({}, ...texts.map(([url, text]) => compile(url, text)(this.run)));
     this.run.value = (scope, at) => this.value(this.state.scopes[scope].vars[at][2]);
     this.linking = new Linking(this, modules);
