@@ -113,7 +113,7 @@ class Capture {
 
   listenersOf(emitter, id) { return streams.listenersOf(this, emitter, id); }
 
-  allowed(prototype) { return isAllowed(prototype); }
+  allowed(prototype) { return isAllowed(this, prototype); }
 
   isIdleRequest() { return false; }
 

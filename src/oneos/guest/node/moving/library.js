@@ -10,17 +10,22 @@
 
 const { internalBinding, internalRequire } = require('./internals');
 const { scriptIdOf } = require('./moving/natives');
+const { probes } = require('./moving/probes');
 const { NotMovable } = require('./moving/refusal');
 
 const KNOWN = new Set([
-  'events', 'internal/streams/add-abort-signal', 'internal/streams/buffer_list',
+  'events', 'internal/abort_controller', 'internal/event_target', 'internal/streams/add-abort-signal', 'internal/streams/buffer_list',
   'internal/streams/destroy', 'internal/streams/duplex', 'internal/streams/end-of-stream',
   'internal/streams/from', 'internal/streams/legacy', 'internal/streams/passthrough',
   'internal/streams/pipeline', 'internal/streams/readable', 'internal/streams/transform',
   'internal/streams/utils', 'internal/streams/writable', 'internal/fs/streams', 'internal/util',
   'internal/readline/interface', 'readline', 'stream', 'stream/promises', 'string_decoder',
-  'timers/promises',
+  'timers/promises', 'util',
 ]);
+
+// What every other module of the library is given; it is none itself.
+const PRIMORDIALS = 'internal/per_context/primordials';
+KNOWN.add(PRIMORDIALS);
 
 const MOVED = 'oneos:node/';  // Begins the name of a text that makes such closures.
 const NODE = 'node:';
@@ -34,6 +39,7 @@ function idOfUrl(url) {
 const sourceOf = (id) => internalBinding('builtins').natives[id];
 
 function isLoaded(id) {
+  if (id === PRIMORDIALS) return true;
   return process.moduleLoadList.some((name) =>
     name === `NativeModule ${id}` || name === `Internal Binding ${id}`);
 }
@@ -42,7 +48,7 @@ function isLoaded(id) {
 function anchorOf(id, inspector) {
   const isOwn = (value) => typeof value === 'function' &&
     inspector.urls.get(scriptIdOf(value)) === NODE + id;
-  const exported = internalRequire(id);
+  const exported = id === PRIMORDIALS ? probes().primordials : internalRequire(id);
   if (isOwn(exported)) return exported;
   for (const owner of [exported, exported.prototype ?? {}]) {
     for (const key of Reflect.ownKeys(owner)) {
@@ -71,7 +77,7 @@ function topOf(id, inspector) {
 function topHere(id) {
   if (!tops.has(id)) {
     const { Inspector } = require('./moving/inspect');
-    internalRequire(id);
+    if (id !== PRIMORDIALS) internalRequire(id);
     const inspector = new Inspector();
     try {
       topOf(id, inspector);

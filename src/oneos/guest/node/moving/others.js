@@ -3,7 +3,9 @@
 
 const EventEmitter = require('events');
 const { internalRequire } = require('./internals');
-const { writeProperties } = require('./moving/properties');
+const { recordIntl } = require('./moving/intl');
+const { topOf } = require('./moving/library');
+const { writeProperties, writePrototype } = require('./moving/properties');
 
 // Prototypes of Node on which plain objects may stand, since all they are is properties.
 const PLAIN = new Set([EventEmitter.prototype, Object.getPrototypeOf(function* () {}).prototype]);
@@ -33,12 +35,54 @@ function streamPrototypes() {
   return types.map(({ prototype }) => prototype);
 }
 
-let streams;
+function eventPrototypes(inspector) {
+  if (!isLoaded('internal/event_target')) return [];
+  const { Listener } = topOf('internal/event_target', inspector);
+  return [EventTarget, AbortSignal, Listener].map(({ prototype }) => prototype);
+}
 
-function isAllowed(prototype) {
+// Whether an object on a prototype of Node's is nothing but its properties.
+function isAllowed(capture, prototype) {
   if (PLAIN.has(prototype)) return true;
-  streams ??= new Set(streamPrototypes());
-  return streams.has(prototype);
+  capture.plainPrototypes ??=
+    new Set([...streamPrototypes(), ...eventPrototypes(capture.inspector)]);
+  return capture.plainPrototypes.has(prototype);
+}
+
+// Where it may stand within a character only its object of C++ knows.
+function recordDecoder(graph, decoder, id) {
+  const isFresh = Object.getOwnPropertySymbols(decoder).some((symbol) =>
+    /FastPath$/.test(symbol.description) && decoder[symbol]);
+  if (!isFresh) graph.refuse('a TextDecoder that may stand within a character', id);
+  const { encoding, fatal, ignoreBOM } = decoder;
+  return { k: 'decoder', encoding, fatal, ignoreBOM };
+}
+
+function recordReference(capture, object, id) {
+  let target;
+  try { target = WeakRef.prototype.deref.call(object); } catch { return undefined; }
+  const { graph } = capture;
+  // Nothing can be made that has forgotten its object already.
+  if (target === undefined) graph.refuse('a WeakRef whose object is gone', id);
+  const record = { k: 'weakref', target: graph.value(target, id, '.deref()') };
+  writePrototype(graph, object, id, record, WeakRef.prototype);
+  return writeProperties(graph, object, id, record);
+}
+
+// What keeps its signal where no property shows it.
+function recordController(capture, object, id) {
+  if (!isLoaded('internal/abort_controller')) return undefined;
+  const { graph } = capture;
+  if (object instanceof DOMException && object !== DOMException.prototype) {
+    const record = { k: 'domexception', message: object.message, name: object.name };
+    return writeProperties(graph, object, id, record);
+  }
+  if (!(object instanceof AbortController) || capture.builtins.has(object)) return undefined;
+  const found = capture.inspector.privateFields(object).find(([name]) => name === '#signal');
+  if (!found) return undefined;
+  const record = { k: 'controller', signal: graph.value(found[1], id, '.signal') };
+  writePrototype(graph, object, id, record, AbortController.prototype);
+  return writeProperties(graph, object, id, record);
 }
 
 function recordOther(capture, object, id) {
@@ -49,10 +93,16 @@ function recordOther(capture, object, id) {
                            (key) => typeof key === 'symbol');
   }
   if (prototype === URLSearchParams.prototype) {
-    return { k: 'search', text: String(object) };
+    // That of a URL changes it.
+    const owner = capture.inspector.privateFields(object)
+      .find(([name, value]) => name === '#context' && value)?.[1];
+    return owner ? { k: 'search', of: graph.value(owner, id, '(url)') } :
+      { k: 'search', text: String(object) };
   }
   if (prototype === TextEncoder.prototype) return { k: 'encoder' };
-  return undefined;
+  if (prototype === TextDecoder.prototype) return recordDecoder(graph, object, id);
+  return recordReference(capture, object, id) ?? recordController(capture, object, id) ??
+    recordIntl(capture, object, id);
 }
 
 module.exports = { isAllowed, recordOther };

@@ -9,6 +9,8 @@ const Module = require('module');
 const { fileURLToPath } = require('url');
 const { internalBinding, internalRequire } = require('./internals');
 const { Allocator } = require('./moving/allocate');
+const { goOn } = require('./moving/clocks');
+const { restoreConsole } = require('./moving/consoles');
 const { define, fill } = require('./moving/fill');
 const { generate, libraryText } = require('./moving/generate');
 const { decode } = require('./moving/image');
@@ -103,11 +105,13 @@ class Restore extends Allocator {
     if (roots.cwd !== process.cwd()) process.chdir(roots.cwd);
     if (roots.title !== process.title) process.title = roots.title;
     process.umask(roots.umask);
+    for (const [name, value] of roots.flags) process[name] = value;
     process.exitCode = this.value(roots.exitCode);
   }
 
   go() {
     const { roots } = this.state;
+    goOn(roots.clocks);
     this.load();
     roots.timers.forEach((value) => this.value(value));
     for (const { scope, values } of roots.esm) {
@@ -122,6 +126,7 @@ class Restore extends Allocator {
     for (const [owner, item] of roots.patches) define(this, this.value(owner), item);
     const listeners = roots.process.map(([type, value]) => [this.value(type), this.value(value)]);
     for (const [, , value] of roots.globals) this.value(value);
+    restoreConsole(this, roots.console);
     this.settle();
     suspended.prepare(this);
     this.settle();
