@@ -5,6 +5,7 @@ a socket. A byte on the socket asks for its image; a fresh Node gets that and th
 streams; when it says that it stands where the source stood, the source is told that it is gone.
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -22,6 +23,8 @@ from tests.support.waiting import WAIT_S
 HEAD = struct.Struct("<cQ")
 PIECE_BYTES = 1 << 16
 LOOK_S = 0.005
+HIGH_FD = 200
+"""From here on are descriptors of the harness: Node gives low numbers to what it opens itself."""
 
 
 class Refused(Exception):
@@ -127,12 +130,14 @@ class Program:
 
     def _start(self, image: bytes | None = None) -> Life:
         ours, theirs = socket.socketpair()
-        fds = [theirs.fileno()]
+        fds = [fcntl.fcntl(theirs, fcntl.F_DUPFD_CLOEXEC, HIGH_FD)]
+        theirs.close()
         moving = str(fds[0])
         if image is not None:
             image_end, write_end = os.pipe()
-            fds.append(image_end)
-            moving += f":{image_end}"
+            fds.append(fcntl.fcntl(image_end, fcntl.F_DUPFD_CLOEXEC, HIGH_FD))
+            os.close(image_end)
+            moving += f":{fds[1]}"
         process = subprocess.Popen(
             [self.node, "--expose-internals", "--require", PRELOAD, self.script, *self.arguments],
             stdin=subprocess.DEVNULL if self.stdin is None else self.stdin,
@@ -141,11 +146,11 @@ class Program:
             pass_fds=fds,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "ONEOS_MOVING": moving},
         )
-        theirs.close()
+        for fd in fds:
+            os.close(fd)
         life = Life(process, ours)
         self.lives.append(life)
         if image is not None:
-            os.close(image_end)
             try:
                 with os.fdopen(write_end, "wb") as pipe:
                     pipe.write(image)

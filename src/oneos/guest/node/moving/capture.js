@@ -12,6 +12,7 @@ const { Builtins } = require('./moving/builtins');
 const { baseKeys } = require('./moving/globals');
 const { privateNames, settleInside, settleMembers } = require('./moving/classes');
 const { Contexts } = require('./moving/contexts');
+const { isFileStream } = require('./moving/filestreams');
 const functions = require('./moving/functions');
 const { Modules } = require('./moving/esm');
 const { Graph } = require('./moving/graph');
@@ -54,6 +55,7 @@ class Capture {
     this.iterators = [];
     this.openResolvers = [];
     this.functions = [];
+    this.fileStreams = [];  // [value, descriptor, size of a read that is held back or null]
     this.makers = new Map();  // Prototype -> classes with private members on its chain.
     this.times = { start: performance.now() };
   }
@@ -178,6 +180,9 @@ class Capture {
         modules.recordModule(this, object, id) ?? this.modules.record(object) ??
         this.promises.record(object, id) ?? recordOther(this, object, id) ??
         kinds.recordExotic(this, object, id) ?? kinds.recordPlain(this, object, id);
+      if (isFileStream(object) && graph.records[id].k === 'object') {
+        this.fileStreams.push([[id], object.fd, this.held.get(object) ?? null]);
+      }
       this.notePrivate(object, id);
     }
   }
@@ -249,15 +254,18 @@ class Capture {
     return {
       version: 1, node: process.version, arch: process.arch, roots: found,
       objects: graph.records, scopes: this.scopes.records,
+      fileStreams: this.fileStreams,
       files: streams.openFiles(new Set([this.memory.fd])),
     };
   }
 }
 
-// The image of the program as it is now. `ours`: handles of the capture's own, {type, handle}.
+// The image of the program as it is now. `ours`: handles of the capture's own, {type, handle};
+// `held`: reads of file streams that are to be begun again, by the stream.
 // Throws NotMovable; the program is as it was in any case.
-function captureNow({ ours = [] } = {}) {
+function captureNow({ ours = [], held = new Map() } = {}) {
   const capture = new Capture();
+  capture.held = held;
   try {
     capture.open(ours);
     const state = capture.run();

@@ -12,6 +12,7 @@ const { Allocator } = require('./moving/allocate');
 const { goOn } = require('./moving/clocks');
 const { restoreConsole } = require('./moving/consoles');
 const { define, fill } = require('./moving/fill');
+const { reopen } = require('./moving/filestreams');
 const { generate, libraryText } = require('./moving/generate');
 const { decode } = require('./moving/image');
 const { MOVED, topHere } = require('./moving/library');
@@ -79,6 +80,14 @@ class Restore extends Allocator {
     while (at !== -1) ({ value: at } = generator.next(this.value(vars[at][2])));
   }
 
+  // A stream of a file: where its descriptor stands is that of the stream alone.
+  resumeFile([value, fd, held]) {
+    const stream = this.value(value);
+    const file = this.state.files.find((one) => one.fd === fd);
+    if (file && stream.pos === undefined) stream.pos = file.offset;
+    if (held !== null) stream._read(held);
+  }
+
   // What a module has, made beforehand.
   moduleValues(scope) {
     this.scope(scope);
@@ -112,6 +121,8 @@ class Restore extends Allocator {
   go() {
     const { roots } = this.state;
     goOn(roots.clocks);
+    const { files, fileStreams } = this.state;
+    reopen(files, new Set(fileStreams.map(([, fd]) => fd)));
     this.load();
     roots.timers.forEach((value) => this.value(value));
     for (const { scope, values } of roots.esm) {
@@ -141,6 +152,7 @@ class Restore extends Allocator {
     for (const [type, listener] of listeners) process.on(type, listener);
     suspended.start(this);
     for (const step of this.readlines) step();
+    for (const item of fileStreams) this.resumeFile(item);
     for (const [id, stream] of streams) resumeStream(this, this.state.objects[id], stream);
   }
 }
