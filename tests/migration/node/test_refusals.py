@@ -192,21 +192,52 @@ CASES = {
 }
 
 
+MODULES = {
+    "top-level await": (
+        """let open; globalThis.kept = 1; globalThis.after = (n) => n;
+        globalThis.finish = () => open('late'); await 1;
+        globalThis.wait = new Promise((resolve) => { open = resolve; });"""
+        + REST
+        + "console.log(await wait);",
+        "an ES module at an await of its top level",
+        "program.mjs",
+    ),
+    "import.meta": (
+        """import.meta.extra = 5; globalThis.kept = import.meta;
+        var after = (n) => n, finish = () => {};"""
+        + REST,
+        "an import.meta that is used as a whole",
+        "program.mjs",
+    ),
+}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_what_cannot_move_is_named_and_goes_on_unharmed(
     node: str, name: str, tmp_path: Path
 ) -> None:
     source, reason, path = CASES[name]
-    script = tmp_path / "program.js"
-    script.write_text(source + REST)
+    refused(node, tmp_path / "program.js", source + REST, reason, path)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_that_cannot_move_is_named_and_goes_on_unharmed(
+    node: str, name: str, tmp_path: Path
+) -> None:
+    refused(node, tmp_path / "program.mjs", *MODULES[name])
+
+
+def refused(node: str, script: Path, source: str, reason: str, path: str) -> None:
+    """Has a program asked to move, and sees to the reason, the path and the output."""
+    script.write_text(source)
     plain = undisturbed(node, str(script))
     program = Program(node, str(script))
     program.wait_for_lines(2)
-    with pytest.raises(Refused, match=reason or None) as refused:
+    with pytest.raises(Refused, match=reason or None) as error:
         program.move()
-    assert "a fault of OneOS" not in refused.value.reason
-    assert refused.value.path
-    assert path in refused.value.path
+    assert "a fault of OneOS" not in error.value.reason
+    assert error.value.path
+    assert path in error.value.path
     outcome = program.end()
     assert outcome.err == ""
     assert (outcome.out, outcome.status) == (plain.out, plain.status)

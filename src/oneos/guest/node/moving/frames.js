@@ -13,7 +13,7 @@ const { frameOrigins, loopIterators } = require('./moving/originals');
 const { writeProperties, writePrototype } = require('./moving/properties');
 const { SkipError, enclosingLoops, findSuspension, skipText } = require('./moving/skip');
 const { Script, isFunction, walk } = require('./moving/syntax');
-const { enclosingClass, usesPrivate } = require('./moving/functions');
+const { enclosingClass, noteImports, usesPrivate } = require('./moving/functions');
 
 const REGISTERS_MAX = 4096;
 
@@ -107,6 +107,7 @@ class Frames {
     record.strict = strict ? 1 : 0;
     const skipped = skipText(script, node, suspension, { captured: captures, isAsync });
     record.frame = skipped.text;
+    noteImports(capture, place.entry.node, place.script, record, id);
     record.locals = skipped.names.filter((name) => name in values)
       .map((name) => [name, graph.value(values[name], id, `(${name})`)]);
     record.origin = {

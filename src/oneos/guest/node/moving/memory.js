@@ -84,17 +84,16 @@ class Memory {
     return isHere;
   }
 
-  // A collection may have it move from where was not looked yet to where was: then it is looked for
-  // again.
+  // Where the window is. A collection while it is looked for can move it to where was looked.
   find() {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const at = this.search();
-      if (at !== undefined) return at;
+      const found = this.findOnce();
+      if (found !== undefined) return found;
     }
     throw new NotMovable('the program\'s own memory was not found');
   }
 
-  search() {
+  findOnce() {
     const pattern = Buffer.alloc(WORD * MARKS);
     for (let i = 0; i < MARKS; i++) pattern.writeUInt32LE(this.window[i], i * WORD + 4);
     const piece = Buffer.alloc(PIECE);

@@ -379,7 +379,7 @@ class Skipper {
       const isArrow = below.type === 'ArrowFunctionExpression';
       if (below !== node && isFunction(below) && !isArrow) return false;
       if (below.type === 'Identifier' && below.name === 'arguments') bad('its arguments object');
-      if (below.type === 'MetaProperty') bad('new.target or import.meta');
+      if (below.type === 'MetaProperty' && below.meta.name === 'new') bad('new.target');
       return undefined;
     });
     const kind = node.generator ? 'function*' : 'async function';
