@@ -16,7 +16,6 @@ const { original } = require('./steps');
 
 const HEAD_BYTES = 9;
 const PAUSE_MS = 1;
-const DEADLINE_MS = 5000;
 const { EAGAIN } = constants.errno;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -90,8 +89,9 @@ class Trigger {
     this.images = images;
   }
 
-  begin() {
-    this.until = Date.now() + DEADLINE_MS;
+  // `limit`: for how many milliseconds a quiet turn is waited for.
+  begin(limit) {
+    this.until = Date.now() + limit;
     this.release = undefined;
     this.attempt();
     if (this.timer === undefined) this.release?.();
