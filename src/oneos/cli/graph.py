@@ -51,8 +51,8 @@ class Program(Struct, frozen=True, forbid_unknown_fields=True):
         run: command and arguments; a text is split as sh does.
         input: `from` in the file: a path of the tree. Without it nothing, or what another program
             sends.
-        output: `to` in the file: another program's name, or a path of the tree; `>>` before a path
-            appends. Without it the program's log.
+        output: `to` in the file: another program's name, or a path of the tree, which begins with
+            `/` or `./` (from home); `>>` before it appends. Without it the program's log.
         errors: likewise, for standard error; without it the program's log.
     """
 
@@ -104,10 +104,12 @@ class Graph:
         follows = dict[str, str]()
         for name, program in programs.items():
             to = program.output
-            if to is None or to.startswith(("/", ">>")):
+            if to is None or to.startswith(("/", "./", ">>")):
                 continue
             if to not in programs:
-                raise self._wrong(name, f'to = "{to}" is neither a program here nor a path')
+                raise self._wrong(
+                    name, f'to = "{to}" is no program here, and a path begins with / or ./'
+                )
             if programs[to].input is not None:
                 raise self._wrong(to, f'it reads {programs[to].input}, and what "{name}" sends')
             if to in follows.values():
@@ -207,4 +209,9 @@ class Graph:
 def _written(text: str, home: bytes) -> list[Any]:
     appends = text.startswith(">>")
     path = os.fsencode(text.removeprefix(">>").strip())
-    return ["file", os.path.join(home, path), _APPEND if appends else _WRITE, 0o666]
+    return [
+        "file",
+        os.path.normpath(os.path.join(home, path)),
+        _APPEND if appends else _WRITE,
+        0o666,
+    ]

@@ -18,6 +18,8 @@ from oneos.limits import MOVE_FILE_NUMBER_MAX, MOVE_FILES_MAX, MOVE_S
 from oneos.runtime.control_socket import Control
 
 _HEAD_BYTES = 9
+_LIMIT_BYTES = 4
+_LIMIT_MS_MAX = 2**32 - 1
 _ANSWER_BYTES_MAX = 1 << 20
 """What is said of files, 4 KiB of path each: an image does not come this way."""
 
@@ -74,7 +76,8 @@ class NodeControl(Control):
         """
         if self._late is not None and not self._late.done():
             raise UserError("it has not come to the end of a turn since it was asked last")
-        self._send(b"c")
+        limit_ms = min(int(limit_s * 1000), _LIMIT_MS_MAX)
+        self._send(b"c" + limit_ms.to_bytes(_LIMIT_BYTES, "little"))
         answer = asyncio.ensure_future(self._frame())
         await asyncio.wait((answer,), timeout=limit_s + _LATE_S)
         if not answer.done():

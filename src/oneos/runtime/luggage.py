@@ -138,6 +138,8 @@ class Porter:
                 end, kept = m.End("data"), m.KeptAhead(0, self._unread(agent, luggage))
             else:
                 end = m.End("closed")
+        elif end.kind == "data":
+            kept = m.KeptAhead(0, self._unread(agent, luggage))
         elif end.kind in ("pipe", "fd", "file") and leaving:
             fd = _descriptor(agent.os_pid, number)
             luggage.own[number] = fd

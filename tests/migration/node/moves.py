@@ -21,6 +21,9 @@ from oneos.guest.launch_node import PRELOAD
 from tests.support.waiting import WAIT_S
 
 HEAD = struct.Struct("<cQ")
+CAPTURE = struct.pack("<cI", b"c", 5000)
+"""With so many milliseconds to come to a quiet turn."""
+
 PIECE_BYTES = 1 << 16
 LOOK_S = 0.005
 HIGH_FD = 200
@@ -166,7 +169,7 @@ class Program:
             Ended: there is no program any more.
         """
         source = self.lives[-1]
-        source.tell(b"c")
+        source.tell(CAPTURE)
         source.frame()
         image = source.image()
         try:
@@ -184,7 +187,7 @@ class Program:
     def give_up(self) -> None:
         """Has the program captured, and tells it to go on where it is."""
         life = self.lives[-1]
-        life.tell(b"c")
+        life.tell(CAPTURE)
         life.frame()
         life.tell(b"o")
 

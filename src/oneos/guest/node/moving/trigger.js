@@ -16,7 +16,6 @@ const { original } = require('./steps');
 
 const HEAD_BYTES = 9;
 const PAUSE_MS = 1;
-const DEADLINE_MS = 5000;
 const { EAGAIN } = constants.errno;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -90,9 +89,16 @@ class Trigger {
     this.images = images;
   }
 
+<<<<<<< HEAD
   begin() {
     this.until = Date.now() + DEADLINE_MS;
     this.reads = undefined;
+=======
+  // `limit`: for how many milliseconds a quiet turn is waited for.
+  begin(limit) {
+    this.until = Date.now() + limit;
+    this.release = undefined;
+>>>>>>> main
     this.attempt();
   }
 
