@@ -4,7 +4,7 @@
 // They are recorded in turns, all that are known at once, since finding out which share a scope is
 // one look at memory for all of them.
 
-const { isClass, usesOwn, walk } = require('./moving/syntax');
+const { isClass, isFunction, usesOwn, walk } = require('./moving/syntax');
 const { types } = require('util');
 const { scriptIdOf, positionOf } = require('./moving/natives');
 const { idOfUrl } = require('./moving/library');
@@ -93,6 +93,15 @@ function noteImports({ graph, scopes }, node, { url }, record, id) {
   else scopes.noteFile(record.scope, url, id);
 }
 
+const SCOPES = new Set(['BlockStatement', 'StaticBlock', 'SwitchStatement', 'Program']);
+
+// The node whose scope has the name of a function that is declared there.
+function homeOf(node) {
+  let at = node.up;
+  while (!SCOPES.has(at.type)) at = at.up;
+  return at.type === 'BlockStatement' && isFunction(at.up) ? at.up : at;
+}
+
 function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) {
   const { graph } = capture;
   const { node, outer, strict } = entry;
@@ -104,6 +113,8 @@ function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) 
   if (outer !== node) record.method = outer.kind === 'init' ? 'value' : outer.kind;
   if (node.type === 'FunctionDeclaration' && node.id) record.declared = 1;
   record.scope = capture.scopes.enter(id, chain, scopes, node.up);
+  // Its name is a variable of that scope, and not of one further in that nothing else needed.
+  if (record.declared && capture.scopes.isMadeBy(record.scope, homeOf(node))) record.home = 1;
   noteImports(capture, node, script, record, id);
   capture.scopes.noteThis(id, chain, node);
   if (outer.type === 'Property' && usesOwn(node, isSuper)) {

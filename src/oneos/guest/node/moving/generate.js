@@ -125,7 +125,7 @@ class Generator {
       const place = scope === TOP ? record.from ?? TOP : scope;
       add(isFirst ? this.inClass : this.inScope, isFirst ? record.in : place,
           () => this.closure(record, i));
-      if (record.declared && scope >= 0) this.declare(record, i, scopes[scope]);
+      if (record.home) this.declare(record, i, scopes[scope]);
     });
   }
 

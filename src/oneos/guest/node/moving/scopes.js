@@ -19,6 +19,7 @@ class Scopes {
     this.capture = capture;
     this.records = [];
     this.libraries = new Map();
+    this.makers = [];  // Of each scope, the node of the source.
     this.wantThis = new Map();  // Context -> number of the object that needs it.
   }
 
@@ -89,6 +90,13 @@ class Scopes {
     record.from = url;
   }
 
+  // Whether a scope is the one that a node of the source makes.
+  isMadeBy(scope, node) {
+    if (scope < 0) return false;
+    return this.records[scope].module !== undefined ? node.type === 'Program' :
+      this.makers[scope] === node;
+  }
+
   // The ES module that a node stands in; undefined for other scripts.
   moduleOf(node) {
     let at = node;
@@ -126,6 +134,7 @@ class Scopes {
     if (maker && isStrict(maker)) record.strict = 1;
     const scope = context.scope = this.records.length;
     this.records.push(record);
+    this.makers[scope] = maker;
     if (context.dead.length && !context.names) graph.refuse('a scope of many variables', id);
     const dead = new Set(context.dead.map((slot) => context.names[slot]));
     const declared = maker?.declared;
