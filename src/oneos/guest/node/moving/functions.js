@@ -62,8 +62,12 @@ function writeFunctionProperties(capture, fn, id, record) {
 function recordAll(capture, ids) {
   const { graph, contexts } = capture;
   const fns = ids.map((id) => graph.values[id]);
-  const scopes = fns.map((fn) => capture.inspector.scopes(fn));
-  const chains = contexts.chainsOf(fns, new Set(scopes.flat().flatMap(({ names }) => names)));
+  // What the inspector says takes it long, and is the same for all functions of one context.
+  const leaders = contexts.leadersOf(fns);
+  const shown = new Map();
+  for (const leader of new Set(leaders)) shown.set(leader, capture.inspector.scopes(fns[leader]));
+  const scopes = leaders.map((leader) => shown.get(leader));
+  const chains = contexts.chainsOf(fns, new Set([...shown.values()].flat().flatMap(({ names }) => names)));
   const places = fns.map((fn, i) => placeOf(capture, fn, ids[i]));
   // Classes first: they know their methods.
   for (const classes of [true, false]) {

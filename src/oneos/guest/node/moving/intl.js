@@ -17,6 +17,8 @@ function argumentsFor(options) {
   return [locale, rest];
 }
 
+const intlTypes = () => [...NAMES.map((name) => Intl[name]), Intl.Locale];
+
 function nameOf(object) {
   if (Object.prototype.toString.call(object).slice(0, 13) !== '[object Intl.') return undefined;
   return NAMES.find((name) => {
@@ -64,4 +66,4 @@ function recordFormat(capture, fn, id) {
   return undefined;
 }
 
-module.exports = { recordFormat, recordIntl };
+module.exports = { intlTypes, recordFormat, recordIntl };
