@@ -163,11 +163,12 @@ class Generator {
       else if (name === 'arguments' || declared.has(name)) lines.push(`${name} = yield ${at};`);
       else lines.push(`${kind === 'const' ? 'const' : 'let'} ${name} = yield ${at};`);
     });
+    const own = this.state.scopes[i].arguments ? `${RUN}_arguments: arguments,\n` : '';
     const head = strict ? '"use strict"; ' : vars.some(([name]) => name === 'arguments') ?
       'var arguments; ' : '';
     const texts = [...declared.values()].map((id) => this.state.objects[id].text);
     return `s${i}: function*() { ${head}yield {
-${this.members(this.inScope, i)} };
+${own}${this.members(this.inScope, i)} };
 ${lines.join(' ')}
 yield -1; ${dead.join(' ')}
 ${texts.join('\n')} }`;

@@ -6,6 +6,7 @@
 // the URL of the file in whose name it has to be made.
 
 const { isClass, isStrict, usesOwn } = require('./moving/syntax');
+const { types } = require('util');
 const { makerOf } = require('./moving/declarations');
 
 const RUN = '$oneos';  // As in generate.js.
@@ -141,7 +142,10 @@ class Scopes {
     for (const name of names) {
       if (!IDENTIFIER.test(name)) continue;
       if (name === 'arguments' && record.strict) {
-        this.capture.graph.refuse('an arrow function that uses the arguments around it', id);
+        // It cannot be assigned: the object is that of the function which makes the scope.
+        record.arguments = graph.value(values[name], id, '(arguments)');
+        if (!types.isArgumentsObject(values[name])) graph.refuse('a variable called arguments', id);
+        continue;
       }
       const kind = declared?.get(name) ?? 'let';
       if (dead.has(name)) record.vars.push([name, 'dead', ['u']]);

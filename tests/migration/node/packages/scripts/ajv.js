@@ -1,3 +1,4 @@
+// ajv: validators that were compiled by new Function.
 const Ajv = require('ajv');
 const ajv = new Ajv({ allErrors: true });
 const validate = ajv.compile({ type: 'object', properties: { n: { type: 'integer', minimum: 3 }, s: { type: 'string', pattern: '^x+$' } }, required: ['n'], additionalProperties: false });

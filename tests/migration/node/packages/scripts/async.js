@@ -1,3 +1,4 @@
+// async: a queue, waterfalls, series and retries, each with timers under way.
 const async = require('async');
 const queue = async.queue((task, done) => { setTimeout(() => { console.log('task', task.n); done(null, task.n * 2); }, 8); }, 1);
 for (let n = 1; n <= 5; n++) queue.push({ n }, (error, value) => console.log('done', value));

@@ -1,3 +1,4 @@
+// commander, eventemitter3, redux.
 const { Command, Option } = require('commander');
 const EventEmitter = require('eventemitter3');
 const { createStore, combineReducers } = require('redux');

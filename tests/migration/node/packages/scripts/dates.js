@@ -1,3 +1,4 @@
+// dayjs with plug-ins, and moment with a changed locale.
 process.env.TZ = 'UTC';
 const dayjs = require('dayjs');
 dayjs.extend(require('dayjs/plugin/relativeTime'));

@@ -1,3 +1,4 @@
+// immutable: persistent collections, records, lazy sequences over infinite ones.
 const { List, Map, Record, OrderedMap, Range, Seq, Set, fromJS } = require('immutable');
 const Point = Record({ x: 0, y: 0 });
 let state = fromJS({ list: [1, 2, { deep: true }], map: { a: 1 } });

@@ -1,3 +1,4 @@
+// lodash: caches, chains, currying, templates, a debounced call that is due.
 const _ = require('lodash');
 const memo = _.memoize((n) => n * n);
 const grouped = _.chain([1, 2, 3, 4, 5, 6]).groupBy((n) => n % 3);

@@ -1,3 +1,4 @@
+// acorn in mid-text, yaml documents, marked, handlebars templates.
 const acorn = require('acorn');
 const { marked } = require('marked');
 const YAML = require('yaml');

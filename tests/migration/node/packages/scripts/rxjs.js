@@ -1,3 +1,4 @@
+// rxjs: subjects, shared intervals, buffers, switching.
 const { BehaviorSubject, Subject, combineLatest, concat, from, interval, merge, of, timer } = require('rxjs');
 const { bufferCount, concatMap, debounceTime, delay, filter, map, mergeMap, scan, share, switchMap, take, takeUntil, tap } = require('rxjs/operators');
 const stop = new Subject();

@@ -1,3 +1,4 @@
+// Packages by import: rxjs, acorn, dayjs, immer, uuid, yaml, marked.
 import { interval, take, map } from 'rxjs';
 import * as acorn from 'acorn';
 import dayjs from 'dayjs';
