@@ -65,9 +65,7 @@ def moved(node: str, script: Path, lines: list[int]) -> None:
     assert (outcome.out, outcome.err, outcome.status) == (plain.out, "", 0), f"after {moves} moves"
 
 
-@pytest.mark.parametrize(
-    "name", [script.name for script in SCRIPTS if script.stem in QUICK]
-)
+@pytest.mark.parametrize("name", [script.name for script in SCRIPTS if script.stem in QUICK])
 def test_a_program_over_packages_moves(node: str, installed: Path, name: str) -> None:
     moved(node, installed / name, [2, 5])
 

@@ -99,7 +99,8 @@ CASES = {
     ),
     "decoder": (
         """var kept = new TextDecoder(); kept.decode(new Uint8Array([0xe2]), { stream: true });
-        var after = (n) => n, finish = () => console.log(kept.decode(new Uint8Array([0x82, 0xac])));""",
+        var after = (n) => n;
+        var finish = () => console.log(kept.decode(new Uint8Array([0x82, 0xac])));""",
         "a TextDecoder that may stand within a character",
         "kept",
     ),
