@@ -23,6 +23,9 @@ class Allocator {
     this.fresh = new Map();       // Class or prototype -> its properties right after it was made.
     this.prototypes = new Map();  // Number of a prototype -> that of its class.
     this.signals = new Map();     // Number of a signal -> that of its AbortController.
+    // Number of an arguments object -> that of the scope that makes it.
+    this.argumentsOf = new Map(state.scopes.flatMap(({ arguments: list }, scope) =>
+      (list ? [[list[0], scope]] : [])));
     this.deferred = new Map();    // Number of a promise -> {promise, resolve, reject}.
     this.groups = new Map();
     this.groupsToFill = [];
@@ -78,6 +81,10 @@ class Allocator {
       this.object(this.prototypes.get(id));
       return this.objects[id];
     }
+    if (this.argumentsOf.has(id)) {
+      this.scope(this.argumentsOf.get(id));
+      return this.objects[id];
+    }
     if (this.signals.has(id)) return this.object(this.signals.get(id)).signal;
     switch (record.k) {
       case 'builtin': return resolve(record.path);
@@ -130,6 +137,7 @@ class Allocator {
     const generator = Reflect.apply(outer[`s${id}`], self, []);
     const { value: members } = generator.next();
     this.scopes.set(id, { generator, members, isSet: false });
+    if (record.arguments) this.put(record.arguments[0], members.$oneos_arguments);
     return members;
   }
 

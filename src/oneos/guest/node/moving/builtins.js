@@ -9,7 +9,7 @@
 
 const Module = require('module');
 const { internalRequire } = require('./internals');
-const { baseKeys } = require('./moving/globals');
+const { baseKeys, isAdded } = require('./moving/globals');
 const { commonSymbol } = require('./moving/graph');
 const { loadedModules: loadedLibrary, topHere, topOf } = require('./moving/library');
 const { probes } = require('./moving/probes');
@@ -106,7 +106,7 @@ class Builtins {
           !this.paths.has(key)) {
         this.paths.set(key, [...path, ['key', step[1]]]);
       }
-      if ([property.value, property.get, property.set].some((value) =>
+      if (isAdded(object, key) || [property.value, property.get, property.set].some((value) =>
         typeof value === 'function' && this.isTheirs(value))) {
         this.patches.push([object, key]);
         continue;

@@ -55,6 +55,7 @@ class Capture {
     this.iterators = [];
     this.openResolvers = [];
     this.functions = [];
+    this.specials = new Map();
     this.fileStreams = [];  // [value, descriptor, size of a read that is held back or null]
     this.makers = new Map();  // Prototype -> classes with private members on its chain.
   }

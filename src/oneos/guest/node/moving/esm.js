@@ -56,7 +56,9 @@ class Modules {
       if (getPromiseDetails(job.module.evaluate(-1, false))[0] === PENDING) {
         graph.refuse('an ES module at an await of its top level', -1, url);
       }
-      const [state, linked] = types.isPromise(job.linked) ? getPromiseDetails(job.linked) : [];
+      // One that was loaded by `require` has its list at once.
+      const [state, linked] = types.isPromise(job.linked) ? getPromiseDetails(job.linked) :
+        [Array.isArray(job.linked) ? FULFILLED : undefined, job.linked];
       if (state !== FULFILLED) graph.refuse('an ES module that was not imported by Node', -1, url);
       const entry = { url, type, main: job.isMain ? 1 : 0 };
       this.namespaces.set(job.module.getNamespace(), this.entries.length);

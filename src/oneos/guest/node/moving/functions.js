@@ -4,7 +4,7 @@
 // They are recorded in turns, all that are known at once, since finding out which share a scope is
 // one look at memory for all of them.
 
-const { isClass, usesOwn, walk } = require('./moving/syntax');
+const { isClass, isFunction, usesOwn, walk } = require('./moving/syntax');
 const { types } = require('util');
 const { scriptIdOf, positionOf } = require('./moving/natives');
 const { idOfUrl } = require('./moving/library');
@@ -62,8 +62,12 @@ function writeFunctionProperties(capture, fn, id, record) {
 function recordAll(capture, ids) {
   const { graph, contexts } = capture;
   const fns = ids.map((id) => graph.values[id]);
-  const scopes = fns.map((fn) => capture.inspector.scopes(fn));
-  const chains = contexts.chainsOf(fns, new Set(scopes.flat().flatMap(({ names }) => names)));
+  // What the inspector says takes it long, and is the same for all functions of one context.
+  const leaders = contexts.leadersOf(fns);
+  const shown = new Map();
+  for (const leader of new Set(leaders)) shown.set(leader, capture.inspector.scopes(fns[leader]));
+  const scopes = leaders.map((leader) => shown.get(leader));
+  const chains = contexts.chainsOf(fns, new Set([...shown.values()].flat().flatMap(({ names }) => names)));
   const places = fns.map((fn, i) => placeOf(capture, fn, ids[i]));
   // Classes first: they know their methods.
   for (const classes of [true, false]) {
@@ -93,6 +97,15 @@ function noteImports({ graph, scopes }, node, { url }, record, id) {
   else scopes.noteFile(record.scope, url, id);
 }
 
+const SCOPES = new Set(['BlockStatement', 'StaticBlock', 'SwitchStatement', 'Program']);
+
+// The node whose scope has the name of a function that is declared there.
+function homeOf(node) {
+  let at = node.up;
+  while (!SCOPES.has(at.type)) at = at.up;
+  return at.type === 'BlockStatement' && isFunction(at.up) ? at.up : at;
+}
+
 function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) {
   const { graph } = capture;
   const { node, outer, strict } = entry;
@@ -104,6 +117,8 @@ function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) 
   if (outer !== node) record.method = outer.kind === 'init' ? 'value' : outer.kind;
   if (node.type === 'FunctionDeclaration' && node.id) record.declared = 1;
   record.scope = capture.scopes.enter(id, chain, scopes, node.up);
+  // Its name is a variable of that scope, and not of one further in that nothing else needed.
+  if (record.declared && capture.scopes.isMadeBy(record.scope, homeOf(node))) record.home = 1;
   noteImports(capture, node, script, record, id);
   capture.scopes.noteThis(id, chain, node);
   if (outer.type === 'Property' && usesOwn(node, isSuper)) {

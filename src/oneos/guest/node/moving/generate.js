@@ -125,7 +125,7 @@ class Generator {
       const place = scope === TOP ? record.from ?? TOP : scope;
       add(isFirst ? this.inClass : this.inScope, isFirst ? record.in : place,
           () => this.closure(record, i));
-      if (record.declared && scope >= 0) this.declare(record, i, scopes[scope]);
+      if (record.home) this.declare(record, i, scopes[scope]);
     });
   }
 
@@ -163,11 +163,12 @@ class Generator {
       else if (name === 'arguments' || declared.has(name)) lines.push(`${name} = yield ${at};`);
       else lines.push(`${kind === 'const' ? 'const' : 'let'} ${name} = yield ${at};`);
     });
+    const own = this.state.scopes[i].arguments ? `${RUN}_arguments: arguments,\n` : '';
     const head = strict ? '"use strict"; ' : vars.some(([name]) => name === 'arguments') ?
       'var arguments; ' : '';
     const texts = [...declared.values()].map((id) => this.state.objects[id].text);
     return `s${i}: function*() { ${head}yield {
-${this.members(this.inScope, i)} };
+${own}${this.members(this.inScope, i)} };
 ${lines.join(' ')}
 yield -1; ${dead.join(' ')}
 ${texts.join('\n')} }`;

@@ -1,7 +1,6 @@
 'use strict';
 // Objects of Intl: each is made again from the locale and the options that it says it has resolved.
 
-const { types } = require('util');
 const { stepOf, writeProperties, writePrototype } = require('./moving/properties');
 
 const NAMES = ['Collator', 'DateTimeFormat', 'DisplayNames', 'ListFormat', 'NumberFormat',
@@ -18,14 +17,13 @@ function argumentsFor(options) {
   return [locale, rest];
 }
 
-// By its prototypes: to ask the object for its tag could run code of the program.
+const intlTypes = () => [...NAMES.map((name) => Intl[name]), Intl.Locale];
+
 function nameOf(object) {
-  for (let at = object; at !== null && !types.isProxy(at); at = Reflect.getPrototypeOf(at)) {
-    const name = NAMES.find((one) => Intl[one].prototype === at);
-    if (name === undefined) continue;
-    try { return optionsOf(name, object) && name; } catch { return undefined; }
-  }
-  return undefined;
+  if (Object.prototype.toString.call(object).slice(0, 13) !== '[object Intl.') return undefined;
+  return NAMES.find((name) => {
+    try { return Boolean(optionsOf(name, object)); } catch { return false; }
+  });
 }
 
 function recordIntl(capture, object, id) {
@@ -68,4 +66,4 @@ function recordFormat(capture, fn, id) {
   return undefined;
 }
 
-module.exports = { recordFormat, recordIntl };
+module.exports = { intlTypes, recordFormat, recordIntl };

@@ -3,7 +3,9 @@
 
 const EventEmitter = require('events');
 const { internalRequire } = require('./internals');
-const { recordIntl } = require('./moving/intl');
+const { types } = require('util');
+const { intlTypes, recordIntl } = require('./moving/intl');
+const { probes } = require('./moving/probes');
 const { topOf } = require('./moving/library');
 const { writeProperties, writePrototype } = require('./moving/properties');
 
@@ -85,6 +87,26 @@ function recordController(capture, object, id) {
   return writeProperties(graph, object, id, record);
 }
 
+// What records an object by one of Node's prototypes that is on its chain; undefined for most.
+function specialOn(capture, prototype) {
+  if (prototype === null || prototype === Object.prototype || types.isProxy(prototype)) {
+    return undefined;
+  }
+  const { specials } = capture;
+  if (specials.size === 0) {
+    const { SafeWeakRef } = probes().primordials;
+    for (const one of [WeakRef, SafeWeakRef]) specials.set(one.prototype, recordReference);
+    for (const one of intlTypes()) specials.set(one.prototype, recordIntl);
+    if (isLoaded('internal/abort_controller')) {
+      for (const one of [AbortController, DOMException]) specials.set(one.prototype, recordController);
+    }
+  }
+  if (!specials.has(prototype)) {
+    specials.set(prototype, specialOn(capture, Reflect.getPrototypeOf(prototype)));
+  }
+  return specials.get(prototype);
+}
+
 function recordOther(capture, object, id) {
   const { graph } = capture;
   const prototype = Reflect.getPrototypeOf(object);
@@ -101,8 +123,7 @@ function recordOther(capture, object, id) {
   }
   if (prototype === TextEncoder.prototype) return { k: 'encoder' };
   if (prototype === TextDecoder.prototype) return recordDecoder(graph, object, id);
-  return recordReference(capture, object, id) ?? recordController(capture, object, id) ??
-    recordIntl(capture, object, id);
+  return specialOn(capture, prototype)?.(capture, object, id);
 }
 
 module.exports = { isAllowed, recordOther };

@@ -116,6 +116,7 @@ class Restore extends Allocator {
     if (roots.title !== process.title) process.title = roots.title;
     process.umask(roots.umask);
     for (const [name, value] of roots.flags) process[name] = value;
+    Error.stackTraceLimit = this.value(roots.stackTraceLimit);
     process.exitCode = this.value(roots.exitCode);
   }
 

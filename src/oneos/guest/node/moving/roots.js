@@ -75,6 +75,7 @@ function find(capture, baseKeys) {
   found.cwd = process.cwd();
   found.exitCode = graph.value(process.exitCode, -1, 'process.exitCode');
   found.title = process.title;
+  found.stackTraceLimit = graph.value(Error.stackTraceLimit, -1, 'Error.stackTraceLimit');
   found.flags = FLAGS.filter((name) => typeof process[name] === 'boolean')
     .map((name) => [name, process[name]]);
   found.umask = process.umask();

@@ -6,6 +6,7 @@
 // the URL of the file in whose name it has to be made.
 
 const { isClass, isStrict, usesOwn } = require('./moving/syntax');
+const { types } = require('util');
 const { makerOf } = require('./moving/declarations');
 
 const RUN = '$oneos';  // As in generate.js.
@@ -19,6 +20,7 @@ class Scopes {
     this.capture = capture;
     this.records = [];
     this.libraries = new Map();
+    this.makers = [];  // Of each scope, the node of the source.
     this.wantThis = new Map();  // Context -> number of the object that needs it.
   }
 
@@ -89,6 +91,13 @@ class Scopes {
     record.from = url;
   }
 
+  // Whether a scope is the one that a node of the source makes.
+  isMadeBy(scope, node) {
+    if (scope < 0) return false;
+    return this.records[scope].module !== undefined ? node.type === 'Program' :
+      this.makers[scope] === node;
+  }
+
   // The ES module that a node stands in; undefined for other scripts.
   moduleOf(node) {
     let at = node;
@@ -126,13 +135,17 @@ class Scopes {
     if (maker && isStrict(maker)) record.strict = 1;
     const scope = context.scope = this.records.length;
     this.records.push(record);
+    this.makers[scope] = maker;
     if (context.dead.length && !context.names) graph.refuse('a scope of many variables', id);
     const dead = new Set(context.dead.map((slot) => context.names[slot]));
     const declared = maker?.declared;
     for (const name of names) {
       if (!IDENTIFIER.test(name)) continue;
       if (name === 'arguments' && record.strict) {
-        this.capture.graph.refuse('an arrow function that uses the arguments around it', id);
+        // It cannot be assigned: the object is that of the function which makes the scope.
+        record.arguments = graph.value(values[name], id, '(arguments)');
+        if (!types.isArgumentsObject(values[name])) graph.refuse('a variable called arguments', id);
+        continue;
       }
       const kind = declared?.get(name) ?? 'let';
       if (dead.has(name)) record.vars.push([name, 'dead', ['u']]);

@@ -89,16 +89,10 @@ class Trigger {
     this.images = images;
   }
 
-<<<<<<< HEAD
-  begin() {
-    this.until = Date.now() + DEADLINE_MS;
-    this.reads = undefined;
-=======
   // `limit`: for how many milliseconds a quiet turn is waited for.
   begin(limit) {
     this.until = Date.now() + limit;
-    this.release = undefined;
->>>>>>> main
+    this.reads = undefined;
     this.attempt();
   }
 
