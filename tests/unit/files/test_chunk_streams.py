@@ -56,7 +56,8 @@ async def test_large_file_lies_on_two_disks_once_it_is_closed(network: Network) 
     await write(hosts[0], LARGE)
     now = await inode(hosts[0])
     assert set(now.copies) == holders_of(hosts, now.chunks) == {HUB, LAB}
-    assert hosts[0].streams.statistics().opened == 1
+    # A stream that stalls on a busy machine is followed by another.
+    assert hosts[0].streams.statistics().opened >= 1
     assert b"".join(map(hosts[1].chunks.get, now.chunks)) == LARGE
     await eventually(lambda: hosts[0].streams.statistics().connected == 0)
 
@@ -65,7 +66,7 @@ async def test_large_file_is_read_where_no_copy_is(network: Network) -> None:
     hub, other, third, _ = await committed(network)
     before = third.streams.statistics().opened
     assert await read(third) == LARGE
-    assert third.streams.statistics().opened == before + 1
+    assert third.streams.statistics().opened > before
     for host in (hub, other, third):
         await eventually(lambda host=host: host.streams.statistics().connected == 0)
 
