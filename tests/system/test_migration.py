@@ -111,6 +111,27 @@ def test_program_moves_in_the_middle_of_its_loop_and_its_output_is_the_same(
     assert hosts[2].get(f"{HOME}/notes.txt").decode() == "".join(f"{n}\n" for n in range(400))
 
 
+def test_files_that_are_standard_streams_move_with_a_program(hosts: Cluster) -> None:
+    text = (
+        "import sys, time\n"
+        "for line in sys.stdin:\n"
+        "    print(line.strip()[::-1], flush=True)\n"
+        "    print('and', line.strip(), file=sys.stderr, flush=True)\n"
+        "    time.sleep(0.02)\n"
+    )
+    hosts[1].put(f"{HOME}/reverse.py", text.encode())
+    numbers = [str(n * 7919) for n in range(250)]
+    hosts[2].put(f"{HOME}/in.txt", "".join(f"{x}\n" for x in numbers).encode())
+    line = "on host:host1 python3 reverse.py < in.txt > out.txt 2>&1"
+    with hosts[1].shell(line) as program:
+        pid = wait_until(lambda: found(hosts[1], "reverse.py"), SOON_S, "it runs")
+        for there in ("host2", "host3", "host2"):
+            assert hosts[1].run("migrate", str(pid), there).ok() == f"{pid} is on {there}\n"
+        assert program.wait(SOON_S) == 0
+    expected = "".join(f"{x[::-1]}\nand {x}\n" for x in numbers)
+    assert hosts[1].get(f"{HOME}/out.txt").decode() == expected
+
+
 def test_signal_for_a_program_that_is_on_its_way_finds_it(hosts: Cluster) -> None:
     text = (
         "import signal, time\n"

@@ -96,7 +96,7 @@ def _begin(client: Client, process: dict[str, Any], stop: bool, quiet: bool) -> 
     """Do to a program what becomes of it, and say so."""
     pid, what = process["pid"], "starts again elsewhere"
     try:
-        if client.call("explain", pid).get("restart", "never") == "never":
+        if not client.call("explain", pid).get("outlives_host", False):
             what = _move(client, pid, stop)
     except OneOSError as error:
         if error.errno != errno.ESRCH:

@@ -23,6 +23,7 @@ from oneos.kernel import demands, placement
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.limits import RESTART_BACKOFF_MAX_S, RESTART_BACKOFF_S, SERVICE_RETRY_S
 from oneos.state import control_types as t
+from oneos.state.processes import outlives_host
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class Supervision:
             member is not None
             and member.draining
             and template is not None
-            and template.policy.restart != "never"
+            and outlives_host(template.policy)
             and not (process.moving or process.back)
         ):
             await self._control.submit(t.Evict(self._epoch, process.pid, process.attempt))

@@ -39,6 +39,7 @@ class Agent:
     one that comes from another host goes on from an `image`, with `files`; one whose image is on
     its way is `standing`, and one that has `moved` is elsewhere. Who makes it stand has the `turn`
     meanwhile.
+    One that was `refused` had an image that it could not go on from.
     """
 
     start: m.Start
@@ -58,6 +59,7 @@ class Agent:
     files: list[m.OpenFile] = field(default_factory=list)
     standing: bool = False
     moved: bool = False
+    refused: bool = False
     terminal: Terminal | None = None
     job: tuple[int, bool] = (0, False)
     group: int = 0

@@ -301,6 +301,7 @@ class Agents:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
             failure = _failure(error)
             if agent.watched is not None:
+                agent.refused = True
                 # It has a process, which did not become what it was to be; its end is noted.
                 if agent.os_pid:
                     self.signals.send(start.pid, signal.SIGKILL)
@@ -464,6 +465,8 @@ class Agents:
         """
         self._records.forget(agent.start.pid)
         agent.over = True
+        if agent.refused:
+            status = NOT_STARTED
         await self.ending(agent)
         # The streams first: their content is what the program meant to leave.
         for handle in [*agent.standard.streams.values(), *agent.handles.values()]:

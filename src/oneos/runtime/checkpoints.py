@@ -112,9 +112,15 @@ class Checkpoints:
             one.state == "waiting" or one.back or one.moving or one.target for one in group
         ):
             return  # It falls back, or moves: soon it is all there again.
+        written |= {one.pid: one.checkpoint for one in group if one.checkpoint}
         name = f"{int(time.time())}-{secrets.token_hex(6)}"
         await self._make_room()
-        await self.take([(one, checkpoint_of(one.pid, name)) for one in group], name, "root")
+        try:
+            await self.take([(one, checkpoint_of(one.pid, name)) for one in group], name, "root")
+        except (OneOSError, OSError):
+            for one in group:
+                await self._remove(checkpoint_of(one.pid, name))
+            raise
         try:
             await self._control.submit(
                 t.Checkpointed(name, [(one.pid, one.attempt) for one in group])

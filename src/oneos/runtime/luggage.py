@@ -188,13 +188,17 @@ class Porter:
     def back(self, agent: Agent, luggage: Luggage) -> None:
         """The program stays: all is as it was."""
         luggage.fill_again()
-        for number, data in luggage.unread.items():
-            fd = _descriptor(agent.os_pid, number, os.O_WRONLY)
-            try:
-                # It was in there, and nobody has written since.
-                os.write(fd, data)
-            finally:
-                os.close(fd)
+        try:
+            for number, data in luggage.unread.items():
+                fd = _descriptor(agent.os_pid, number, os.O_WRONLY)
+                try:
+                    # It was in there, and nobody has written since.
+                    os.write(fd, data)
+                finally:
+                    os.close(fd)
+        except (UserError, OSError) as error:
+            # It has ended meanwhile. What it wrote goes its way all the same.
+            log.info("program %d: %s", agent.start.pid, error)
         for carried in luggage.frozen:
             carried.thaw(stays=True)
         for fd in luggage.own.values():

@@ -183,7 +183,7 @@ class Moves:
             agent.moved = True
             if luggage is not None:
                 self._porter.arrived(agent, luggage, there)
-        elif luggage is not None and agent.os_pid:
+        elif luggage is not None:
             self._porter.back(agent, luggage)
         if agent.control is not None:
             agent.control.say(b"G" if moved else b"S")

@@ -118,14 +118,24 @@ class Snapshots:
             one = await self._stand(process.pid)
         key = (asked.pid, asked.name)
         one.timer = asyncio.get_running_loop().call_later(
-            SNAPSHOT_HOLD_S, lambda: self._go_on(self._standing.pop(key))
+            SNAPSHOT_HOLD_S, self._stood_too_long, key
         )
         self._standing[key] = one
 
+    def _stood_too_long(self, key: tuple[int, str]) -> None:
+        if (one := self._standing.pop(key, None)) is not None:
+            log.warning("process %d goes on by itself", key[0])
+            self._go_on(one)
+            if one.image >= 0:
+                os.close(one.image)
+
     async def _stand(self, pid: int) -> _Standing:
         agent = self._agents.movable(pid)
-        async with asyncio.timeout(SAFE_POINT_S):
-            await agent.turn.acquire()
+        try:
+            async with asyncio.timeout(SAFE_POINT_S):
+                await agent.turn.acquire()
+        except TimeoutError:
+            raise UserError(f"process {pid} is about to move, or being started") from None
         image = -1
         try:
             if agent.moved or agent.over or agent.control is None:
@@ -197,11 +207,7 @@ class Snapshots:
             for carried in one.luggage.frozen:
                 carried.thaw(stays=True)
             return
-        try:
-            if agent.os_pid:
-                self._porter.back(agent, one.luggage)
-        except (OneOSError, OSError) as error:
-            log.info("process %d: %s", agent.start.pid, error)  # It has ended meanwhile.
+        self._porter.back(agent, one.luggage)
         if agent.control is not None:
             agent.control.say(b"S")
         self._agents.signals.stands_no_more(agent)
@@ -214,12 +220,13 @@ class Snapshots:
             raise UserError(f"process {asked.pid} went on by itself", errno=errno.ETIMEDOUT)
         try:
             start = one.start
-            if asked.path and one.agent is not None:
-                process = self._control.state.processes[start.pid]
-                facts = await self._facts.ask(process)
-                start = replace(start, cwd=facts.cwd)
+            try:
+                if asked.path and one.agent is not None:
+                    process = self._control.state.processes[start.pid]
+                    start = replace(start, cwd=(await self._facts.ask(process)).cwd)
+            finally:
+                self._go_on(one)
             files = one.agent.control.files if one.agent and one.agent.control else []
-            self._go_on(one)
             if not asked.path:
                 return 0
             await self._sync(one.sizes)

@@ -25,6 +25,7 @@ from oneos.runtime.checkpoints import Checkpoints
 from oneos.runtime.descendants import Descendants
 from oneos.runtime.joining import NameServer
 from oneos.state import control_types as t
+from oneos.state.processes import outlives_host
 
 log = logging.getLogger(__name__)
 
@@ -209,6 +210,7 @@ class System:
             "last_status": process.last_status,
             "restart": template.policy.restart if template is not None else "never",
             "checkpoint": process.checkpoint,
+            "outlives_host": template is not None and outlives_host(template.policy),
         }
 
     async def migrate(self, pid: int, host: str, wait_s: float = 0.0) -> str:

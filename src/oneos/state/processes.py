@@ -278,12 +278,16 @@ def _has_failed(s: ControlState, process: t.Process, status: int) -> bool:
     others = [one for one in _group(s, process) if one.pid != process.pid]
     if others and status == _READER_GONE:
         status = 0  # It has done its part.
+    if policy.checkpoint_s > 0 and status == _NOT_STARTED:
+        return True  # Where it was to go on it could not: perhaps elsewhere, or a bit later.
     if policy.restart == "always" and all(one.state == "ended" for one in others):
         return True
     return policy.restart != "never" and status != 0
 
 
 _READER_GONE = 128 + 13
+_NOT_STARTED = 126
+"""As sh has it."""
 
 
 def _fall_back(s: ControlState, process: t.Process, status: int, reason: str, ends: int) -> None:
@@ -354,7 +358,11 @@ def _decided_on(s: ControlState, c: t.Evict | t.Move) -> t.Process | None:
 
 
 def _restarts(process: t.Process) -> bool:
-    policy = process.template.policy if process.template is not None else t.Policy()
+    return process.template is not None and outlives_host(process.template.policy)
+
+
+def outlives_host(policy: t.Policy) -> bool:
+    """Whether a program goes on elsewhere, anew or from its state, when its host dies."""
     return policy.restart != "never" or policy.checkpoint_s > 0
 
 
