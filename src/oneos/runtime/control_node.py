@@ -18,6 +18,8 @@ from oneos.limits import MOVE_FILE_NUMBER_MAX, MOVE_FILES_MAX, MOVE_S
 from oneos.runtime.control_socket import Control
 
 _HEAD_BYTES = 9
+_LIMIT_BYTES = 4
+_LIMIT_MS_MAX = 2**32 - 1
 _ANSWER_BYTES_MAX = 1 << 20
 """What is said of files, 4 KiB of path each: an image does not come this way."""
 
@@ -74,15 +76,16 @@ class NodeControl(Control):
         """
         if self._late is not None and not self._late.done():
             raise UserError("it has not come to the end of a turn since it was asked last")
-        self._send(b"c")
-        try:
-            async with asyncio.timeout(limit_s + _LATE_S):
-                kind, body = await self._frame()
-        except TimeoutError:
-            self._late = asyncio.create_task(self._answers_late(), name="late answer")
+        limit_ms = min(int(limit_s * 1000), _LIMIT_MS_MAX)
+        self._send(b"c" + limit_ms.to_bytes(_LIMIT_BYTES, "little"))
+        answer = asyncio.ensure_future(self._frame())
+        await asyncio.wait((answer,), timeout=limit_s + _LATE_S)
+        if not answer.done():
+            self._late = asyncio.create_task(self._answers_late(answer), name="late answer")
             raise UserError(
                 f"it has come to no end of a turn of its event loop within {limit_s:g} s"
-            ) from None
+            )
+        kind, body = await answer
         if kind == b"b":
             # It stands, and is being described: as long as that takes.
             kind, body = await self._frame()
@@ -91,7 +94,7 @@ class NodeControl(Control):
         try:
             found = msgspec.json.decode(body, type=_Files).files
             self.files = [m.OpenFile(x.fd, x.path, x.offset, x.flags, int(x.inode)) for x in found]
-            _check(self.files)
+            check(self.files)
             return await asyncio.to_thread(_copy, self._images)
         except (ValueError, OSError) as error:
             # Of the former kind is what msgspec raises.
@@ -101,10 +104,10 @@ class NodeControl(Control):
             self.say(b"S")
             raise
 
-    async def _answers_late(self) -> None:
+    async def _answers_late(self, answer: asyncio.Future[tuple[bytes, bytes]]) -> None:
         """Whoever asked has given up: it goes on where it is."""
-        kind = b"b"
-        while kind == b"b":
+        kind, _ = await answer
+        if kind == b"b":
             kind, _ = await self._frame()
         if kind == b"i":
             self.say(b"S")
@@ -178,7 +181,7 @@ def _reason(kind: bytes, body: bytes) -> str:
     return f"{refusal.reason}{reached}"
 
 
-def _check(files: Sequence[m.OpenFile]) -> None:
+def check(files: Sequence[m.OpenFile]) -> None:
     """Raise UserError for what a program has open and cannot open again elsewhere."""
     if len(files) > MOVE_FILES_MAX:
         raise UserError(f"it has {len(files)} files open by number, of at most {MOVE_FILES_MAX}")

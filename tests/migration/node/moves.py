@@ -5,6 +5,7 @@ image. A byte on the socket asks for the image; a fresh Node gets that and the s
 streams; when it says that it stands where the source stood, the source is told that it is gone.
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -20,8 +21,13 @@ from oneos.guest.launch_node import PRELOAD
 from tests.support.waiting import WAIT_S
 
 HEAD = struct.Struct("<cQ")
+CAPTURE = struct.pack("<cI", b"c", 5000)
+"""With so many milliseconds to come to a quiet turn."""
+
 PIECE_BYTES = 1 << 16
 LOOK_S = 0.005
+HIGH_FD = 200
+"""From here on are descriptors of the harness: Node gives low numbers to what it opens itself."""
 
 
 class Refused(Exception):
@@ -134,7 +140,9 @@ class Program:
     def _start(self, image: bytes | None = None) -> Life:
         ours, theirs = socket.socketpair()
         images = os.memfd_create("image")
-        moving = f"{theirs.fileno()}:{images}"
+        fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH_FD) for fd in (theirs.fileno(), images)]
+        theirs.close()
+        moving = f"{fds[0]}:{fds[1]}"
         if image is not None:
             with open(images, "wb", closefd=False) as file:
                 file.write(image)
@@ -144,10 +152,11 @@ class Program:
             stdin=subprocess.DEVNULL if self.stdin is None else self.stdin,
             stdout=self._write_end,
             stderr=self._err,
-            pass_fds=[theirs.fileno(), images],
+            pass_fds=fds,
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "ONEOS_MOVING": moving},
         )
-        theirs.close()
+        for fd in fds:
+            os.close(fd)
         life = Life(process, ours, images)
         self.lives.append(life)
         return life
@@ -160,7 +169,7 @@ class Program:
             Ended: there is no program any more.
         """
         source = self.lives[-1]
-        source.tell(b"c")
+        source.tell(CAPTURE)
         source.frame()
         image = source.image()
         try:
@@ -178,7 +187,7 @@ class Program:
     def give_up(self) -> None:
         """Has the program captured, and tells it to go on where it is."""
         life = self.lives[-1]
-        life.tell(b"c")
+        life.tell(CAPTURE)
         life.frame()
         life.tell(b"o")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.migration.node.moves import Ended, Program, undisturbed
 
-PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.js"))
+PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.*js"))
 READERS = {"lines", "readline"}
 DATA = (
     "".join(f"line {i} of what is read: \u00e9 {i * i}\n" for i in range(600)) + "rest"

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,19 +75,26 @@ class Bench:
         if code := self.answers.pop(0):
             raise FileError(code)
 
-    async def run(self, number: int, *argv: str, env: dict[bytes, bytes] | None = None) -> Started:
+    async def run(
+        self,
+        number: int,
+        *argv: str,
+        env: dict[bytes, bytes] | None = None,
+        files: Sequence[bytes] = (),
+    ) -> Started:
         read, write = os.pipe()
         null = os.open(os.devnull, os.O_RDWR)
         words = [word.encode() for word in argv]
         given = {b"PATH": b"/usr/bin:/bin", **(env or {})}
-        standard = [null, write, write]
-        forked = await self.starter.start(number, b"/", 0o022, [], words, given, standard)
+        # What can move has a socket as 3, and memory as 4.
+        handed = [null, write, write, *([write, null] if files else [])]
+        forked = await self.starter.start(number, b"/", 0o022, [], words, given, handed, files)
         os.close(null)
         os.close(write)
         with open(read, "rb") as file:
             out = await asyncio.to_thread(file.read)
         await forked.ended()
-        return Started(await forked.status(), out.decode())
+        return Started(await forked.status(), out.decode(errors="replace"))
 
     async def empty(self) -> None:
         """Return when nothing is there but the starter."""
@@ -427,3 +434,25 @@ def test_greeting_with_a_listener_is_a_request(monkeypatch: pytest.MonkeyPatch) 
     body = msgspec.msgpack.encode(["hello", {"client": True, "listener": True}])
     expected = len(body).to_bytes(4, "little") + body
     assert expected == alone(monkeypatch, "asking").GREETING
+
+
+async def test_files_of_a_program_that_comes_are_open_at_their_numbers(
+    numbered: Bench, tmp_path: Path
+) -> None:
+    file = tmp_path / "a file"
+    file.write_text("first\nsecond\n")
+    told = b"9 %d 6 %d %s" % (os.O_RDONLY, file.stat().st_ino, os.fsencode(file))
+    null = b"7 %d 0 0 /dev/null" % os.O_RDWR
+    text = "cat <&9; cat <&7; cd /proc/self/fd; ls -d 3 4 5 6 7 8 9"
+    done = await numbered.run(80_000, "sh", "-c", text, files=[told, null])
+    # None is free below the last: Node takes what it was handed for its own, up to a gap.
+    assert done.out.replace("\n", " ").startswith("second 3 4 5 6 7 8 9 "), done.out
+    refused = [
+        (b"9 0 0 1 %s" % os.fsencode(file), "another file"),
+        (b"9 0 0 0 /nowhere/at/all", "No such file"),
+        (b"9 0 0 0 /", "no regular file"),
+    ]
+    for number, (wrong, why) in enumerate(refused):
+        done = await numbered.run(80_001 + number, "echo", "runs", files=[wrong])
+        assert done.status == 1 and "runs" not in done.out
+        assert done.out[0] == "n" and why in done.out, done.out

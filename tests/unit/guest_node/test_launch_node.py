@@ -2,7 +2,7 @@
 
 import pytest
 
-from oneos.guest.launch_node import PRELOAD, RELATIVE, command, environment
+from oneos.guest.launch_node import PRELOAD, RELATIVE, command, environment, split
 
 ALWAYS = ["--expose-internals", "--require", PRELOAD]
 
@@ -86,3 +86,19 @@ def test_the_same_word_after_the_script_is_the_programs() -> None:
 def test_the_environment_cannot_act_before_the_preload() -> None:
     given = {b"NODE_OPTIONS": b"-r ./x.js", b"NODE_V8_COVERAGE": b"/tmp/c", b"A": b"1"}
     assert environment(given) == {b"ONEOS_NODE_OPTIONS": b"-r ./x.js", b"A": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("args", "options"),
+    [
+        (["main.js", "-r"], 0),
+        (["--title", "x", "main.js", "y"], 2),
+        (["--no-warnings", "--", "main.js"], 2),
+        (["-e", "1", "x"], None),
+        ([], None),
+    ],
+)
+def test_options_end_where_the_script_stands(args: list[str], options: int | None) -> None:
+    words = [arg.encode() for arg in args]
+    at = len(words) if options is None else options
+    assert split(words) == (words[:at], words[at:])

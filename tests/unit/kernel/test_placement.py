@@ -8,7 +8,14 @@ import pytest
 
 from oneos.errors import UserError
 from oneos.ids import HostName, Incarnation
-from oneos.kernel.demands import Room, check_constraint, is_hopeless, rooms
+from oneos.kernel.demands import (
+    Room,
+    as_it_runs,
+    check_constraint,
+    is_hopeless,
+    refuses,
+    rooms,
+)
 from oneos.kernel.placement import Choice, Wish, place
 from oneos.limits import AGENTS_MAX, AGENTS_PER_CORE, WHY_LINES_MAX
 from oneos.state import control_types as t
@@ -195,3 +202,17 @@ def test_reasons_are_bounded() -> None:
     (choice,) = place([typed()], HostName("h000"), many)
     assert len(choice.why) == WHY_LINES_MAX
     assert choice.why[-1] == "and 197 hosts more"
+
+
+def test_program_that_runs_goes_on_only_in_an_interpreter_like_its_own() -> None:
+    here = {"python": "3.11.2", "node": "20.1.0"}
+    other = member("lab", interpreters={"python": "3.12.1", "node": "22.3.0", "sh": "1"})
+    like = member("pi", interpreters={"python": "3.11.9", "node": "20.9.1", "sh": "1"})
+    for kind, has in (("python", "has python 3.12.1"), ("node", "has node 22.3.0")):
+        demands = as_it_runs(t.Demands(kind, ["host:hub", "tag:x"]), "", here)
+        assert demands.on[:2] == ["host:hub", "tag:x"]
+        # Who names a host has changed their mind about the host, and about nothing else.
+        assert "host:hub" not in as_it_runs(t.Demands(kind, ["host:hub"]), "pi", here).on
+        wanted = as_it_runs(t.Demands(kind), "pi", here)
+        assert refuses(wanted, Room(other)) == has
+        assert refuses(wanted, Room(like)) == ""

@@ -22,6 +22,10 @@ class Allocator {
     this.hooks = new Map();       // Number of a class -> what its text left.
     this.fresh = new Map();       // Class or prototype -> its properties right after it was made.
     this.prototypes = new Map();  // Number of a prototype -> that of its class.
+    this.signals = new Map();     // Number of a signal -> that of its AbortController.
+    // Number of an arguments object -> that of the scope that makes it.
+    this.argumentsOf = new Map(state.scopes.flatMap(({ arguments: list }, scope) =>
+      (list ? [[list[0], scope]] : [])));
     this.deferred = new Map();    // Number of a promise -> {promise, resolve, reject}.
     this.groups = new Map();
     this.groupsToFill = [];
@@ -29,6 +33,9 @@ class Allocator {
     this.run = resolve([['hidden', 'moving']]);
     this.run.made = (made, id, hooks) => { this.hooks.set(id, hooks); };
     state.objects.forEach((record, id) => {
+      if (record.k === 'controller' && Array.isArray(record.signal)) {
+        this.signals.set(record.signal[0], id);
+      }
       if (record.class && Array.isArray(record.prototype)) {
         this.prototypes.set(record.prototype[0], id);
       }
@@ -74,12 +81,18 @@ class Allocator {
       this.object(this.prototypes.get(id));
       return this.objects[id];
     }
+    if (this.argumentsOf.has(id)) {
+      this.scope(this.argumentsOf.get(id));
+      return this.objects[id];
+    }
+    if (this.signals.has(id)) return this.object(this.signals.get(id)).signal;
     switch (record.k) {
       case 'builtin': return resolve(record.path);
       case 'closure': return this.closure(record, id);
       case 'member': return this.member(record);
       case 'require': return this.require(record);
       case 'module': return this.module(record);
+      case 'namespace': return this.linking.namespace(record.module);
       case 'combined': return this.combined(record);
       case 'finally': return this.finally(record);
       case 'group': return {};
@@ -108,12 +121,23 @@ class Allocator {
     const known = this.scopes.get(id);
     if (known) return known.members;
     const record = this.state.scopes[id];
+    if (record.module !== undefined) {
+      const members = this.linking.members(record.module);
+      this.scopes.set(id, { members, isSet: false });
+      return members;
+    }
+    if (record.library !== undefined) {
+      const members = this.libraryMembers(id, record.library);
+      this.scopes.set(id, { members, isSet: false });
+      return members;
+    }
     const outer = this.members({ scope: record.parent, in: this.firstClass(record) });
     const self = this.value(record.this ?? ['u']);
     if (this.scopes.has(id)) return this.scopes.get(id).members;
     const generator = Reflect.apply(outer[`s${id}`], self, []);
     const { value: members } = generator.next();
     this.scopes.set(id, { generator, members, isSet: false });
+    if (record.arguments) this.put(record.arguments[0], members.$oneos_arguments);
     return members;
   }
 
@@ -246,10 +270,10 @@ class Allocator {
     return made;
   }
 
-  finally({ action: [id], which }) {
+  finally({ action: [id], maker, which }) {
     let made = this.finals.get(id);
     if (!made || made.used.has(which)) {
-      made = { used: new Set(), handlers: finallyHandlers(this.object(id)) };
+      made = { used: new Set(), handlers: finallyHandlers(this.object(id), this.value(maker)) };
       this.finals.set(id, made);
     }
     made.used.add(which);

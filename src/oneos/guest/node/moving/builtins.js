@@ -1,15 +1,17 @@
 'use strict';
 // What every Node has, by a path on which it is found in any other Node of the same version.
 //
-// The first step of a path is a root: ['global'], ['module', id] or ['hidden', name]. Then each is
+// The first step of a path is a root: ['global'], ['module', id], ['hidden', name], or ['top', id],
+// the variables at the top of one of Node's modules. Then each is
 // one of ['v', key] the value of a property, ['get', key] and ['set', key] its accessors, ['up']
 // the prototype, ['key', n] the n-th symbol among the object's keys. A function that the program put
 // into one of Node's objects is no part of it, and moves like any other.
 
 const Module = require('module');
 const { internalRequire } = require('./internals');
-const { baseKeys } = require('./moving/globals');
+const { baseKeys, isAdded } = require('./moving/globals');
 const { commonSymbol } = require('./moving/graph');
+const { loadedModules: loadedLibrary, topHere, topOf } = require('./moving/library');
 const { probes } = require('./moving/probes');
 const { NotMovable } = require('./moving/refusal');
 
@@ -48,11 +50,12 @@ const rootOf = {
   global: () => globalThis,
   module: (id) => (id === 'module' ? Module : internalRequire(id)),
   hidden: (name) => probes()[name],
+  top: topHere,
 };
 
 class Builtins {
   // `isTheirs(fn)`: whether a function is the program's.
-  constructor(isTheirs) {
+  constructor(isTheirs, inspector) {
     this.paths = new Map();
     this.isTheirs = isTheirs;
     this.queue = [];
@@ -66,6 +69,7 @@ class Builtins {
     }
     this.add(Module, [['module', 'module']]);
     for (const id of loadedModules()) this.add(internalRequire(id), [['module', id]]);
+    for (const id of loadedLibrary()) this.addTop(id, topOf(id, inspector));
     for (let i = 0; i < this.queue.length; i++) this.walk(this.queue[i]);
   }
 
@@ -74,6 +78,14 @@ class Builtins {
     if (typeof value === 'function' && this.isTheirs(value)) return;
     this.paths.set(value, path);
     this.queue.push(value);
+  }
+
+  addTop(id, values) {
+    for (const [name, value] of Object.entries(values ?? {})) {
+      const path = [['top', id], ['v', name]];
+      if (isObject(value)) this.add(value, path);
+      else if (typeof value === 'symbol' && !this.paths.has(value)) this.paths.set(value, path);
+    }
   }
 
   walk(object) {
@@ -94,7 +106,7 @@ class Builtins {
           !this.paths.has(key)) {
         this.paths.set(key, [...path, ['key', step[1]]]);
       }
-      if ([property.value, property.get, property.set].some((value) =>
+      if (isAdded(object, key) || [property.value, property.get, property.set].some((value) =>
         typeof value === 'function' && this.isTheirs(value))) {
         this.patches.push([object, key]);
         continue;
@@ -115,7 +127,7 @@ function resolve(path) {
   let at;
   for (const [step, name] of path) {
     switch (step) {
-      case 'global': case 'module': case 'hidden': at = rootOf[step](name); break;
+      case 'global': case 'module': case 'hidden': case 'top': at = rootOf[step](name); break;
       case 'up': at = Reflect.getPrototypeOf(at); break;
       case 'key': at = keyOf(['n', name], at); break;
       case 'v': at = Reflect.getOwnPropertyDescriptor(at, keyOf(name, at))?.value; break;

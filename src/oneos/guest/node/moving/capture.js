@@ -12,7 +12,9 @@ const { Builtins } = require('./moving/builtins');
 const { baseKeys } = require('./moving/globals');
 const { privateNames, settleInside, settleMembers } = require('./moving/classes');
 const { Contexts } = require('./moving/contexts');
+const { isFileStream } = require('./moving/filestreams');
 const functions = require('./moving/functions');
+const { Modules } = require('./moving/esm');
 const { Graph } = require('./moving/graph');
 const handles = require('./moving/handles');
 const { Parts, encode } = require('./moving/image');
@@ -20,6 +22,7 @@ const { Inspector } = require('./moving/inspect');
 const { isSpent, settleIterators } = require('./moving/iterators');
 const kinds = require('./moving/kinds');
 const { Layout } = require('./moving/layout');
+const { idOfUrl, sourceOf } = require('./moving/library');
 const { Memory } = require('./moving/memory');
 const modules = require('./moving/modules');
 const native = require('./moving/nativefunctions');
@@ -52,6 +55,8 @@ class Capture {
     this.iterators = [];
     this.openResolvers = [];
     this.functions = [];
+    this.specials = new Map();
+    this.fileStreams = [];  // [value, descriptor, size of a read that is held back or null]
     this.makers = new Map();  // Prototype -> classes with private members on its chain.
   }
 
@@ -61,9 +66,11 @@ class Capture {
     this.layout = new Layout(this.memory);
     this.contexts = new Contexts(this.memory, this.layout);
     this.scopes = new Scopes(this);
+    this.modules = new Modules(this);
+    this.modules.find();
     this.promises = new Promises(this);
     this.now = timers.getLibuvNow();
-    this.builtins = new Builtins((fn) => this.isTheirs(fn));
+    this.builtins = new Builtins((fn) => this.isTheirs(fn), this.inspector);
     this.streams = streams.usedStreams(this);
     const { counts, objects } = streams.handlesOf(this.streams);
     // Each signal that is listened to has a handle, which listening again makes again.
@@ -91,7 +98,7 @@ class Capture {
     if (script < 0) return false;
     // The inspector does not know those that are part of Node's executable.
     const url = this.inspector.urls.get(script);
-    return url !== undefined && !url.startsWith('node:') &&
+    return url !== undefined && idOfUrl(url) === undefined &&
       !OURS.some((start) => url.startsWith(start));
   }
 
@@ -107,7 +114,7 @@ class Capture {
 
   listenersOf(emitter, id) { return streams.listenersOf(this, emitter, id); }
 
-  allowed(prototype) { return isAllowed(prototype); }
+  allowed(prototype) { return isAllowed(this, prototype); }
 
   isIdleRequest() { return false; }
 
@@ -120,12 +127,18 @@ class Capture {
   scriptOf(scriptId) {
     let script = this.scripts.get(scriptId);
     if (!script) {
-      script = new Script(this.inspector.sourceOf(scriptId));
-      script.url = this.inspector.urls.get(scriptId);
+      const url = this.inspector.urls.get(scriptId);
+      const source = (url.startsWith('node:') && sourceOf(url.slice('node:'.length))) ||
+        this.inspector.sourceOf(scriptId);
+      script = new Script(source, this.inspector.modules.has(scriptId));
+      script.url = url;
+      script.library = idOfUrl(url);
       this.scripts.set(scriptId, script);
     }
     return script;
   }
+
+  parsed(source, isModule) { return new Script(source, isModule); }
 
   snapshot() {
     if (!this.heap) {
@@ -158,12 +171,16 @@ class Capture {
       if (kind === 'own') { this.functions.push(id); return; }
       graph.records[id] = kind === 'native' ? native.recordNative(this, object, id) :
         native.recordInternal(this, object, id);
+      if (graph.records[id] === null) this.functions.push(id);
     } else {
       graph.records[id] = timers.recordTimer(this, object, id) ??
         streams.recordStream(this, object, id) ?? recordReadline(this, object, id) ??
-        modules.recordModule(this, object, id) ??
+        modules.recordModule(this, object, id) ?? this.modules.record(object) ??
         this.promises.record(object, id) ?? recordOther(this, object, id) ??
         kinds.recordExotic(this, object, id) ?? kinds.recordPlain(this, object, id);
+      if (isFileStream(object) && graph.records[id].k === 'object') {
+        this.fileStreams.push([[id], object.fd, this.held.get(object) ?? null]);
+      }
       this.notePrivate(object, id);
     }
   }
@@ -227,7 +244,6 @@ class Capture {
   run(ourFds) {
     const { graph } = this;
     this.pending = new Set(timers.pendingTimeouts());
-    modules.checkImported(graph);
     const found = roots.find(this, baseKeys);
     this.drain();
     settleMembers(this);
@@ -235,16 +251,18 @@ class Capture {
     return {
       version: 1, node: process.version, arch: process.arch, roots: found,
       objects: graph.records, scopes: this.scopes.records,
+      fileStreams: this.fileStreams,
       files: streams.openFiles(new Set([this.memory.fd, ...ourFds])),
     };
   }
 }
 
 // The image of the program as it is now, and the files it has open by number. `ours`: handles of the
-// capture's own, {type, handle}; `fds`: its descriptors. Throws NotMovable; the program is as it was
-// in any case.
-function captureNow({ ours = [], fds = [] } = {}) {
+// capture's own, {type, handle}; `fds`: its descriptors; `held`: reads of file streams that are to
+// be begun again, by the stream. Throws NotMovable; the program is as it was in any case.
+function captureNow({ ours = [], fds = [], held = new Map() } = {}) {
   const capture = new Capture();
+  capture.held = held;
   try {
     capture.open(ours);
     const state = capture.run(fds);

@@ -37,9 +37,6 @@ function eachMember(constructor, visit) {
 function recordClass(capture, constructor, id, { script, entry, text }, chain, scopes) {
   const { graph, inspector } = capture;
   const { node } = entry;
-  if (/\bimport\b/.test(text) && /\bimport\s*[(.]/.test(text)) {
-    graph.refuse('a class with import() or import.meta', id);
-  }
   const record = { k: 'closure', class: 1, text, strict: entry.strict ? 1 : 0 };
   if (node.superClass) {
     const { prototype } = constructor;
@@ -49,6 +46,7 @@ function recordClass(capture, constructor, id, { script, entry, text }, chain, s
     record.super = isNull ? null : graph.value(parent, id, '(extends)');
   }
   record.scope = capture.scopes.enter(id, chain, scopes, node);
+  require('./moving/functions').noteImports(capture, node, script, record, id);
   if (hasPrivate(node)) {
     const fields = inspector.privateFields(constructor);
     if (fields.length) {

@@ -25,9 +25,9 @@ function handlersOf(method, count, settle) {
   return found;
 }
 
-function finallyHandlers(action) {
+function finallyHandlers(action, maker = Promise) {
   let found;
-  const item = { constructor: Promise, then: (...two) => { found = two; } };
+  const item = { constructor: maker, then: (...two) => { found = two; } };
   Promise.prototype.finally.call(item, action);
   return found;
 }
@@ -85,11 +85,13 @@ class Combinators {
     const context = heap.edge(heap.nodeOf(fn), 'context');
     const { kind, which, index } = found;
     if (kind === 'finally') {
-      const actions = heap.edges(context).filter(({ type, to }) => type === 'hidden' &&
-        heap.typeOf(to) === 'closure').map(({ to }) => heap.live(to))
-        .filter((held) => held !== Promise);
-      if (actions.length !== 1) graph.refuse('a promise that waits for finally', id);
-      return { k: 'finally', which, action: graph.value(actions[0], id, '.finally') };
+      // What to call, and the constructor of the promise that it waits by.
+      const parts = heap.edges(context).filter(({ type, to }) => type === 'hidden' &&
+        heap.typeOf(to) === 'closure').sort((a, b) => a.name - b.name);
+      if (parts.length !== 2) graph.refuse('a promise that waits for finally', id);
+      const [action, maker] = parts.map(({ to }) => heap.live(to));
+      return { k: 'finally', which, action: graph.value(action, id, '.finally'),
+               maker: graph.value(maker, id, '(constructor)') };
     }
     if (!(index >= 0 && index < COUNT_MAX)) {
       return graph.refuse(`a Promise.${kind} that has ended in part`, id);

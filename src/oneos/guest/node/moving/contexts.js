@@ -76,6 +76,18 @@ class Contexts {
     return { names: found, dead };
   }
 
+  // For each of the functions the number of the first that has the same context.
+  leadersOf(fns) {
+    return this.memory.withAddresses(fns, (addresses) => {
+      const first = new Map();
+      return fns.map((_, i) => {
+        const context = this.memory.word(addresses[i] + this.layout.context * WORD);
+        if (!first.has(context)) first.set(context, i);
+        return first.get(context);
+      });
+    });
+  }
+
   // For each of the functions or generators its chain of Contexts, innermost first. `names`: those
   // of variables that may be there.
   chainsOf(holders, names) {

@@ -37,7 +37,7 @@ function lexical(statements, found) {
     } else if (declared.type === 'FunctionDeclaration' && declared.id) {
       found.set(declared.id.name, 'var');
     } else if (statement.type === 'ImportDeclaration') {
-      for (const item of statement.specifiers) found.set(item.local.name, 'const');
+      for (const item of statement.specifiers) found.set(item.local.name, 'import');
     }
   }
 }

@@ -5,6 +5,7 @@
 const { internalBinding } = require('./internals');
 
 const CAPTURE = 0x63;  // `c`
+const WORD_BYTES = 5;
 
 function listen(control, images) {
   const { Pipe, constants } = internalBinding('pipe_wrap');
@@ -15,7 +16,8 @@ function listen(control, images) {
   let trigger;
   handle.onread = (buffer) => {
     if (streamBaseState[kReadBytesOrError] <= 0) { handle.close(); return; }
-    if (!new Uint8Array(buffer).includes(CAPTURE)) return;
+    const word = Buffer.from(buffer);
+    if (word[0] !== CAPTURE || word.length !== WORD_BYTES) return;
     try {
       const { Trigger } = require('./moving/trigger');
       trigger ??= new Trigger(handle, control, images);
@@ -23,7 +25,7 @@ function listen(control, images) {
       handle.close();  // The program has broken what we need to answer with.
       return;
     }
-    trigger.begin();
+    trigger.begin(word.readUInt32LE(1));
   };
   handle.readStart();
 }

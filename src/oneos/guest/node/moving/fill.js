@@ -99,6 +99,7 @@ const FILL = {
       Promise.prototype.then.call(promise, undefined, () => {});
     }
   },
+  controller(at, { signal }) { at.value(signal); },
   group(at, { values }) {
     for (const item of values) {
       if (Array.isArray(item) && item.length === 0) continue;

@@ -11,9 +11,11 @@ const { makerOf: functionOf } = require('./moving/natives');
 const { settledOperands } = require('./moving/operands');
 const { frameOrigins, loopIterators } = require('./moving/originals');
 const { writeProperties, writePrototype } = require('./moving/properties');
-const { SkipError, enclosingLoops, findSuspension, skipText } = require('./moving/skip');
+const {
+  SkipError, declaring, enclosingLoops, findSuspension, keyOf, pathTo, skipText,
+} = require('./moving/skip');
 const { Script, isFunction, walk } = require('./moving/syntax');
-const { enclosingClass, usesPrivate } = require('./moving/functions');
+const { enclosingClass, noteImports, usesPrivate } = require('./moving/functions');
 
 const REGISTERS_MAX = 4096;
 
@@ -79,7 +81,7 @@ class Frames {
     let suspension = findSuspension(node, at);
     const origin = frameOrigins.get(maker);
     const scopes = inspector.scopes(generator);
-    const { values, captured } =
+    const { values, visible, captured } =
       this.variables(generator, maker, id, place, scopes, record, suspension);
     if (suspension === undefined && at !== node.start && !this.isAtStart(node, at)) {
       throw new SkipError('a place that is not found');
@@ -107,6 +109,7 @@ class Frames {
     record.strict = strict ? 1 : 0;
     const skipped = skipText(script, node, suspension, { captured: captures, isAsync });
     record.frame = skipped.text;
+    noteImports(capture, place.entry.node, place.script, record, id);
     record.locals = skipped.names.filter((name) => name in values)
       .map((name) => [name, graph.value(values[name], id, `(${name})`)]);
     record.origin = {
@@ -115,7 +118,7 @@ class Frames {
     };
     if (suspension) {
       this.iterators(generator, id, suspension, node, record);
-      this.operands(generator, suspension, node, script, { values, scopes, slots });
+      this.operands(generator, suspension, node, script, { values: visible, slots });
     }
     if (isAsync) this.result(generator, heapNode, values, record, id);
     const around = enclosingClass(place.entry.node);
@@ -146,7 +149,7 @@ class Frames {
 
   ordinalOf(node, suspension) { return this.suspensions(node).indexOf(suspension); }
 
-  // {values, captured}: all variables by name, and the names of those in a scope that is moved as
+  // {values, visible, captured}: all variables by name, and the names of those in a scope that is moved as
   // such. Enters the scopes of the frame.
   variables(generator, maker, id, place, scopes, record, suspension) {
     const { capture } = this;
@@ -163,16 +166,27 @@ class Frames {
     if (local < 0) throw new SkipError('no variables to be seen');
     const mine = scopes.slice(0, local + 1);
     const values = Object.create(null);
-    for (const scope of mine) {
-      for (const name of scope.names) {
-        if (name in values) throw new SkipError(`two variables of the name ${name}`);
-        values[name] = scope.values[name];
+    const visible = Object.create(null);  // Of several of one name the innermost.
+    const path = suspension ? pathTo(node, suspension) : [node];
+    const twice = new Set();
+    for (const name of new Set(mine.flatMap((scope) => scope.names))) {
+      const found = mine.filter((scope) => scope.names.includes(name)).reverse();
+      // One that nothing uses is not shown, and it is not known which one is.
+      if (found.length > 1) {
+        twice.add(name);
+        if (found.length !== declaring(path, name).length) {
+          throw new SkipError(`two variables of the name ${name}`);
+        }
       }
+      found.forEach((scope, depth) => { values[keyOf(name, depth)] = scope.values[name]; });
+      visible[name] = found.at(-1).values[name];
     }
     const captured = [];
     for (const context of [...own].reverse()) {
       const shown = context.shown ?? (() => { throw new SkipError('too many variables'); })();
       if (shown.length === 0 && !context.hasThis) continue;
+      const shared = shown.find((name) => twice.has(name));
+      if (shared) throw new SkipError(`two variables of the name ${shared}, one of them shared`);
       const found = Object.create(null);
       for (const name of shown) found[name] = values[name];
       const kind = shown.every((name) => scopes[local].names.includes(name)) ? 'Closure' : 'Block';
@@ -188,7 +202,7 @@ class Frames {
         for (const name of shown) this.checkUnassigned(maker_, name);
       }
     }
-    return { values, captured };
+    return { values, visible, captured };
   }
 
   checkUnassigned(block, name) {

@@ -4,9 +4,10 @@
 // They are recorded in turns, all that are known at once, since finding out which share a scope is
 // one look at memory for all of them.
 
-const { isClass, usesOwn, walk } = require('./moving/syntax');
+const { isClass, isFunction, usesOwn, walk } = require('./moving/syntax');
 const { types } = require('util');
 const { scriptIdOf, positionOf } = require('./moving/natives');
+const { idOfUrl } = require('./moving/library');
 const { probes } = require('./moving/probes');
 const { writeProperties } = require('./moving/properties');
 const { recordClass } = require('./moving/classes');
@@ -61,8 +62,12 @@ function writeFunctionProperties(capture, fn, id, record) {
 function recordAll(capture, ids) {
   const { graph, contexts } = capture;
   const fns = ids.map((id) => graph.values[id]);
-  const scopes = fns.map((fn) => capture.inspector.scopes(fn));
-  const chains = contexts.chainsOf(fns, new Set(scopes.flat().flatMap(({ names }) => names)));
+  // What the inspector says takes it long, and is the same for all functions of one context.
+  const leaders = contexts.leadersOf(fns);
+  const shown = new Map();
+  for (const leader of new Set(leaders)) shown.set(leader, capture.inspector.scopes(fns[leader]));
+  const scopes = leaders.map((leader) => shown.get(leader));
+  const chains = contexts.chainsOf(fns, new Set([...shown.values()].flat().flatMap(({ names }) => names)));
   const places = fns.map((fn, i) => placeOf(capture, fn, ids[i]));
   // Classes first: they know their methods.
   for (const classes of [true, false]) {
@@ -82,15 +87,23 @@ function enclosingClass(node) {
   return undefined;
 }
 
-// What is relative to the file that a function stands in would be relative to another.
-function checkImports({ graph }, node, text, id) {
-  if (!/\bimport\b/.test(text)) return;
-  if (usesAnywhere(node, ({ type }) => type === 'ImportExpression')) {
-    graph.refuse('a function with import()', id);
-  }
-  if (usesAnywhere(node, ({ type, meta }) => type === 'MetaProperty' && meta.name === 'import')) {
-    graph.refuse('a function with import.meta', id);
-  }
+// What `import()` names is relative to the file that a function stands in; so the text of all that
+// shares a scope with it has to be that file's at the target.
+function noteImports({ graph, scopes }, node, { url }, record, id) {
+  if (scopes.moduleOf(node) || !/\bimport\b/.test(record.text ?? record.frame)) return;
+  if (!usesAnywhere(node, ({ type }) => type === 'ImportExpression')) return;
+  if (!url.startsWith('file:')) graph.refuse('an import() in a text that is in no file', id);
+  if (record.scope < 0) record.from = url;
+  else scopes.noteFile(record.scope, url, id);
+}
+
+const SCOPES = new Set(['BlockStatement', 'StaticBlock', 'SwitchStatement', 'Program']);
+
+// The node whose scope has the name of a function that is declared there.
+function homeOf(node) {
+  let at = node.up;
+  while (!SCOPES.has(at.type)) at = at.up;
+  return at.type === 'BlockStatement' && isFunction(at.up) ? at.up : at;
 }
 
 function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) {
@@ -100,17 +113,19 @@ function recordClosure(capture, fn, id, { script, entry, text }, chain, scopes) 
     capture.methods.push([id, node]);
     return { k: 'member' };
   }
-  checkImports(capture, node, text, id);
   const record = { k: 'closure', text, strict: strict ? 1 : 0 };
   if (outer !== node) record.method = outer.kind === 'init' ? 'value' : outer.kind;
   if (node.type === 'FunctionDeclaration' && node.id) record.declared = 1;
   record.scope = capture.scopes.enter(id, chain, scopes, node.up);
+  // Its name is a variable of that scope, and not of one further in that nothing else needed.
+  if (record.declared && capture.scopes.isMadeBy(record.scope, homeOf(node))) record.home = 1;
+  noteImports(capture, node, script, record, id);
   capture.scopes.noteThis(id, chain, node);
   if (outer.type === 'Property' && usesOwn(node, isSuper)) {
     graph.refuse('a method of an object that uses super', id);
   }
   if (node.type === 'ArrowFunctionExpression') {
-    if (usesOwn(node, ({ type }) => type === 'MetaProperty')) {
+    if (usesOwn(node, ({ type, meta }) => type === 'MetaProperty' && meta.name === 'new')) {
       graph.refuse('an arrow function that uses new.target', id);
     }
     if (usesOwn(node, isSuper)) graph.refuse('an arrow function that uses super', id);
@@ -133,7 +148,9 @@ const usesPrivate = (node) => usesAnywhere(node, isPrivate);
 function kindOf(capture, fn) {
   const script = scriptIdOf(fn);
   if (script < 0) return 'native';
-  return (capture.inspector.urls.get(script) ?? 'node:').startsWith('node:') ? 'internal' : 'own';
+  return idOfUrl(capture.inspector.urls.get(script) ?? 'node:') === undefined ? 'own' : 'internal';
 }
 
-module.exports = { enclosingClass, kindOf, placeOf, recordAll, recordNative, textOf, usesPrivate };
+module.exports = {
+  enclosingClass, kindOf, noteImports, placeOf, recordAll, recordNative, textOf, usesPrivate,
+};

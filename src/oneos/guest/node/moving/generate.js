@@ -7,7 +7,8 @@
 // generator ends before it. Nothing of the program's runs.
 
 const { hasPrivate } = require('./moving/classes');
-const { parse } = require('./moving/syntax');
+const { moduleText } = require('./moving/moduletext');
+const { Script, parse } = require('./moving/syntax');
 
 const quote = JSON.stringify;
 const TOP = -1;
@@ -110,18 +111,21 @@ class Generator {
     };
     const { objects, scopes } = state;
     scopes.forEach((scope, i) => {
+      if (scope.module !== undefined || scope.library !== undefined) return;
       const outer = scope.parent >= 0 ? scopes[scope.parent].in : undefined;
       const isFirst = scope.in !== undefined && scope.in !== outer;
-      add(isFirst ? this.inClass : this.inScope, isFirst ? scope.in : scope.parent,
+      const place = scope.parent === TOP ? scope.from ?? TOP : scope.parent;
+      add(isFirst ? this.inClass : this.inScope, isFirst ? scope.in : place,
           () => this.scope(i));
     });
     objects.forEach((record, i) => {
       if (record.k !== 'closure' && record.frame === undefined) return;
       const { scope } = record;
       const isFirst = record.in !== undefined && (scope < 0 || scopes[scope].in !== record.in);
-      add(isFirst ? this.inClass : this.inScope, isFirst ? record.in : scope,
+      const place = scope === TOP ? record.from ?? TOP : scope;
+      add(isFirst ? this.inClass : this.inScope, isFirst ? record.in : place,
           () => this.closure(record, i));
-      if (record.declared && scope >= 0) this.declare(record, i, scopes[scope]);
+      if (record.home) this.declare(record, i, scopes[scope]);
     });
   }
 
@@ -159,22 +163,53 @@ class Generator {
       else if (name === 'arguments' || declared.has(name)) lines.push(`${name} = yield ${at};`);
       else lines.push(`${kind === 'const' ? 'const' : 'let'} ${name} = yield ${at};`);
     });
+    const own = this.state.scopes[i].arguments ? `${RUN}_arguments: arguments,\n` : '';
     const head = strict ? '"use strict"; ' : vars.some(([name]) => name === 'arguments') ?
       'var arguments; ' : '';
     const texts = [...declared.values()].map((id) => this.state.objects[id].text);
     return `s${i}: function*() { ${head}yield {
-${this.members(this.inScope, i)} };
+${own}${this.members(this.inScope, i)} };
 ${lines.join(' ')}
 yield -1; ${dead.join(' ')}
 ${texts.join('\n')} }`;
   }
 
-  // The whole text: a function of what the restoring side offers it.
-  text() {
-    return `(function(${RUN}) { return {\n${this.members(this.inScope, TOP)}\n}; })`;
+  // The source of each ES module, by its number.
+  modules() {
+    const texts = [];
+    this.state.roots.esm.forEach(({ source, scope }, i) => {
+      if (source === undefined) return;
+      const declared = new Map([...this.declarations.get(scope) ?? []]
+        .map(([name, id]) => [name, this.state.objects[id].text]));
+      texts[i] = moduleText(new Script(source, true), {
+        members: this.members(this.inScope, scope), declared, number: scope,
+        vars: this.state.scopes[scope].vars,
+      });
+    });
+    return texts;
+  }
+
+  // [URL or undefined, text] of all that is in no ES module: by the file that each has to be of.
+  texts() {
+    const files = [...this.inScope.keys()].filter((key) => typeof key === 'string');
+    return [TOP, ...files].map((key) => [key === TOP ? undefined : key,
+      `(function(${RUN}) { return {\n${this.members(this.inScope, key)}\n}; })`]);
   }
 }
 
-const generate = (state) => new Generator(state).text();
+// The text of a function that makes what is in such a scope; it takes {name: value} of the module's
+// top. The last member keeps a context around all of them.
+function libraryText(members, top) {
+  const words = new Set(members.match(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu));
+  const names = Object.keys(top).filter((name) => words.has(name));
+  return `(function(${RUN}, { ${names.join(', ')} }) { return {\n${members},
+${RUN}: () => ${RUN}\n}; })`;
+}
 
-module.exports = { RUN, generate };
+// {texts, modules}: functions of what the restoring side offers, and the sources of ES modules.
+function generate(state) {
+  const generator = new Generator(state);
+  return { generator, texts: generator.texts(), modules: generator.modules() };
+}
+
+module.exports = { RUN, generate, libraryText };

@@ -6,13 +6,19 @@ const { closeSync, readlinkSync } = require('fs');
 
 const FIRST = 5;
 
+function isFiller(fd) {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).endsWith('/dev/null');
+  } catch {
+    return false;  // There is nothing: it was not started so.
+  }
+}
+
 // `files`: those of the image.
 function closeFillers(files) {
   const numbers = new Set(files.map(({ fd }) => fd));
   const last = Math.max(...numbers);
-  for (let fd = FIRST; fd < last; fd++) {
-    if (!numbers.has(fd) && readlinkSync(`/proc/self/fd/${fd}`) .endsWith('/dev/null')) closeSync(fd);
-  }
+  for (let fd = FIRST; fd < last; fd++) if (!numbers.has(fd) && isFiller(fd)) closeSync(fd);
 }
 
 module.exports = { closeFillers };

@@ -14,8 +14,10 @@ class Inspector {
     this.session = new Session();
     this.session.connect();
     this.urls = new Map();
+    this.modules = new Set();  // Numbers of scripts that are ES modules.
     this.session.on('Debugger.scriptParsed', ({ params }) => {
       this.urls.set(Number(params.scriptId), params.url);
+      if (params.isModule) this.modules.add(Number(params.scriptId));
     });
     this.cell = { now: undefined };
     this.name = `oneos${process.hrtime.bigint()}`;

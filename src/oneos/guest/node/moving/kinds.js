@@ -5,7 +5,7 @@
 const { types } = require('util');
 const { internalBinding } = require('./internals');
 const { stepOf, writeProperties, writePrototype } = require('./moving/properties');
-const { isPlainNumber } = require('./moving/graph');
+const { commonSymbol, isPlainNumber } = require('./moving/graph');
 const { hasPlainElements } = require('./moving/natives');
 
 const { recordIterator } = require('./moving/iterators');
@@ -193,6 +193,14 @@ function recordProxy(capture, proxy, id) {
   };
 }
 
+// The symbols by which Node keeps things have to be those of the target's Node.
+function checkSymbols({ builtins, graph }, object, id) {
+  for (const key of Object.getOwnPropertySymbols(object)) {
+    if (commonSymbol(key) || builtins.has(key)) continue;
+    graph.refuse(`an object of Node with ${String(key)}`, id);
+  }
+}
+
 function recordPlain(capture, object, id) {
   const { graph, builtins } = capture;
   for (let at = Reflect.getPrototypeOf(object); at !== null; at = Reflect.getPrototypeOf(at)) {
@@ -203,6 +211,7 @@ function recordPlain(capture, object, id) {
         Reflect.get(at, Symbol.toStringTag) || getConstructorName(object);
       graph.refuse(`an object of kind ${name}`, id);
     }
+    if (!PLAIN.has(at)) checkSymbols(capture, object, id);
     break;
   }
   if (types.isExternal(object)) graph.refuse('a pointer of a native addon', id);

@@ -6,6 +6,7 @@ const EventEmitter = require('events');
 const { makeReadline } = require('./moving/readlines');
 
 const NAMES = ['stdin', 'stdout', 'stderr'];
+const held = new WeakMap();
 const boxes = { number: Number, string: String, boolean: Boolean, bigint: BigInt, symbol: Symbol };
 
 module.exports = {
@@ -112,6 +113,20 @@ module.exports = {
   stream: ({ fd }) => process[NAMES[fd]],
   readline: makeReadline,
   url: ({ text }) => new URL(text),
-  search: ({ text }) => new URLSearchParams(text),
+  search: ({ text, of }, at) => (of ? at.value(of).searchParams : new URLSearchParams(text)),
   encoder: () => new TextEncoder(),
+  decoder: ({ encoding, fatal, ignoreBOM }) => new TextDecoder(encoding, { fatal, ignoreBOM }),
+  domexception: ({ message, name }) => new DOMException(message, name),
+  controller: () => new AbortController(),
+  locale: ({ text }) => new Intl.Locale(text),
+  intl: ({ name, args }) => new Intl[name](...args),
+  format: ({ of, name, key }, at) => Reflect.get(Intl[name].prototype, key, at.value(of)),
+
+  weakref: ({ target, proto }, at) => {
+    const object = at.value(target);
+    const made = new WeakRef(object);
+    // Those of Node's own: something else of Node held the object, which is not in the image.
+    if (proto !== undefined) held.set(made, object);
+    return made;
+  },
 };

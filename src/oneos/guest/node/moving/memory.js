@@ -84,7 +84,16 @@ class Memory {
     return isHere;
   }
 
+  // Where the window is. A collection while it is looked for can move it to where was looked.
   find() {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const found = this.findOnce();
+      if (found !== undefined) return found;
+    }
+    throw new NotMovable('the program\'s own memory was not found');
+  }
+
+  findOnce() {
     const pattern = Buffer.alloc(WORD * MARKS);
     for (let i = 0; i < MARKS; i++) pattern.writeUInt32LE(this.window[i], i * WORD + 4);
     const piece = Buffer.alloc(PIECE);
@@ -98,7 +107,7 @@ class Memory {
         }
       }
     }
-    throw new NotMovable('the program\'s own memory was not found');
+    return undefined;
   }
 
   // Where the objects are, which are put into the window by and by.

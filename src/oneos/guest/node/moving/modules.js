@@ -1,5 +1,5 @@
 'use strict';
-// The modules of the program: those of `require` as objects like others, those of `import` refused.
+// The modules of `require`, as objects like others.
 
 const Module = require('module');
 const { internalRequire } = require('./internals');
@@ -25,14 +25,6 @@ function recordModule(capture, module, id) {
   return writePrototype(graph, module, id, record, Module.prototype);
 }
 
-// Ends the capture of a program that has loaded ES modules.
-function checkImported(graph) {
-  const { getOrInitializeCascadedLoader } = internalRequire('internal/modules/esm/loader');
-  for (const url of getOrInitializeCascadedLoader?.().loadCache?.keys() ?? []) {
-    if (!url.startsWith('node:')) graph.refuse('an ES module', -1, url);
-  }
-}
-
 function moduleRoots(capture) {
   const { graph } = capture;
   const roots = [];
@@ -42,4 +34,4 @@ function moduleRoots(capture) {
   return roots;
 }
 
-module.exports = { checkImported, isModule, moduleRoots, recordModule };
+module.exports = { isModule, moduleRoots, recordModule };

@@ -4,6 +4,8 @@
 
 const Module = require('module');
 const { Combinators } = require('./moving/combinators');
+const { recordFormat } = require('./moving/intl');
+const { KNOWN, idOfUrl } = require('./moving/library');
 const { WORD } = require('./moving/memory');
 const { writeProperties, writePrototype } = require('./moving/properties');
 
@@ -84,6 +86,8 @@ function recordNative(capture, fn, id) {
   capture.combinators ??= new Combinators(capture);
   const combined = capture.combinators.record(fn, id);
   if (combined) return writeProperties(graph, fn, id, combined, (key) => NAMES.has(key));
+  const format = fn.name === '' ? recordFormat(capture, fn, id) : undefined;
+  if (format) return writeProperties(graph, fn, id, format, (key) => NAMES.has(key));
   capture.resolvers ??= new Resolvers(capture);
   const resolver = capture.resolvers.look(fn, []);
   if (!resolver) return graph.refuse(`a native function (${fn.name || 'without a name'})`, id);
@@ -115,6 +119,8 @@ function recordInternal(capture, fn, id) {
     }
   }
   const url = inspector.urls.get(require('./moving/natives').scriptIdOf(fn)) ?? 'Node';
+  // It is made again from Node's source.
+  if (KNOWN.has(idOfUrl(url))) return null;
   return graph.refuse(`a function of ${url} (${fn.name || 'without a name'})`, id);
 }
 

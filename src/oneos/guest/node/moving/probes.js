@@ -11,6 +11,8 @@ function make() {
   const up = Reflect.getPrototypeOf;
   return {
     process,
+    // What Node's library has kept of the language for itself.
+    primordials: internalRequire('internal/test/binding').primordials,
     Function: Function.prototype,
     GeneratorFunction: up(function* () {}),
     AsyncFunction: up(async () => {}),

@@ -15,7 +15,8 @@ function symbolOf(object, name) {
 function recordReadline(capture, object, id) {
   if (!isLoaded()) return undefined;
   const { Interface } = require('readline');
-  if (!(object instanceof Interface)) return undefined;
+  // What reads another stream is a listener like others, and moves by what it has.
+  if (!(object instanceof Interface) || !capture.streams.includes(object.input)) return undefined;
   const { graph } = capture;
   if (Reflect.getPrototypeOf(object) !== Interface.prototype) {
     graph.refuse('a readline interface of a class of its own', id);
@@ -63,14 +64,15 @@ function makeReadline(record, at) {
 }
 
 // The interfaces that live: only Node's own listeners lead to them.
-function readlinesIn({ inspector }) {
+function readlinesIn({ inspector, streams }) {
   if (!isLoaded()) return [];
   const { Interface } = require('readline');
   const { objects } = inspector.post('Runtime.queryObjects', {
     prototypeObjectId: inspector.idOf(Interface.prototype), objectGroup: 'oneos',
   });
   return Array.from(inspector.objectOf(objects.objectId))
-    .filter((object) => !Object.hasOwn(object, 'constructor') && object.input && !object.closed);
+    .filter((object) => !Object.hasOwn(object, 'constructor') && !object.closed &&
+      object.input && streams.includes(object.input));
 }
 
 module.exports = { makeReadline, readlinesIn, recordReadline };

@@ -1,6 +1,8 @@
 'use strict';
 // Where the walk of a capture begins: all by which the program can go on.
 
+const { readClocks } = require('./moving/clocks');
+const { recordConsole } = require('./moving/consoles');
 const modules = require('./moving/modules');
 const { flagsOf } = require('./moving/properties');
 const { shapes } = require('./moving/shapes');
@@ -48,6 +50,8 @@ function patches(capture) {
   });
 }
 
+const FLAGS = ['noDeprecation', 'throwDeprecation', 'traceDeprecation'];
+
 function find(capture, baseKeys) {
   const { graph } = capture;
   const found = {};
@@ -55,6 +59,7 @@ function find(capture, baseKeys) {
     .map((timer) => graph.value(timer, -1, 'a timer'));
   found.immediates = timers.pendingImmediates()
     .map((immediate) => graph.value(immediate, -1, 'an immediate'));
+  found.esm = capture.modules.roots();
   found.modules = modules.moduleRoots(capture);
   found.globals = globals(capture, baseKeys);
   found.process = streams.listenersOf(capture, process, -1);
@@ -63,11 +68,16 @@ function find(capture, baseKeys) {
   found.patches = patches(capture);
   found.shapes = shapes(capture.builtins.patches);
   found.readlines = capture.readlines.map((one) => graph.value(one, -1, 'a readline interface'));
+  found.console = recordConsole(capture);
+  found.clocks = readClocks();
   found.env = { ...process.env };
   found.argv = process.argv.map(String);
   found.cwd = process.cwd();
   found.exitCode = graph.value(process.exitCode, -1, 'process.exitCode');
   found.title = process.title;
+  found.stackTraceLimit = graph.value(Error.stackTraceLimit, -1, 'Error.stackTraceLimit');
+  found.flags = FLAGS.filter((name) => typeof process[name] === 'boolean')
+    .map((name) => [name, process[name]]);
   found.umask = process.umask();
   return found;
 }

@@ -18,6 +18,8 @@ function hash(text) {
 function describe(object, left) {
   const words = [];
   for (const key of Reflect.ownKeys(object)) {
+    // Many programs set it; it moves by itself.
+    if (object === Error && key === 'stackTraceLimit') continue;
     if (left.get(object)?.has(key)) continue;
     const { value, get, set } = Reflect.getOwnPropertyDescriptor(object, key);
     const isPlain = value === null || (typeof value !== 'object' && typeof value !== 'function');

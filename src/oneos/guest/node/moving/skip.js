@@ -5,6 +5,7 @@
 // saved, and loops and branches are entered on the way that leads to the place. There skipping
 // ends: the place itself awaits the saved promise, or yields.
 
+const { declaredBy } = require('./moving/declarations');
 const { bound, isFunction, walk } = require('./moving/syntax');
 
 class SkipError extends Error {}
@@ -46,6 +47,15 @@ function enclosingLoops(node, suspension) {
     path[i + 1] === at.body).length;
 }
 
+// The nodes of a path that declare a name in a scope of their own, the outermost first.
+function declaring(path, name) {
+  return path.filter((at, i) => declaredBy(at).has(name) &&
+    (i === 0 || !(at.type === 'BlockStatement' && at === path[0].body)));
+}
+
+// By which the value of a variable is kept: `depth` others of its name are around it.
+const keyOf = (name, depth) => (depth === 0 ? name : `${name}#${depth}`);
+
 class Skipper {
   constructor(script, node, suspension, { captured, isAsync }) {
     this.script = script;
@@ -57,6 +67,7 @@ class Skipper {
     this.path = suspension ? pathTo(node, suspension) : [];
     this.onPath = new Set(this.path);
     this.loops = 0;
+    this.home = node;  // What declares the names that are being written.
   }
 
   text(node) { return this.script.source.slice(node.start, node.end); }
@@ -85,8 +96,17 @@ class Skipper {
   leave(value) { return `{ ${VALUE} = (${value ?? 'undefined'}); break ${BODY}; }`; }
 
   saved(name) {
-    if (!this.names.includes(name)) this.names.push(name);
-    return `${LOCALS}[${JSON.stringify(name)}]`;
+    const at = declaring(this.path, name).indexOf(this.home);
+    const key = keyOf(name, Math.max(0, at));
+    if (!this.names.includes(key)) this.names.push(key);
+    return `${LOCALS}[${JSON.stringify(key)}]`;
+  }
+
+  // The text that `make` gives, in which names are those that `home` declares.
+  within(home, make) {
+    const outer = this.home;
+    this.home = home;
+    try { return make(); } finally { this.home = outer; }
   }
 
   next(node) { return this.path[this.path.indexOf(node) + 1]; }
@@ -223,7 +243,9 @@ class Skipper {
   }
 
   block(node, top) {
-    if (node.type === 'BlockStatement') return `{ ${this.statements(node.body, top)} }`;
+    if (node.type === 'BlockStatement') {
+      return `{ ${this.within(node, () => this.statements(node.body, top))} }`;
+    }
     return this.onPath.has(node) ? `{ ${this.statement(node)} }` :
       `{ if (!${SKIP}) { ${this.plain(node)} } }`;
   }
@@ -248,10 +270,10 @@ class Skipper {
         return child === node.test ?
           `do { if (!${SKIP}) { ${this.plain(node.body)} } } while (${this.expression(node.test)});` :
           `do ${this.block(node.body)} while (${this.text(node.test)});`;
-      case 'ForStatement': return this.forLoop(node, child);
-      case 'ForOfStatement': return this.forOf(node, child);
+      case 'ForStatement': return this.within(node, () => this.forLoop(node, child));
+      case 'ForOfStatement': return this.within(node, () => this.forOf(node, child));
       case 'ForInStatement': return bad('a for-in loop');
-      case 'SwitchStatement': return this.choice(node, child);
+      case 'SwitchStatement': return this.within(node, () => this.choice(node, child));
       case 'TryStatement': return this.attempt(node, child);
       default: return bad(`a place in ${node.type}`);
     }
@@ -333,7 +355,7 @@ class Skipper {
       const body = one === child ? this.statements(one.consequent) :
         one.consequent.map((statement) => this.plain(statement)).join('\n');
       if (!one.test) {
-        if (one === child) bad('a place in a default case');
+        // While skipping no case is `here`, so this is where it goes.
         return `default: ${body}`;
       }
       if (this.onPath.has(one.test)) bad('a place in a case');
@@ -353,7 +375,8 @@ class Skipper {
     const { param, body } = handler;
     if (param && param.type !== 'Identifier') bad('a pattern in a catch clause');
     const name = param?.name ?? `${P}caught`;
-    const set = param ? `if (${SKIP}) ${name} = ${this.saved(name)};` : '';
+    const set = param ? this.within(handler, () =>
+      `if (${SKIP}) ${name} = ${this.saved(name)};`) : '';
     return `try { if (${SKIP}) throw undefined; ${this.plain(block).slice(1, -1)} } catch (${name}) { ${
       set} ${this.block(body)} }${last}\n`;
   }
@@ -379,7 +402,7 @@ class Skipper {
       const isArrow = below.type === 'ArrowFunctionExpression';
       if (below !== node && isFunction(below) && !isArrow) return false;
       if (below.type === 'Identifier' && below.name === 'arguments') bad('its arguments object');
-      if (below.type === 'MetaProperty') bad('new.target or import.meta');
+      if (below.type === 'MetaProperty' && below.meta.name === 'new') bad('new.target');
       return undefined;
     });
     const kind = node.generator ? 'function*' : 'async function';
@@ -406,4 +429,6 @@ function skipText(script, node, suspension, options) {
   return { text, names: skipper.names };
 }
 
-module.exports = { SkipError, enclosingLoops, findSuspension, pathTo, skipText };
+module.exports = {
+  SkipError, declaring, enclosingLoops, findSuspension, keyOf, pathTo, skipText,
+};

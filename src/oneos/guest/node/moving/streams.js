@@ -154,24 +154,4 @@ function readText(path) {
   }
 }
 
-// A file that flows has its next read in flight at every turn. Holds back the one after it; what
-// this returns lets the stream go on.
-function holdInput() {
-  const { Inspector } = require('./moving/inspect');
-  const inspector = new Inspector();
-  let stdin;
-  try {
-    [stdin] = usedStreams({ inspector });
-  } finally {
-    inspector.close();
-  }
-  if (!stdin || guessHandleType(0) !== 'FILE' || Object.hasOwn(stdin, '_read')) return () => {};
-  let held;
-  stdin._read = (count) => { held = count; };
-  return () => {
-    delete stdin._read;
-    if (held !== undefined) stdin._read(held);
-  };
-}
-
-module.exports = { handlesOf, holdInput, listenersOf, openFiles, recordStream, usedStreams };
+module.exports = { handlesOf, listenersOf, openFiles, recordStream, usedStreams };

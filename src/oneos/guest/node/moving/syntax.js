@@ -12,8 +12,10 @@ const OPTIONS = {
 
 let acorn;
 
-function parse(source) {
+// `isModule`: of an ES module; else what is a script or a module is found out.
+function parse(source, isModule = false) {
   acorn ??= internalRequire('internal/deps/acorn/acorn/dist/acorn');
+  if (isModule) return acorn.parse(source, { ...OPTIONS, sourceType: 'module' });
   try {
     return acorn.parse(source, { ...OPTIONS, sourceType: 'script' });
   } catch {
@@ -28,7 +30,7 @@ const isNode = (value) => value !== null && typeof value === 'object' &&
 function children(node) {
   const found = [];
   for (const key of Object.keys(node)) {
-    if (key === 'up') continue;
+    if (key === 'up' || key === 'script') continue;
     const value = node[key];
     if (Array.isArray(value)) for (const item of value) { if (isNode(item)) found.push(item); }
     if (isNode(value)) found.push(value);
@@ -81,9 +83,11 @@ function isStrict(node) {
 }
 
 class Script {
-  constructor(source) {
+  constructor(source, isModule = false) {
     this.source = source;
-    this.tree = parse(source);
+    this.isModule = isModule;
+    this.tree = parse(source, isModule);
+    this.tree.script = this;
     this.functions = [];  // {node, outer, strict}, by where `outer`, the text of it, begins
     const directive = (body) => body.some(({ directive: text }) => text === 'use strict');
     this.strict = this.tree.sourceType === 'module' || directive(this.tree.body);

@@ -16,7 +16,6 @@ const { original } = require('./steps');
 
 const HEAD_BYTES = 9;
 const PAUSE_MS = 1;
-const DEADLINE_MS = 5000;
 const { EAGAIN } = constants.errno;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -90,33 +89,36 @@ class Trigger {
     this.images = images;
   }
 
-  begin() {
-    this.until = Date.now() + DEADLINE_MS;
-    this.release = undefined;
+  // `limit`: for how many milliseconds a quiet turn is waited for.
+  begin(limit) {
+    this.until = Date.now() + limit;
+    this.reads = undefined;
     this.attempt();
-    if (this.timer === undefined) this.release?.();
   }
 
   attempt() {
-    const { captureNow } = require('./moving/capture');
     const { isBusy } = require('./moving/handles');
-    this.timer = undefined;
     if (isBusy() && Date.now() < this.until) {
-      this.release ??= require('./moving/streams').holdInput();
+      this.reads ??= require('./moving/filestreams').holdReads();
       const { Timeout, insert } = internalRequire('internal/timers');
-      this.timer = new Timeout(() => {
-        this.attempt();
-        if (this.timer === undefined) this.release?.();
-      }, 1, [], false, false);
-      insert(this.timer, 1);
+      insert(new Timeout(() => this.attempt(), 1, [], false, false), 1);
       return;
     }
+    this.reads?.putBack();
+    this.capture();
+    this.reads?.goOn();
+  }
+
+  capture() {
+    const { captureNow } = require('./moving/capture');
+    const { isBusy } = require('./moving/handles');
     let captured;
     try {
       if (isBusy()) throw new NotMovable('a request of Node in flight', 'what Node has in hand');
       answer(this.control, 'b', Buffer.alloc(0));
       captured = captureNow({
         ours: [{ type: 'pipe', handle: this.handle }], fds: [this.control, this.images],
+        held: this.reads?.held,
       });
       writeImage(this.images, captured.image);
     } catch (error) {

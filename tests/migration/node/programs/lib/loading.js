@@ -1,0 +1,1 @@
+exports.load = async (name) => (await import('./counter.mjs'))[name];

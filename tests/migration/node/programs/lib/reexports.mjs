@@ -1,0 +1,3 @@
+export * from './shapes.mjs';
+export { default } from './shapes.mjs';
+export { area as surface } from './shapes.mjs';
