@@ -293,7 +293,7 @@ class Allocator {
         lost -= 1;
         return;
       }
-      const value = this.value(item.length === 0 ? ['u'] : item);
+      const value = this.value(Array.isArray(item) && item.length === 0 ? ['u'] : item);
       const [yes, no] = made[index];
       if (kind === 'any') no(value);
       else if (kind === 'all') yes(value);

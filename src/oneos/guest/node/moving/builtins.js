@@ -4,8 +4,8 @@
 // The first step of a path is a root: ['global'], ['module', id], ['hidden', name], or ['top', id],
 // the variables at the top of one of Node's modules. Then each is
 // one of ['v', key] the value of a property, ['get', key] and ['set', key] its accessors, ['up']
-// the prototype, ['key', n] the n-th symbol among the object's keys. A function that the program put
-// into one of Node's objects is no part of it, and moves like any other.
+// the prototype, ['key', n] the n-th symbol among the object's keys. What the program put into one
+// of Node's objects is no part of it, and moves like any other.
 
 const Module = require('module');
 const { internalRequire } = require('./internals');

@@ -28,11 +28,14 @@ function goOn({ day, now, origin, high, uptime }) {
   const { bigint } = hrtime;
   later.bigint = { hrtimeBigInt() { return bigint() + ahead; } }.hrtimeBigInt;
   process.hrtime = later;
-  const own = { now: performance.now, uptime: process.uptime };
+  const { uptime: ownUptime } = process;
+  const ownNow = performance.now;
   const sinceStart = now + passed - performance.now();
-  Performance.prototype.now = { now() { return Reflect.apply(own.now, this, []) + sinceStart; } }.now;
+  Performance.prototype.now = {
+    now() { return Reflect.apply(ownNow, this, []) + sinceStart; },
+  }.now;
   const sinceBirth = uptime + passed / 1000 - process.uptime();
-  process.uptime = { uptime() { return own.uptime() + sinceBirth; } }.uptime;
+  process.uptime = { uptime() { return ownUptime() + sinceBirth; } }.uptime;
   const { milestones, constants } = internalBinding('performance');
   milestones[constants.NODE_PERFORMANCE_MILESTONE_TIME_ORIGIN_TIMESTAMP] = origin * 1000;
 }

@@ -3,8 +3,8 @@
 //
 // A stream that flows has its next read in flight at every turn; so reads are held back while a
 // capture waits for a quiet turn, and begun again after it. At the target a file is opened by its
-// path at the same number, unless whoever started the target has done so. Node cannot seek: a stream
-// goes on by giving positions, and other descriptors are read up to where they stood.
+// path at the same number, unless whoever started the target has done so. Node cannot seek: so a
+// stream goes on by giving positions, and other descriptors are read up to where they stood.
 
 const { constants } = require('fs');
 const { internalRequire } = require('./internals');

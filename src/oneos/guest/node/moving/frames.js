@@ -149,8 +149,8 @@ class Frames {
 
   ordinalOf(node, suspension) { return this.suspensions(node).indexOf(suspension); }
 
-  // {values, visible, captured}: all variables by name, and the names of those in a scope that is moved as
-  // such. Enters the scopes of the frame.
+  // {values, visible, captured}: all variables by name, and the names of those in a scope that is
+  // moved as such. Enters the scopes of the frame.
   variables(generator, maker, id, place, scopes, record, suspension) {
     const { capture } = this;
     const { node } = place.entry;
@@ -257,9 +257,10 @@ class Frames {
       for (let i = layout.context + 1; i < layout.context + 7; i++) {
         const word = memory.word(at[0] + i * WORD);
         if (word % 2 !== 1) continue;
-        const length = memory.word(word - 1 + WORD) / 0x100000000;
+        // What looks like an address may be a part of whatever comes after the generator.
+        const length = memory.wordIfAny(word - 1 + WORD) / 0x100000000;
         if (!Number.isInteger(length) || length < 0 || length > REGISTERS_MAX) continue;
-        for (let k = 0; k < length; k++) registers.add(memory.word(word - 1 + (2 + k) * WORD));
+        for (let k = 0; k < length; k++) registers.add(memory.wordIfAny(word - 1 + (2 + k) * WORD));
       }
       return expected.findIndex((_, i) => !registers.has(at[i + 1] + 1));
     });

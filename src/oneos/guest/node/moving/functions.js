@@ -67,7 +67,8 @@ function recordAll(capture, ids) {
   const shown = new Map();
   for (const leader of new Set(leaders)) shown.set(leader, capture.inspector.scopes(fns[leader]));
   const scopes = leaders.map((leader) => shown.get(leader));
-  const chains = contexts.chainsOf(fns, new Set([...shown.values()].flat().flatMap(({ names }) => names)));
+  const names = new Set([...shown.values()].flat().flatMap((scope) => scope.names));
+  const chains = contexts.chainsOf(fns, names);
   const places = fns.map((fn, i) => placeOf(capture, fn, ids[i]));
   // Classes first: they know their methods.
   for (const classes of [true, false]) {

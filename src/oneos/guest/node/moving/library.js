@@ -1,12 +1,13 @@
 'use strict';
-// Node's own modules in JavaScript whose closures move like those of the program: what listens where
-// a stream is piped, what waits in `events.once`, what `util.promisify` gives.
+// Node's own modules in JavaScript whose closures move like those of the program: what listens
+// where a stream is piped, what waits in `events.once`, what `util.promisify` gives.
 //
-// What stands at the top of such a module is in any Node of the same version, and found by its name;
+// What stands at the top of such a module is in any Node of the same version, found by its name;
 // the inspector tells it of any function that the module exports. A closure made further inside is
 // made again from Node's source, inside of scopes whose outermost has those names.
 //
-// Each was read for state that would be lost: tables at its top that know objects of the program.
+// None is on the list that keeps objects of the program in tables at its top, but for those which
+// only keep from being collected what the program has anyway.
 
 const { internalBinding, internalRequire } = require('./internals');
 const { scriptIdOf } = require('./moving/natives');
@@ -14,7 +15,8 @@ const { probes } = require('./moving/probes');
 const { NotMovable } = require('./moving/refusal');
 
 const KNOWN = new Set([
-  'events', 'internal/abort_controller', 'internal/event_target', 'internal/streams/add-abort-signal', 'internal/streams/buffer_list',
+  'events', 'internal/abort_controller', 'internal/event_target',
+  'internal/streams/add-abort-signal', 'internal/streams/buffer_list',
   'internal/streams/destroy', 'internal/streams/duplex', 'internal/streams/end-of-stream',
   'internal/streams/from', 'internal/streams/legacy', 'internal/streams/passthrough',
   'internal/streams/pipeline', 'internal/streams/readable', 'internal/streams/transform',

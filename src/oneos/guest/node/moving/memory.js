@@ -131,6 +131,9 @@ class Memory {
   withAddresses(objects, use) {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       if (this.at === undefined || !this.isHere(this.at)) this.at = this.find();
+      // The window may stay where it is while younger objects move; this one is the youngest.
+      const youngest = [Object.create(null)];
+      const before = this.addressesOf(youngest)?.[0];
       let result;
       let failure;
       try {
@@ -142,7 +145,7 @@ class Memory {
       } finally {
         this.window.fill(0, MARKS);
       }
-      if (!this.isHere(this.at)) continue;
+      if (!this.isHere(this.at) || this.addressesOf(youngest)?.[0] !== before) continue;
       if (failure) throw failure;
       return result;
     }

@@ -70,7 +70,8 @@ function moduleText({ tree, source }, { members, declared, vars, number }) {
   lines.push(`export function ${MEMBERS}() { return {\n${members} }; }`);
   vars.forEach(([name, kind], i) => {
     const value = `${name} = ${RUN}.value(${number}, ${i})`;
-    lines.push(declared.has(name) ? `${value};` : `${kind === 'const' ? 'const' : 'let'} ${value};`);
+    const word = kind === 'const' ? 'const' : 'let';
+    lines.push(declared.has(name) ? `${value};` : `${word} ${value};`);
   });
   return [...lines, ...declared.values()].join('\n');
 }

@@ -98,7 +98,8 @@ function specialOn(capture, prototype) {
     for (const one of [WeakRef, SafeWeakRef]) specials.set(one.prototype, recordReference);
     for (const one of intlTypes()) specials.set(one.prototype, recordIntl);
     if (isLoaded('internal/abort_controller')) {
-      for (const one of [AbortController, DOMException]) specials.set(one.prototype, recordController);
+      specials.set(AbortController.prototype, recordController);
+      specials.set(DOMException.prototype, recordController);
     }
   }
   if (!specials.has(prototype)) {
