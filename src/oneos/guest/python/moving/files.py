@@ -37,7 +37,8 @@ class Files:
     """The program's descriptors during one capture."""
 
     def __init__(self) -> None:
-        self.unseen: set[int] = set()
+        self.remade: set[int] = set()
+        """Numbers of descriptors that objects of the heap open by themselves (`polls.py`)."""
 
     def open_now(self, ignored: "frozenset[int]" = frozenset()) -> "list[Descriptor]":
         """All descriptors of this process but those ignored.
@@ -47,7 +48,7 @@ class Files:
         """
         found = []
         for number in sorted(map(int, os.listdir("/proc/self/fd"))):
-            if number in ignored:
+            if number in ignored or number in self.remade:
                 continue
             try:
                 found.append(look_at(number))

@@ -97,7 +97,11 @@ class Record:
     def context(self) -> "Any":
         """The context that C code entered for the inner frame, if it did."""
         boundary = self.boundary
-        return boundary.extra if boundary is not None and boundary.kind == "context" else None
+        if boundary is None:
+            return None
+        if boundary.kind == "task step":
+            return boundary.extra[0]
+        return boundary.extra if boundary.kind == "context" else None
 
 
 def walk(

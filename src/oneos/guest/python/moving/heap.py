@@ -11,7 +11,7 @@ import copyreg
 import enum
 import types
 
-from . import files, kinds
+from . import awaitables, files, futures, kinds, polls
 from .owning import Owning, is_c_class
 from .reasons import NotSafe, cannot
 
@@ -43,10 +43,14 @@ class Heap:
         self.found_codes: dict[tuple[str, str], types.CodeType] = {}
         """Code that is found where the program goes on, and has to be the same there."""
         self.files = files.Files()
+        self.pairs: list[Any] | None = None
+        """The connected sockets that move (`polls.py`), once somebody has looked for them."""
         self._plain: dict[type, bool] = {}
         self._by_type: dict[type, Callable[[Heap, Any], Description]] = {
             **kinds.BY_TYPE,
             **files.BY_TYPE,
+            **awaitables.BY_TYPE,
+            **polls.BY_TYPE,
         }
 
     def is_plain(self, one: type) -> bool:
@@ -82,6 +86,9 @@ class Heap:
         if base in VALUES and base is not kind:
             return kinds.describe_value(thing, base)
         if known is not None and base in kinds.SUBCLASSED:
+            return known(self, thing)
+        known = futures.describer(base) or polls.describer(base)
+        if known is not None:
             return known(self, thing)
         return self._reduced(thing, kind)
 
