@@ -90,7 +90,8 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
         def run() -> None:
             if how != "--never":
                 if how == "--steps":
-                    native.arm((_thread.get_ident(),), int(amount))
+                    # Some instructions are ours, until there is somebody to take the image.
+                    native.arm((_thread.get_ident(),), int(amount) + 12)
                 _thread.start_new_thread(coordinate, ())
             entry.run(code, space)
     else:

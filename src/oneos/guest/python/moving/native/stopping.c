@@ -32,9 +32,11 @@ static int trace(PyObject *object, PyFrameObject *frame, int what, PyObject *arg
 
 static void wait_here(void)
 {
+    /* Read with the interpreter's lock, which let_go() has too: between giving it back and waiting
+     * the round may end, and nobody would wake this thread any more. */
+    unsigned long mine = round_number;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&mutex);
-    unsigned long mine = round_number;
     while (mine == round_number)
         pthread_cond_wait(&released, &mutex);
     pthread_mutex_unlock(&mutex);
