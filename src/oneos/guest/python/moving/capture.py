@@ -264,6 +264,8 @@ def threading_state() -> "Any":
         return None
     return {
         "threads": list(threading._active.items()),
+        # Those that are starting, and have not said so themselves yet.
+        "limbo": list(threading._limbo.values()),
         "name": threading._main_thread._name,
     }
 

@@ -165,6 +165,11 @@ class Threads:
         module: Any = threading
         main = module._main_thread
         main._name = kept["name"]
+        for one in kept["limbo"]:
+            module._limbo[one] = one
+            if one._ident in self._doors:
+                self._objects[one._ident] = one
+                one._ident = rebuild.threads[one._ident]
         for before, one in kept["threads"]:
             if one is main or before not in self._doors:
                 continue
@@ -203,6 +208,8 @@ class Threads:
             self._gate.release()
 
         one = self._objects.pop(ident, None)
+        if one is not None:
+            one._native_id = _thread.get_native_id()
         lock = getattr(one, "_tstate_lock", None)
         try:
             entry.resume(records, ready)

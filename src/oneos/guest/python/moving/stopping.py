@@ -58,6 +58,7 @@ def stop(
     armed: set[int] = set(others(ignored)) if is_armed else set()
     # The others go on until the one that counts has done its steps.
     counting = is_armed
+    begun = False
     seen: dict[int, tuple[int, int]] = {}
     pause = FIRST_LOOK_S
     while True:
@@ -73,10 +74,14 @@ def stop(
             found = look(ignored, seen)
         if not isinstance(found, str):
             return found
-        if steps < 0 and time.monotonic() >= ends:
+        if time.monotonic() >= ends and (steps < 0 or native.parked()):
             raise NotSafe(found)
-        if steps >= 0 and not any(map(is_program, others(ignored).values())):
-            raise NotSafe("the program has ended", later=False)
+        if steps >= 0:
+            # A test's that is being restored has not begun yet.
+            runs = any(map(is_program, others(ignored).values()))
+            if begun and not runs:
+                raise NotSafe("the program has ended", later=False)
+            begun = begun or runs
 
 
 def look(ignored: "frozenset[int]", seen: "dict[int, tuple[int, int]]") -> "list[Stopped] | str":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LOCKS = (_thread.LockType, _thread.RLock)
+HANDLES = (_thread._ThreadHandle,) if hasattr(_thread, "_ThreadHandle") else ()
 ON_LOCKS = ("acquire", "acquire_lock", "__enter__")
 ON_SELECTORS = ("poll", "select")
 SLEEPING = "S"
@@ -114,6 +115,8 @@ def begins_again(callee: "Any", owner: "Any") -> bool:
         return name == "readline" and bool(native.waits_for_line(of))
     if isinstance(of, LOCKS):
         return name in ON_LOCKS
+    if isinstance(of, HANDLES):
+        return name == "join"
     kind = type(of)
     if kind.__module__ == "_queue":
         return name == "get"
