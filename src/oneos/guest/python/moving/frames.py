@@ -169,8 +169,8 @@ def innermost(facts: Facts, shape: Shape, wait: "Wait | None") -> Record:
         if name == "BEFORE_WITH" and getattr(top, "__name__", "") == "__exit__":
             # 3.11 has replaced the manager on the stack by its bound `__exit__`.
             record.slots[-1] = top.__self__  # type: ignore[union-attr]
-        if wait.left_s is not None:
-            record.slots[wait.slot] = wait.left_s
+        if wait.slot >= 0:
+            record.slots[wait.slot] = wait.value
         return record
     if facts.index not in shape.depths:
         raise NotSafe(f"{facts.code.co_qualname} is between two instructions")

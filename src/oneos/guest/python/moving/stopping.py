@@ -8,7 +8,8 @@ import oneos_moving as native
 
 from .frames import roots
 from .reasons import NotSafe
-from .waits import Wait, look_at_wait, must_sleep
+from .sleeping import must_sleep
+from .waits import Wait, look_at_wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
