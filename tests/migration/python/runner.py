@@ -25,8 +25,11 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
 
     extension.load(extension_path)
     import oneos_moving as native
+    import plain
     from moving import capture, ending, entry, image, reasons, restore
 
+    plain.read_input(native)
+    del sys.modules["plain"], plain
     old = None
     if rest[0] == "--restore":
         old, rest = rest[1], rest[2:]

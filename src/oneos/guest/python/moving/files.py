@@ -160,8 +160,10 @@ def standard_specials() -> "list[tuple[Any, Any]]":
             found.append((text, closing))
             continue
         ahead, pending, _ = native.buffer_state(buffer)
+        gathered = native.gathered() if type(buffer) is native.ByteReader else b""
+        state = text_state(text), ahead, pending, gathered
         found += [
-            (text, ("standard", (name,), 0, "fill_standard", (text_state(text), ahead, pending))),
+            (text, ("standard", (name,), 0, "fill_standard", state)),
             (buffer, ("standard_buffer", (name,), 0)),
             (raw, ("standard_raw", (name,), 0)),
         ]

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .heap import Description, Heap
 
 SINCE_14 = sys.version_info >= (3, 14)
+READERS = (native.LineReader, native.ByteReader)
+"""The classes of standard input, which no module has."""
+
 RUNNING = 0
 """A generator's state while its frame is on a stack."""
 
@@ -139,6 +142,8 @@ def describe_class(heap: "Heap", one: type) -> "Description":
     found = heap.owning.name_found(one, one.__qualname__)
     if found is not None:
         return "found", found, 0
+    if one in READERS:
+        return "reader_class", (READERS.index(one),), 0
     if is_c_class(one):
         return find_c_class(one)
     space = dict(one.__dict__)

@@ -62,6 +62,10 @@ def attribute_of(one: types.ModuleType, name: str) -> "Any":
     return one.__dict__[name]
 
 
+def reader_class(which: int) -> type:
+    return (native.LineReader, native.ByteReader)[which]  # type: ignore[no-any-return]
+
+
 def class_item(one: type, name: str) -> "Any":
     return one.__dict__[name]
 

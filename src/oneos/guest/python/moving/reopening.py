@@ -127,10 +127,14 @@ def standard_raw(name: str) -> "Any":
     return getattr(sys, name).buffer.raw
 
 
-def fill_standard(one: "Any", state: "tuple[Any, bytes, bytes]") -> None:
-    text_state, ahead, pending = state
+def fill_standard(one: "Any", state: "tuple[Any, bytes, bytes, bytes]") -> None:
+    text_state, ahead, pending, gathered = state
     fill_text(one, text_state)
     native.set_buffer_state(one.buffer, ahead, pending)
+    if gathered:
+        if type(one.buffer) is not native.ByteReader:
+            raise ValueError("standard input is no pipe here")
+        native.set_gathered(gathered)
 
 
 def close_standard(one: "Any", _: None) -> None:

@@ -6,6 +6,9 @@ again is the same as having gone on waiting. It is made again for the time that 
 """
 
 import _thread
+import gc
+import itertools
+import sys
 import time
 import types
 
@@ -25,7 +28,10 @@ LOCKS = (_thread.LockType, _thread.RLock)
 HANDLES = (_thread._ThreadHandle,) if hasattr(_thread, "_ThreadHandle") else ()
 ON_LOCKS = ("acquire", "acquire_lock", "__enter__")
 ON_SELECTORS = ("poll", "select")
+READERS = (native.LineReader, native.ByteReader)
 LOOPS_STEP = "_run_once"
+NO_TIME = (1 << 30, "")
+"""No argument says how long to wait."""
 
 
 class Wait:
@@ -61,7 +67,7 @@ def look_at_wait(frame: "FrameType", ident: int) -> Wait:
             raise NotSafe(f"{name} enters a {type(of).__qualname__}")
         must_sleep(ident, name)
         return Wait(facts.index)
-    if one.name == "FOR_ITER" and native.waits_for_line(native.slots(frame, count)[-1]):
+    if one.name == "FOR_ITER" and waits_for_input(native.slots(frame, count)[-1]):
         must_sleep(ident, name)
         return Wait(facts.index)
     if one.name not in ("PRECALL", "CALL", "CALL_KW"):
@@ -72,6 +78,9 @@ def look_at_wait(frame: "FrameType", ident: int) -> Wait:
         raise NotSafe(f"the C function {call.name} runs, which {name} called")
     must_sleep(ident, name)
     wait = Wait(call.begins)
+    if call.callee is input and call.arguments:
+        wait.slot, wait.value = call.first, ""  # It has prompted already.
+        return wait
     slot = call.slot(place)
     if slot >= 0:
         remaining(wait, slot, call, frame, ident)
@@ -139,11 +148,16 @@ def begins_again(call: Call) -> "tuple[int, str] | None":
         of = callee.__self__
     else:
         return None
+    if callee is input:
+        return NO_TIME if waits_for_input(sys.stdin) else None
+    if callee is next:
+        return NO_TIME if call.arguments and waits_for_input(call.arguments[0]) else None
     if isinstance(of, types.ModuleType):
+        if native.waits_for_input(callee):
+            return NO_TIME  # os.read
         return (3, "") if of.__name__ == "select" and name == "select" else None
-    if isinstance(of, native.LineReader):
-        fits = name == "readline" and bool(native.waits_for_line(of))
-        return NO_TIME if fits else None
+    if isinstance(of, READERS):
+        return NO_TIME if waits_for_input(of) else None
     if isinstance(of, LOCKS):
         return (1, "timeout") if name in ON_LOCKS else None
     if isinstance(of, HANDLES):
@@ -155,7 +169,19 @@ def begins_again(call: Call) -> "tuple[int, str] | None":
     return (0, "timeout") if fits else None
 
 
-NO_TIME = (1 << 30, "")
+def waits_for_input(one: "Any") -> bool:
+    """Whether an object, or what gives its items, waits for input with nothing in hand."""
+    while isinstance(one, THROUGH):
+        of = gc.get_referents(one)
+        of += [more for held in of if isinstance(held, tuple) for more in held]
+        of = [held for held in of if hasattr(type(held), "__next__")]
+        if len(of) != 1:
+            return False  # Of a map of several, the ones before may have given something already.
+        one = of[0]
+    return bool(native.waits_for_input(one))
+
+
+THROUGH = (map, filter, enumerate, itertools.islice, itertools.takewhile, itertools.dropwhile)
 
 
 def before_call(shape: Shape, at: int) -> int:

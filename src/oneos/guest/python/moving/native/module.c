@@ -1,5 +1,6 @@
 /* The extension module: what Python sees of it. */
 #include "moving.h"
+#include "input.h"
 
 static PyMethodDef methods[] = {
     {"addresses", moving_addresses, METH_VARARGS, NULL},
@@ -19,6 +20,7 @@ static PyMethodDef methods[] = {
     {"finish_step", moving_finish_step, METH_VARARGS, NULL},
     {"frame", moving_frame, METH_O, NULL},
     {"future_state", moving_future_state, METH_O, NULL},
+    {"gathered", moving_gathered, METH_NOARGS, NULL},
     {"generator", moving_generator, METH_O, NULL},
     {"generator_extra", moving_generator_extra, METH_O, NULL},
     {"handled", moving_handled, METH_O, NULL},
@@ -43,6 +45,7 @@ static PyMethodDef methods[] = {
     {"set_closure", moving_set_closure, METH_VARARGS, NULL},
     {"set_dict_iterator", moving_set_dict_iterator, METH_VARARGS, NULL},
     {"set_future_state", moving_set_future_state, METH_VARARGS, NULL},
+    {"set_gathered", moving_set_gathered, METH_O, NULL},
     {"set_generator_extra", moving_set_generator_extra, METH_VARARGS, NULL},
     {"set_task_state", moving_set_task_state, METH_VARARGS, NULL},
     {"set_text_state", moving_set_text_state, METH_VARARGS, NULL},
@@ -58,7 +61,8 @@ static PyMethodDef methods[] = {
     {"thread_number", moving_thread_number, METH_O, NULL},
     {"traced", moving_traced, METH_NOARGS, NULL},
     {"unmap", moving_unmap, METH_VARARGS, NULL},
-    {"waits_for_line", moving_waits_for_line, METH_O, NULL},
+    {"waits_for_input", moving_waits_for_input, METH_O, NULL},
+    {"watch_input", moving_watch_input, METH_VARARGS, NULL},
     {"wrapped", moving_wrapped, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -73,7 +77,8 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit_oneos_moving(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module && (slots_ready(module) < 0 || lines_ready(module) < 0))
+    if (module && (slots_ready(module) < 0 || input_ready(module) < 0
+                   || lines_ready(module) < 0))
         Py_CLEAR(module);
     return module;
 }

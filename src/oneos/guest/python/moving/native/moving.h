@@ -32,6 +32,7 @@ PyObject *moving_thread_number(PyObject *self, PyObject *ident);
 PyObject *moving_own_memory(PyObject *self, PyObject *nothing);
 PyObject *moving_thread_count(PyObject *self, PyObject *nothing);
 int arm_resumed(Frame *frame);
+void stand_if_asked(void);
 
 /* objects.c */
 PyObject *moving_fill_generator(PyObject *self, PyObject *args);
@@ -74,7 +75,12 @@ PyObject *moving_set_buffer_state(PyObject *self, PyObject *args);
 
 /* lines.c */
 int lines_ready(PyObject *module);
-PyObject *moving_waits_for_line(PyObject *self, PyObject *object);
+
+/* input.c */
+PyObject *moving_waits_for_input(PyObject *self, PyObject *object);
+PyObject *moving_gathered(PyObject *self, PyObject *nothing);
+PyObject *moving_set_gathered(PyObject *self, PyObject *bytes);
+PyObject *moving_watch_input(PyObject *self, PyObject *args);
 
 /* mapping.c */
 PyObject *moving_map(PyObject *self, PyObject *descriptor);
