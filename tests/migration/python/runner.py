@@ -2,10 +2,12 @@
 
     runner.py EXTENSION PACKAGES REPORT --steps N IMAGE PROGRAM ARGUMENT...   captured at the N-th
     runner.py EXTENSION PACKAGES REPORT --after S IMAGE PROGRAM ...           S seconds later
+    runner.py EXTENSION PACKAGES REPORT --during S IMAGE PROGRAM ...          asked, and goes on
     runner.py EXTENSION PACKAGES REPORT --restore OLD (--steps N|--after S) IMAGE
 
-PACKAGES is the directory of the package `moving`. What happened is written to REPORT as JSON. The
-status is 75 where the program was captured, and otherwise the program's.
+With --during, S may be a file: it is asked when there is one. PACKAGES is the directory of the
+package `moving`. What happened is written to REPORT as JSON. The status is 75 where the program was
+captured, and otherwise the program's.
 """
 
 
@@ -49,7 +51,9 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
             if how == "--steps":
                 held = capture.capture(6, steps=int(amount), armed=True)
             else:
-                time.sleep(float(amount))
+                while amount.startswith("/") and not os.path.exists(amount):
+                    time.sleep(0.01)
+                time.sleep(0 if amount.startswith("/") else float(amount))
                 asked = time.monotonic()
                 held = capture.capture(0.3 if how == "--during" else 10)
         except reasons.NotSafe as error:

@@ -11,6 +11,7 @@ import sys
 
 import oneos_moving as native
 
+from .reaching import has_descriptor
 from .reasons import cannot
 
 TYPE_CHECKING = False
@@ -93,7 +94,8 @@ def check_descriptors(descriptors: "list[Descriptor]", takes: "Any") -> None:
         what = {PIPE: "a pipe", SOCKET: "a socket", DEVICE: "a device"}.get(one.kind, "open")
         if one.kind == FILE:
             what = "a file without a name"
-        raise cannot(f"descriptor {one.number} ({one.path}) is {what}, which cannot move")
+        text = f"descriptor {one.number} ({one.path}) is {what}, which cannot move"
+        raise cannot(text, has_descriptor(one.number))
 
 
 # --- streams ------------------------------------------------------------------------------------

@@ -71,6 +71,14 @@ class Heap:
         Raises:
             NotSafe: it cannot move.
         """
+        try:
+            return self._describe(thing)
+        except NotSafe as error:
+            if error.wanted is None:
+                error.wanted = lambda one: one is thing
+            raise
+
+    def _describe(self, thing: "Any") -> "Description":
         kind = type(thing)
         known = self._by_type.get(kind)
         if known is not None:

@@ -59,7 +59,7 @@ def stop(
     armed: set[int] = set(others(ignored)) if is_armed else set()
     # The others go on until the one that counts has done its steps.
     counting = is_armed
-    begun = False
+    begun = seen_before = False
     seen: dict[int, tuple[int, int]] = {}
     pause = FIRST_LOOK_S
     while True:
@@ -75,8 +75,10 @@ def stop(
             found = look(ignored, seen)
         if not isinstance(found, str):
             return found
-        if time.monotonic() >= ends and (steps < 0 or native.parked()):
+        # At the first look nobody is seen to stand: it says nothing.
+        if time.monotonic() >= ends and seen_before and (steps < 0 or native.parked()):
             raise NotSafe(found)
+        seen_before = bool(seen) or bool(native.parked())
         if steps >= 0:
             # A test's that is being restored has not begun yet.
             runs = any(map(is_program, others(ignored).values()))
