@@ -81,7 +81,7 @@ def is_wakeup(one: "Any") -> bool:
     module: Any = sys.modules.get("_asyncio")
     return (
         module is not None
-        and isinstance(one, types.BuiltinFunctionType)
+        and type(one) is types.BuiltinFunctionType
         and one.__name__ == WAKEUP
         and isinstance(one.__self__, module.Task)
     )
@@ -95,9 +95,19 @@ def save() -> "dict[str, Any]":
         if loop is not None or any(hooks):
             threads[ident] = loop, hooks
     events: Any = sys.modules.get("asyncio.events")
+    wakeup = native.wakeup()
+    if wakeup is None:  # Only a loop's is known, which has it for its handlers of signals.
+        loops = [loop.__dict__ for loop, _ in threads.values() if hasattr(loop, "__dict__")]
+        ends = [one["_csock"] for one in loops if one.get("_signal_handlers")]
+        wakeup = ends[0].fileno() if ends else -1
+    # It may be that these modules are being imported right now.
+    executors: Any = sys.modules.get("concurrent.futures.thread")
+    workers = getattr(executors, "_threads_queues", {})
     return {
+        "wakeup": wakeup,
+        "workers": list(workers.items()),
         "threads": threads,
-        "policy": None if events is None else events._event_loop_policy,
+        "policy": getattr(events, "_event_loop_policy", None),
     }
 
 
@@ -106,6 +116,14 @@ _threads: "dict[int, Any]" = {}
 
 
 def load(state: "dict[str, Any]") -> None:
+    if state["wakeup"] >= 0:
+        import _signal
+
+        _signal.set_wakeup_fd(state["wakeup"])
+    if state["workers"]:
+        from concurrent.futures import thread
+
+        thread._threads_queues.update(state["workers"])  # type: ignore[attr-defined]
     _threads.clear()
     _threads.update(state["threads"])
     if state["policy"] is not None:

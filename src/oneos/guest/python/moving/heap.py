@@ -83,7 +83,8 @@ class Heap:
         known = self._by_type.get(kind)
         if known is not None:
             return known(self, thing)
-        if isinstance(thing, type):
+        # Not `isinstance`, which asks the object for its `__class__`.
+        if issubclass(kind, type):
             return kinds.describe_class(self, thing)
         if issubclass(kind, BaseException):
             return kinds.describe_exception(self, thing)

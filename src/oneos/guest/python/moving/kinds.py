@@ -317,8 +317,8 @@ def describe_local(heap: "Heap", one: "Any") -> "Description":
     kind = type(one)
     arguments, named, dicts = native.local_state(one)
     slots = slots_of(one, kind)
-    state = ({"": slots} if slots else None, dicts)
-    return "local", (kind, arguments, named), 0, "fill_local", state
+    state = (arguments, named, {"": slots} if slots else None, dicts)
+    return "local", (kind,), 0, "fill_local", state
 
 
 def describe_thread_handle(heap: "Heap", one: "Any") -> "Description":

@@ -1,6 +1,6 @@
-"""What a program waits for several descriptors with, and the pipe by which a loop wakes itself up.
+"""What a program waits with, of C: epoll objects, queues, and the pipe that wakes up a loop.
 
-The kernel says what an epoll object looks at. Both are made anew, under the same numbers.
+The kernel says what an epoll object looks at. Descriptors are made anew, under the same numbers.
 """
 
 import gc
@@ -77,6 +77,17 @@ def describe_pair(heap: "Heap", one: Pair) -> "Description":
     return "socket_pair", (*one.numbers, one.pending), 0
 
 
+def describe_queue(heap: "Heap", one: "Any") -> "Description":
+    """What is in it: up to 3.12 at the end of a list, which it alone has."""
+    held = [item for item in gc.get_referents(one) if item is not type(one)]
+    count = one.qsize()
+    if sys.version_info < (3, 13):
+        held = held[0][len(held[0]) - count :] if held else []
+    if len(held) != count:
+        raise cannot("what is in a queue.SimpleQueue is not known")
+    return "simple_queue", (), 0, "fill_queue", held
+
+
 BY_TYPE: "dict[type, Any]" = {Pair: describe_pair}
 
 
@@ -85,7 +96,11 @@ def describer(base: type) -> "Any":
     return BY_NAME.get((base.__module__, base.__name__))
 
 
-BY_NAME = {("select", "epoll"): describe_epoll, ("_socket", "socket"): describe_socket}
+BY_NAME = {
+    ("select", "epoll"): describe_epoll,
+    ("_socket", "socket"): describe_socket,
+    ("_queue", "SimpleQueue"): describe_queue,
+}
 
 
 # --- where the program goes on ------------------------------------------------------------------
@@ -142,6 +157,17 @@ def socket_pair(first: int, second: int, pending: bytes) -> "Any":
     return made
 
 
+def simple_queue() -> "Any":
+    import _queue
+
+    return _queue.SimpleQueue()
+
+
+def fill_queue(one: "Any", items: "list[Any]") -> None:
+    for item in items:
+        one.put(item)
+
+
 def pair_end(pair: "Any", which: int) -> "Any":
     return pair[which]
 
@@ -156,5 +182,8 @@ def closed_socket(family: int, kind: int, protocol: int) -> "Any":
 
 HELPERS: "dict[str, Any]" = {
     one.__name__: one
-    for one in (epoll, fill_epoll, closed_epoll, socket_pair, pair_end, closed_socket)
+    for one in (
+        *(epoll, fill_epoll, closed_epoll, socket_pair, pair_end, closed_socket),
+        *(simple_queue, fill_queue),
+    )
 }

@@ -4,10 +4,13 @@ Looked for only once a move was refused, breadth first from the variables of the
 and of its functions under way, so that the way found is a shortest one.
 """
 
+import _thread
 import gc
 import sys
 import types
 from collections import deque
+
+import oneos_moving as native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,13 +44,13 @@ def way_to(wanted: "Callable[[Any], bool]", owning: "Owning", stopped: "Iterable
     kept = []  # What is made here is not to give its number to something else.
     while names and len(seen) < OBJECTS_MAX:
         value, name, where = names.popleft()
-        if id(value) in seen or isinstance(value, ENDS):
+        if id(value) in seen or type(value) in ENDS:
             continue
         if wanted(value):
             return name + where
         seen.add(id(value))
         kept.append(value)
-        if not isinstance(value, types.ModuleType):
+        if not issubclass(type(value), types.ModuleType):
             names.extend(inside(value, name, where))
     return ""
 
@@ -107,6 +110,10 @@ WITHIN = "something in "
 
 def attributes(value: "Any") -> "Iterator[tuple[str, Any]]":
     """Without asking the program's own code."""
+    if issubclass(type(value), _thread._local):
+        for _, own in native.local_state(value)[2]:
+            yield from own.items()
+        return
     try:
         yield from list(object.__getattribute__(value, "__dict__").items())
     except (AttributeError, TypeError):
@@ -121,7 +128,7 @@ def attributes(value: "Any") -> "Iterator[tuple[str, Any]]":
 
 
 def short(key: "Any") -> str:
-    if not isinstance(key, str | int | float | bytes | bool | None):
+    if type(key) not in (str, int, float, bytes, bool, type(None)):
         return f"a {type(key).__name__}"
     text = repr(key)
     return text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "..."
@@ -134,7 +141,7 @@ def has_descriptor(number: int) -> "Callable[[Any], bool]":
     kinds = (io.FileIO, *((socket.socket,) if socket else ()))
 
     def wanted(one: "Any") -> bool:
-        if not isinstance(type(one), type) or not issubclass(type(one), kinds):
+        if not issubclass(type(one), kinds):
             return False
         base = io.FileIO if issubclass(type(one), io.FileIO) else socket.socket
         try:

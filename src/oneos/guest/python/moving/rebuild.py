@@ -436,16 +436,17 @@ def async_hooks(first: "Any", final: "Any") -> "Any":
         sys.set_asyncgen_hooks(*before)
 
 
-def local(kind: type, arguments: "Any", named: "Any") -> "Any":
-    return _thread._local.__new__(kind, *(arguments or ()), **(named or {}))
+def local(kind: type) -> "Any":
+    return _thread._local.__new__(kind)
 
 
 local_dicts: "dict[int, list[tuple[Any, dict[str, Any]]]]" = {}
 """By the thread's number before: what only the thread itself can put in place."""
 
 
-def fill_local(one: "Any", state: "tuple[Any, Any]") -> None:
-    slots, dicts = state
+def fill_local(one: "Any", state: "tuple[Any, ...]") -> None:
+    arguments, named, slots, dicts = state
+    native.set_local_arguments(one, arguments, named)
     fill_attributes(one, slots)
     for ident, attributes in dicts:
         local_dicts.setdefault(ident, []).append((one, attributes))

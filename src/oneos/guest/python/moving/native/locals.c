@@ -51,6 +51,18 @@ PyObject *moving_local_state(PyObject *Py_UNUSED(self), PyObject *object)
     return state;
 }
 
+/* set_local_arguments(local, arguments, named): for `__init__` in threads that are yet to come. */
+PyObject *moving_set_local_arguments(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *object, *arguments, *named;
+    if (!PyArg_ParseTuple(args, "OOO", &object, &arguments, &named))
+        return NULL;
+    Local *local = (Local *)object;
+    Py_XSETREF(local->args, arguments == Py_None ? NULL : Py_NewRef(arguments));
+    Py_XSETREF(local->kw, named == Py_None ? NULL : Py_NewRef(named));
+    Py_RETURN_NONE;
+}
+
 /* local_dict(type, local): the attributes for this thread, for which no `__init__` runs. */
 PyObject *moving_local_dict(PyObject *Py_UNUSED(self), PyObject *args)
 {

@@ -28,6 +28,7 @@ PyObject *moving_disarm(PyObject *self, PyObject *nothing);
 PyObject *moving_steps(PyObject *self, PyObject *args);
 PyObject *moving_quiet(PyObject *self, PyObject *on);
 PyObject *moving_traced(PyObject *self, PyObject *nothing);
+PyObject *moving_wakeup(PyObject *self, PyObject *nothing);
 PyObject *moving_thread_number(PyObject *self, PyObject *ident);
 PyObject *moving_own_memory(PyObject *self, PyObject *nothing);
 PyObject *moving_thread_count(PyObject *self, PyObject *nothing);
@@ -65,6 +66,7 @@ PyObject *moving_wrapped(PyObject *self, PyObject *generator);
 
 /* locals.c */
 PyObject *moving_local_state(PyObject *self, PyObject *local);
+PyObject *moving_set_local_arguments(PyObject *self, PyObject *args);
 PyObject *moving_local_dict(PyObject *self, PyObject *args);
 
 /* streams.c */

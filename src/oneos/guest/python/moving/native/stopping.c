@@ -245,6 +245,16 @@ PyObject *moving_quiet(PyObject *Py_UNUSED(self), PyObject *on)
     Py_RETURN_NONE;
 }
 
+/* wakeup(): the descriptor that signals are written to, -1: none; None: this version does not tell. */
+PyObject *moving_wakeup(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
+{
+#if SINCE_12
+    return PyLong_FromLong((long)_PyRuntime.signals.wakeup.fd);
+#else
+    Py_RETURN_NONE;
+#endif
+}
+
 /* thread_number(thread): the kernel's number of it, under /proc/self/task. */
 PyObject *moving_thread_number(PyObject *Py_UNUSED(self), PyObject *ident)
 {
