@@ -10,7 +10,7 @@ from oneos.runtime.extensions import build
 from tests.migration.python.harness import HERE, MOVED, PACKAGES
 from tests.migration.python.interpreters import INTERPRETERS
 
-LIMIT_S = 20
+LIMIT_S = 60
 FIRST, SECOND = "one\nt\u00e9wo with more\nthr".encode(), b"ee\nfour\n\nlast"
 
 WAYS = {
@@ -30,6 +30,15 @@ WAYS = {
         "b = bytearray(28); print(sys.stdin.buffer.readinto(b), b, sys.stdin.buffer.read())"
     ),
     "os.read": ("all = b''\nwhile piece := os.read(0, 4): all += piece\nprint(all, os.read)"),
+    "a stream of asyncio": (
+        "import asyncio\n"
+        "async def main():\n"
+        "    reader = asyncio.StreamReader()\n"
+        "    protocol = asyncio.StreamReaderProtocol(reader)\n"
+        "    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)\n"
+        "    print(await reader.readexactly(5), [line async for line in reader])\n"
+        "asyncio.run(main())"
+    ),
     "in turns": (
         "print(input(), repr(sys.stdin.read(2)), sys.stdin.readline(), [x for x in sys.stdin])"
     ),

@@ -55,7 +55,7 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
                     time.sleep(0.01)
                 time.sleep(0 if amount.startswith("/") else float(amount))
                 asked = time.monotonic()
-                held = capture.capture(0.3 if how == "--during" else 10)
+                held = capture.capture(2 if how == "--during" else 10)
         except reasons.NotSafe as error:
             tell(refused=error.reason, later=error.later)
             return

@@ -50,6 +50,8 @@ def open_all(descriptors: "list[Descriptor]", adapter: "Any") -> None:
     """
     wanted = {one.number for one in descriptors}
     for one in descriptors:
+        if one.number <= 2 and one.kind == "pipe" and one.flags & os.O_NONBLOCK:
+            os.set_blocking(one.number, False)
         fd = adapter.open(one)
         if fd is None or fd == one.number:
             continue

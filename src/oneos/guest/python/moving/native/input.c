@@ -6,6 +6,7 @@
 #include "moving.h"
 #include "input.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -26,6 +27,11 @@ int wait_for_data(PyObject *who, int descriptor)
     struct pollfd one = {.fd = descriptor, .events = POLLIN};
     PyObject *before = input.waiting;
     int result = -1;
+    if (poll(&one, 1, 0) > 0)
+        return 0;
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0 || flags & O_NONBLOCK) /* Whoever reads is told that there is nothing. */
+        return 0;
     for (;;) {
         input.waiting = who;
         int ready, failed;
