@@ -87,7 +87,7 @@ def can_move(host: Host) -> bool:
         said = host.run("migrate", str(pid)).err
         host.run("kill", str(pid))
         waits.wait()
-    return "started as one that cannot move" not in said
+    return "started as one that cannot move" not in said and "has not started" not in said
 
 
 def found(host: Host, command: str) -> int:
@@ -242,6 +242,61 @@ def test_program_that_cannot_move_goes_on_where_it_is_and_it_is_said_why(
         one_line_error(refused)
         rest, err = program.communicate(timeout=SOON_S)
     assert (seen + rest, err, program.returncode) == (b"1\n0\n", b"", 0)
+
+
+TASKS = """
+import asyncio, sys, threading
+
+mine = threading.local()
+mine.name = 'main'
+
+async def ticks(queue):
+    for n in range(10):
+        await queue.put(n)
+        await asyncio.sleep(0.001)
+    await queue.put(None)
+
+async def main():
+    queue = asyncio.Queue(2)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(ticks(queue), name='ticks')
+        while (n := await queue.get()) is not None:
+            print(n, [t.get_name() for t in asyncio.all_tasks() if t.get_name() == 'ticks'])
+    return mine.name
+
+while True:
+    print('asks', flush=True)
+    if input('what? ') == 'end':
+        break
+    print(asyncio.run(main()), flush=True)
+print(sys.stdin.read(3), sys.stdin.read())
+"""
+TICKS = b"".join(b"%d ['ticks']\n" % n for n in range(10)) + b"main\n"
+
+
+def test_program_that_waits_for_what_it_is_told_moves_and_is_told_elsewhere(
+    hosts: Cluster,
+) -> None:
+    hosts[1].put(f"{HOME}/tasks.py", TASKS.encode())
+    with hosts[1].begin("run", "--on", "host:host1", "python3", f"{HOME}/tasks.py") as program:
+        assert program.stdin is not None
+        seen = read_line(program.stdout)
+        pid = wait_until(lambda: found(hosts[1], "tasks.py"), SOON_S, "it runs")
+        for there in ("host2", "host3"):
+            # It waits in `input`, with a part of the line in hand.
+            program.stdin.write(b"g")
+            assert hosts[1].run("migrate", str(pid), there).ok() == f"{pid} is on {there}\n"
+            program.stdin.write(b"o\n")
+            while not seen.endswith(b"main\nasks\n"):
+                seen += read_line(program.stdout)
+            seen += b"|"
+        program.stdin.write(b"end\nthe rest")
+        program.stdin.close()
+        program.stdin = None
+        rest, err = program.communicate(timeout=SOON_S)
+    assert (program.returncode, err) == (0, b"")
+    turn = b"what? " + TICKS + b"asks\n|"
+    assert seen + rest == b"asks\n" + turn + turn + b"what? the  rest\n"
 
 
 def test_program_that_is_at_its_host_or_unknown_is_refused(hosts: Cluster) -> None:

@@ -2,10 +2,12 @@
 
     runner.py EXTENSION PACKAGES REPORT --steps N IMAGE PROGRAM ARGUMENT...   captured at the N-th
     runner.py EXTENSION PACKAGES REPORT --after S IMAGE PROGRAM ...           S seconds later
+    runner.py EXTENSION PACKAGES REPORT --during S IMAGE PROGRAM ...          asked, and goes on
     runner.py EXTENSION PACKAGES REPORT --restore OLD (--steps N|--after S) IMAGE
 
-PACKAGES is the directory of the package `moving`. What happened is written to REPORT as JSON. The
-status is 75 where the program was captured, and otherwise the program's.
+With --during, S may be a file: it is asked when there is one. PACKAGES is the directory of the
+package `moving`. What happened is written to REPORT as JSON. The status is 75 where the program was
+captured, and otherwise the program's.
 """
 
 
@@ -25,8 +27,11 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
 
     extension.load(extension_path)
     import oneos_moving as native
+    import plain
     from moving import capture, ending, entry, image, reasons, restore
 
+    plain.read_input(native)
+    del sys.modules["plain"], plain
     old = None
     if rest[0] == "--restore":
         old, rest = rest[1], rest[2:]
@@ -46,9 +51,11 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
             if how == "--steps":
                 held = capture.capture(6, steps=int(amount), armed=True)
             else:
-                time.sleep(float(amount))
+                while amount.startswith("/") and not os.path.exists(amount):
+                    time.sleep(0.01)
+                time.sleep(0 if amount.startswith("/") else float(amount))
                 asked = time.monotonic()
-                held = capture.capture(0.3 if how == "--during" else 10)
+                held = capture.capture(2 if how == "--during" else 10)
         except reasons.NotSafe as error:
             tell(refused=error.reason, later=error.later)
             return
@@ -90,7 +97,8 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
         def run() -> None:
             if how != "--never":
                 if how == "--steps":
-                    native.arm((_thread.get_ident(),), int(amount))
+                    # Some instructions are ours, until there is somebody to take the image.
+                    native.arm((_thread.get_ident(),), int(amount) + 12)
                 _thread.start_new_thread(coordinate, ())
             entry.run(code, space)
     else:

@@ -155,7 +155,7 @@ def become(
     control, *moved = (high(fd) for fd in more) if native is not None else (-1,)
     outside = tuple(start[name].__code__ for name in RUNNERS)
     if control >= 0:
-        read_lines(native)
+        read_input(native)
     if moved:
         serving = load_package(moved[1], native, outside)
         sys.exit(serving.go_on(moved[0], control, (HERE, "<string>")))
@@ -207,13 +207,15 @@ def high(fd: int) -> int:
     return moved
 
 
-def read_lines(native: "Any") -> None:
-    """Have the program read lines of a pipe in such a way that it can move while it waits."""
+def read_input(native: "Any") -> None:
+    """Have the program read a pipe in such a way that it can move while it waits."""
     plain: Any = sys.stdin
     if plain is None or posix.fstat(0).st_mode & 0o170000 != FIFO:
         return
     encoding, errors, mode = plain.encoding, plain.errors, plain.mode
-    one = native.LineReader(plain.detach(), encoding=encoding, errors=errors)
+    buffer = native.ByteReader(plain.detach().detach())
+    native.watch_input(buffer, posix.read)
+    one = native.LineReader(buffer, encoding=encoding, errors=errors)
     one.mode = mode
     sys.stdin = one
     sys.__stdin__ = one  # type: ignore[misc]

@@ -8,6 +8,7 @@ import operator
 
 import oneos_moving as native
 
+from . import awaitables, futures
 from .boundary import lookup
 from .depth import SINCE_12, SINCE_13, SINCE_14
 
@@ -62,6 +63,13 @@ def after(record: "Record", how: int, value: "Any") -> "tuple[int, tuple[Any, ..
     """
     boundary: Any = record.boundary
     extra = boundary.extra
+    if boundary.kind == "task step":
+        return 0, (futures.end_step(extra, how, value),), boundary.next
+    if boundary.kind == "send awaitable":
+        over, value = awaitables.step_ends(extra[1], how, value)
+        if not over:
+            return 0, (value,), boundary.next
+        return (0 if SINCE_12 else 1), (value,), extra[0]
     if how == RAISED:
         if isinstance(value, StopIteration):
             if boundary.kind == "for iterator":

@@ -11,6 +11,7 @@ what the inner frame holds, before they are touched.
 
 import types
 
+from . import awaitables
 from .calls import called
 from .depth import SINCE_12, SINCE_13, SINCE_14, Shape
 from .reasons import NotSafe
@@ -52,6 +53,8 @@ class Site:
             self.next = shape.instructions[self.at.next].next - 1
         self.name = inner.function.__name__ if inner.function is not None else ""
         self.me, self.second = inner.argument(0), inner.argument(1)
+        self.unpacked = -1
+        """Where the tuple of arguments is, in `f(*a)`."""
 
     def holds(self, place: int, known: "Any") -> bool:
         """Whether this object, which lives, is in a place of the stack, counted from its top."""
@@ -206,7 +209,13 @@ def send(site: Site) -> "tuple[int, Boundary] | None":
     if site.holds(2, site.inner.generator):
         return site.keep(1, "send generator", target)
     by_class = site.holds(2, site.me) and lookup(type(site.me), "__next__") is site.inner.function
-    return site.keep(1, "send iterator", target) if by_class else None
+    if by_class:
+        return site.keep(1, "send iterator", target)
+    # What is awaited lives as long as the instruction.
+    receiver = site.operand(2) if site.inner.generator is not None else None
+    if awaitables.awaits(receiver, site.inner.generator):
+        return site.keep(1, "send awaitable", (target, receiver))
+    return None
 
 
 def enter_with(site: Site) -> "tuple[int, Boundary] | None":
@@ -281,6 +290,7 @@ def call(site: Site) -> "tuple[int, Boundary] | None":
 def call_unpacked(site: Site) -> "tuple[int, Boundary] | None":
     """`f(*a, **k)`."""
     base = site.below + site.depth - (4 if SINCE_14 else 3 + (site.at.argument & 1))
+    site.unpacked = base + 2
     kind, extra = called(site, site.addresses[base if SINCE_13 else base + 1], None, 0)
     return base, Boundary(kind, site.next, extra)
 

@@ -5,6 +5,9 @@ import functools
 import gc
 import types
 
+import oneos_moving as native
+
+from . import futures
 from .reasons import NotSafe
 
 TYPE_CHECKING = False
@@ -75,11 +78,23 @@ def called(site: "Site", address: int, arguments: "list[int] | None", first: int
         known = through_object(site, address, given, argument)
         if known is not None:
             return known
-    if address == id(RUN) and given:
+    if address == id(RUN) and len(given) > 1:
         context = living(given[0])
         if isinstance(context, contextvars.Context):
+            return in_context(site, context, argument(1))
+    return through_living(site, living(address), given, argument)
+
+
+def in_context(site: "Site", context: "Any", callable: "Any") -> "Any":
+    """`Context.run` of a callable, which is checked: it may do more with the result."""
+    task = futures.task_of(callable)
+    if task is None:
+        kind, _ = through_living(site, callable, [], None)
+        if kind == "push":
             return "context", context
-    return through_living(site, living(address))
+    elif site.inner.generator is native.task_state(task)[1]:
+        return "task step", (context, task)
+    raise NotSafe(f"a callback is running, which calls {site.inner.code.co_qualname}")
 
 
 def through_object(site: "Site", address: int, given: "list[int]", argument: "Any") -> "Any":
@@ -110,7 +125,7 @@ def through_object(site: "Site", address: int, given: "list[int]", argument: "An
     return None
 
 
-def through_living(site: "Site", callable: "Any") -> "Any":
+def through_living(site: "Site", callable: "Any", given: "list[int]", argument: "Any") -> "Any":
     """The callable is something else, which the collector knows to live."""
     function, generator = site.inner.function, site.inner.generator
     inner = callable
@@ -127,7 +142,11 @@ def through_living(site: "Site", callable: "Any") -> "Any":
     if isinstance(callable, types.BuiltinFunctionType):
         of = callable.__self__
         if isinstance(of, contextvars.Context) and callable.__name__ == "run":
-            return "context", of
+            if given:
+                return in_context(site, of, argument(0))
+            arguments = living(site.addresses[site.unpacked]) if site.unpacked >= 0 else None
+            if isinstance(arguments, tuple) and arguments:
+                return in_context(site, of, arguments[0])
         if generator is not None and of is generator:
             return "next generator", ()
     what = getattr(callable, "__qualname__", None) or type(callable).__qualname__

@@ -23,6 +23,7 @@ from .heap import Heap
 from .image import Image
 from .kinds import note_codes
 from .owning import Owning
+from .reaching import has_child, way_to
 from .reasons import NotSafe, cannot
 from .reopening import ByPath
 from .stopping import Stopped, still_stand, stop
@@ -147,10 +148,8 @@ def undisturbed(stopped: list[Stopped], adapter: "Any") -> Image:
 
 
 def take(stopped: list[Stopped], adapter: "Any", kept: "dict[str, Any]", collecting: bool) -> Image:
-    seed = native.hash_seed()
-    if seed is None:
+    if native.hash_seed() is None:
         raise cannot("the program was started with random hashes of strings (PYTHONHASHSEED)")
-    check_children()
     running: dict[int, Any] = {}
     threads = []
     main = main_ident(stopped)
@@ -165,6 +164,29 @@ def take(stopped: list[Stopped], adapter: "Any", kept: "dict[str, Any]", collect
         threads.append((one.ident, one.ident == main, context_of(one.ident), written))
     owning = Owning()
     heap = Heap(owning, running)
+    try:
+        return image_of(stopped, adapter, kept, heap, threads, main)
+    except NotSafe as error:
+        way = way_to(error.wanted, owning, stopped) if error.wanted is not None else ""
+        if way:
+            raise NotSafe(f"{error.reason}: it is {way}", error.later) from None
+        raise
+
+
+def image_of(
+    stopped: list[Stopped],
+    adapter: "Any",
+    kept: "dict[str, Any]",
+    heap: Heap,
+    threads: "list[Any]",
+    main: int,
+) -> Image:
+    """
+    Raises:
+        NotSafe: an object of the program cannot move, or it has children.
+    """
+    owning, running = heap.owning, heap.running
+    check_children()
     codes = dict(codes_of(owning, running))
     for code in codes.values():
         note_codes(heap, code)
@@ -189,7 +211,7 @@ def take(stopped: list[Stopped], adapter: "Any", kept: "dict[str, Any]", collect
             *sys.version_info[:2],
             int.from_bytes(importlib.util.MAGIC_NUMBER[:2], "little"),
         ],
-        "hash_seed": seed,
+        "hash_seed": native.hash_seed(),
         "hash_check": hash(HASH_CHECK),
         "objects": count,
         "codes": [[*name, code_hash(code)] for name, code in codes.items() if name[0] is not None],
@@ -264,6 +286,8 @@ def threading_state() -> "Any":
         return None
     return {
         "threads": list(threading._active.items()),
+        # Those that are starting, and have not said so themselves yet.
+        "limbo": list(threading._limbo.values()),
         "name": threading._main_thread._name,
     }
 
@@ -280,4 +304,11 @@ def check_children() -> None:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return
-    raise cannot("the program has a child process")
+    pids: set[int] = set()
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{thread}/children") as file:
+                pids.update(map(int, file.read().split()))
+        except (OSError, ValueError):
+            pass  # The kernel does not say, or the thread has ended.
+    raise cannot("the program has a child process", has_child(pids))

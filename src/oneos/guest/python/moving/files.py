@@ -11,6 +11,7 @@ import sys
 
 import oneos_moving as native
 
+from .reaching import has_descriptor
 from .reasons import cannot
 
 TYPE_CHECKING = False
@@ -37,7 +38,8 @@ class Files:
     """The program's descriptors during one capture."""
 
     def __init__(self) -> None:
-        self.unseen: set[int] = set()
+        self.remade: set[int] = set()
+        """Numbers of descriptors that objects of the heap open by themselves (`polls.py`)."""
 
     def open_now(self, ignored: "frozenset[int]" = frozenset()) -> "list[Descriptor]":
         """All descriptors of this process but those ignored.
@@ -47,7 +49,7 @@ class Files:
         """
         found = []
         for number in sorted(map(int, os.listdir("/proc/self/fd"))):
-            if number in ignored:
+            if number in ignored or number in self.remade:
                 continue
             try:
                 found.append(look_at(number))
@@ -92,7 +94,8 @@ def check_descriptors(descriptors: "list[Descriptor]", takes: "Any") -> None:
         what = {PIPE: "a pipe", SOCKET: "a socket", DEVICE: "a device"}.get(one.kind, "open")
         if one.kind == FILE:
             what = "a file without a name"
-        raise cannot(f"descriptor {one.number} ({one.path}) is {what}, which cannot move")
+        text = f"descriptor {one.number} ({one.path}) is {what}, which cannot move"
+        raise cannot(text, has_descriptor(one.number))
 
 
 # --- streams ------------------------------------------------------------------------------------
@@ -159,8 +162,10 @@ def standard_specials() -> "list[tuple[Any, Any]]":
             found.append((text, closing))
             continue
         ahead, pending, _ = native.buffer_state(buffer)
+        gathered = native.gathered() if type(buffer) is native.ByteReader else b""
+        state = text_state(text), ahead, pending, gathered
         found += [
-            (text, ("standard", (name,), 0, "fill_standard", (text_state(text), ahead, pending))),
+            (text, ("standard", (name,), 0, "fill_standard", state)),
             (buffer, ("standard_buffer", (name,), 0)),
             (raw, ("standard_raw", (name,), 0)),
         ]

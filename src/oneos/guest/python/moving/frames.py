@@ -97,7 +97,11 @@ class Record:
     def context(self) -> "Any":
         """The context that C code entered for the inner frame, if it did."""
         boundary = self.boundary
-        return boundary.extra if boundary is not None and boundary.kind == "context" else None
+        if boundary is None:
+            return None
+        if boundary.kind == "task step":
+            return boundary.extra[0]
+        return boundary.extra if boundary.kind == "context" else None
 
 
 def walk(
@@ -165,8 +169,8 @@ def innermost(facts: Facts, shape: Shape, wait: "Wait | None") -> Record:
         if name == "BEFORE_WITH" and getattr(top, "__name__", "") == "__exit__":
             # 3.11 has replaced the manager on the stack by its bound `__exit__`.
             record.slots[-1] = top.__self__  # type: ignore[union-attr]
-        if wait.left_s is not None:
-            record.slots[wait.slot] = wait.left_s
+        if wait.slot >= 0:
+            record.slots[wait.slot] = wait.value
         return record
     if facts.index not in shape.depths:
         raise NotSafe(f"{facts.code.co_qualname} is between two instructions")

@@ -11,7 +11,7 @@ import copyreg
 import enum
 import types
 
-from . import files, kinds
+from . import awaitables, files, futures, kinds, polls
 from .owning import Owning, is_c_class
 from .reasons import NotSafe, cannot
 
@@ -43,10 +43,14 @@ class Heap:
         self.found_codes: dict[tuple[str, str], types.CodeType] = {}
         """Code that is found where the program goes on, and has to be the same there."""
         self.files = files.Files()
+        self.pairs: list[Any] | None = None
+        """The connected sockets that move (`polls.py`), once somebody has looked for them."""
         self._plain: dict[type, bool] = {}
         self._by_type: dict[type, Callable[[Heap, Any], Description]] = {
             **kinds.BY_TYPE,
             **files.BY_TYPE,
+            **awaitables.BY_TYPE,
+            **polls.BY_TYPE,
         }
 
     def is_plain(self, one: type) -> bool:
@@ -67,11 +71,20 @@ class Heap:
         Raises:
             NotSafe: it cannot move.
         """
+        try:
+            return self._describe(thing)
+        except NotSafe as error:
+            if error.wanted is None:
+                error.wanted = lambda one: one is thing
+            raise
+
+    def _describe(self, thing: "Any") -> "Description":
         kind = type(thing)
         known = self._by_type.get(kind)
         if known is not None:
             return known(self, thing)
-        if isinstance(thing, type):
+        # Not `isinstance`, which asks the object for its `__class__`.
+        if issubclass(kind, type):
             return kinds.describe_class(self, thing)
         if issubclass(kind, BaseException):
             return kinds.describe_exception(self, thing)
@@ -82,6 +95,9 @@ class Heap:
         if base in VALUES and base is not kind:
             return kinds.describe_value(thing, base)
         if known is not None and base in kinds.SUBCLASSED:
+            return known(self, thing)
+        known = futures.describer(base) or polls.describer(base)
+        if known is not None:
             return known(self, thing)
         return self._reduced(thing, kind)
 

@@ -13,6 +13,7 @@ import weakref
 
 import oneos_moving as native
 
+from . import futures
 from .owning import holder_of, is_c_class
 from .reasons import cannot
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from .heap import Description, Heap
 
 SINCE_14 = sys.version_info >= (3, 14)
+READERS = (native.LineReader, native.ByteReader)
+"""The classes of standard input, which no module has."""
+
 RUNNING = 0
 """A generator's state while its frame is on a stack."""
 
@@ -82,6 +86,8 @@ def describe_method(heap: "Heap", one: "Any") -> "Description":
 
 def describe_builtin(heap: "Heap", one: "Any") -> "Description":
     of = one.__self__
+    if futures.is_wakeup(one):
+        return "wakeup", (of,), 0
     if of is None or isinstance(of, types.ModuleType):
         found = heap.owning.name_found(one, one.__qualname__)
         module = sys.modules.get(one.__module__ or "")
@@ -136,6 +142,8 @@ def describe_class(heap: "Heap", one: type) -> "Description":
     found = heap.owning.name_found(one, one.__qualname__)
     if found is not None:
         return "found", found, 0
+    if one in READERS:
+        return "reader_class", (READERS.index(one),), 0
     if is_c_class(one):
         return find_c_class(one)
     space = dict(one.__dict__)
@@ -172,6 +180,13 @@ def own_attributes(thing: "Any", kind: type) -> "dict[str, Any] | None":
         found = dict(object.__getattribute__(thing, "__dict__"))
     except AttributeError:
         found = {}
+    slots = slots_of(thing, kind)
+    if slots:
+        found[""] = slots  # No attribute has an empty name.
+    return found or None
+
+
+def slots_of(thing: "Any", kind: type) -> "dict[str, Any]":
     slots = {}
     for one in kind.__mro__:
         for name, member in one.__dict__.items():
@@ -180,9 +195,7 @@ def own_attributes(thing: "Any", kind: type) -> "dict[str, Any] | None":
                     slots[name] = member.__get__(thing, kind)
                 except AttributeError:
                     pass
-    if slots:
-        found[""] = slots  # No attribute has an empty name.
-    return found or None
+    return slots
 
 
 PLAIN_VALUES: "dict[type, Any]" = {
@@ -269,7 +282,7 @@ def describe_generator(heap: "Heap", one: "Any") -> "Description":
         (f for f in (getattr(one, n, None) for n in ("gi_frame", "cr_frame", "ag_frame")) if f),
         None,
     )
-    names = (one.__name__, one.__qualname__)
+    names = (native.generator_extra(one), one.__name__, one.__qualname__)
     if frame is None:
         return "ended_generator", (type(one).__name__,), 0, "fill_generator", (None, *names)
     function, index, top = (native.frame(frame)[at] for at in (1, 4, 5))
@@ -298,6 +311,14 @@ _coroutine.close()
 # --- what threads use ---------------------------------------------------------------------------
 def describe_lock(heap: "Heap", one: "Any") -> "Description":
     return "lock", (one.locked(),), 0
+
+
+def describe_local(heap: "Heap", one: "Any") -> "Description":
+    kind = type(one)
+    arguments, named, dicts = native.local_state(one)
+    slots = slots_of(one, kind)
+    state = (arguments, named, {"": slots} if slots else None, dicts)
+    return "local", (kind,), 0, "fill_local", state
 
 
 def describe_thread_handle(heap: "Heap", one: "Any") -> "Description":
@@ -383,7 +404,7 @@ def describe_abc_data(heap: "Heap", one: "Any") -> "Description":
     raise cannot("the inside of an abstract class cannot move")
 
 
-SUBCLASSED = (weakref.ref, property, classmethod, staticmethod)
+SUBCLASSED = (weakref.ref, property, classmethod, staticmethod, _thread._local)
 """Kinds whose subclasses are described in the same way."""
 
 BY_TYPE: "dict[type, Any]" = {
@@ -411,6 +432,7 @@ BY_TYPE: "dict[type, Any]" = {
     COROUTINE_WRAPPER: describe_coroutine_wrapper,
     _thread.LockType: describe_lock,
     _thread.RLock: describe_rlock,
+    _thread._local: describe_local,
     contextvars.ContextVar: describe_context_variable,
     contextvars.Context: describe_context,
     weakref.ref: describe_weak,

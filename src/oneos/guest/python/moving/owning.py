@@ -37,6 +37,10 @@ OF_SYS += ("warnoptions", "_xoptions", "__stdin__", "__stdout__", "__stderr__", 
 OF_SYS += ("stdlib_module_names", "builtin_module_names")
 
 
+BY_VALUE = (("asyncio.events", "_event_loop_policy"),)
+"""What a program has given to a module, and `state.py` gives it anew."""
+
+
 # Found as this is imported: while a program stands, it may hold a lock that an import needs.
 _paths = sysconfig.get_paths()
 ELSEWHERE = tuple(
@@ -120,6 +124,8 @@ class Owning:
                 continue
             wanted = OF_SYS if name == "sys" else list(module.__dict__)
             for key in wanted:
+                if (name, key) in BY_VALUE:
+                    continue
                 value = module.__dict__.get(key)
                 if isinstance(value, NAMED) or type(value) in SIMPLE or key.startswith("__builtin"):
                     continue
@@ -153,10 +159,5 @@ NAMED = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType)
 
 
 def is_c_class(one: type) -> bool:
-    """Whether C code made a class, even one that leaves its end to Python's own code."""
-    if not native.is_python_class(one):
-        return True
-    space = one.__dict__
-    if "__dict__" in space or "__slots__" in space:
-        return False
-    return not any("__dict__" in base.__dict__ for base in one.__mro__[:-1])
+    """Whether C code made a class."""
+    return not native.is_python_class(one)

@@ -1,5 +1,10 @@
 """Why a program cannot move now, or not at all."""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 
 class NotSafe(Exception):
     """The program cannot move as it is: the text says what is in the way.
@@ -12,8 +17,12 @@ class NotSafe(Exception):
         super().__init__(reason)
         self.reason = reason
         self.later = later
+        self.wanted: Callable[[Any], bool] | None = None
+        """Which object of the program it is, where that can be said: `reaching.py` finds it."""
 
 
-def cannot(what: str) -> NotSafe:
+def cannot(what: str, wanted: "Callable[[Any], bool] | None" = None) -> NotSafe:
     """The refusal of an object."""
-    return NotSafe(what, later=False)
+    error = NotSafe(what, later=False)
+    error.wanted = wanted
+    return error

@@ -12,7 +12,7 @@ import weakref
 
 import oneos_moving as native
 
-from . import reopening
+from . import awaitables, futures, polls, reopening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ def names_of(one: types.ModuleType) -> "dict[str, Any]":
 
 def attribute_of(one: types.ModuleType, name: str) -> "Any":
     return one.__dict__[name]
+
+
+def reader_class(which: int) -> type:
+    return (native.LineReader, native.ByteReader)[which]  # type: ignore[no-any-return]
 
 
 def class_item(one: type, name: str) -> "Any":
@@ -284,7 +288,9 @@ async def _asynchronous() -> "Any":
 
 
 def fill_generator(one: "Any", state: "tuple[Any, ...]") -> None:
-    saved, one.__name__, one.__qualname__ = state
+    saved, extra, one.__name__, one.__qualname__ = state
+    if extra is not None:
+        native.set_generator_extra(one, extra)
     if saved is not None:
         number, slots, index, handled = saved
         native.fill_generator(one, number, slots, index, handled)
@@ -422,7 +428,38 @@ def number(value: int) -> "Any":
 
 
 def async_hooks(first: "Any", final: "Any") -> "Any":
-    return sys.get_asyncgen_hooks()
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(first, final)
+    try:
+        return sys.get_asyncgen_hooks()
+    finally:
+        sys.set_asyncgen_hooks(*before)
+
+
+def local(kind: type) -> "Any":
+    return _thread._local.__new__(kind)
+
+
+local_dicts: "dict[int, list[tuple[Any, dict[str, Any]]]]" = {}
+"""By the thread's number before: what only the thread itself can put in place."""
+
+
+def fill_local(one: "Any", state: "tuple[Any, ...]") -> None:
+    arguments, named, slots, dicts = state
+    native.set_local_arguments(one, arguments, named)
+    fill_attributes(one, slots)
+    for ident, attributes in dicts:
+        local_dicts.setdefault(ident, []).append((one, attributes))
+
+
+def take_locals(ident: int) -> None:
+    """Give this thread its attributes of `threading.local` objects.
+
+    Args:
+        ident: its number before.
+    """
+    for one, attributes in local_dicts.pop(ident, ()):
+        native.local_dict(_thread._local, one).update(attributes)
 
 
 HELPERS: "dict[str, Any]" = {
@@ -432,6 +469,9 @@ HELPERS: "dict[str, Any]" = {
         if isinstance(one, types.FunctionType) and not name.startswith("_")
     },
     **reopening.HELPERS,
+    **awaitables.HELPERS,
+    **futures.HELPERS,
+    **polls.HELPERS,
     "code": marshal.loads,
     "attribute": getattr,
     "method": types.MethodType,

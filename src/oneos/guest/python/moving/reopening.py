@@ -50,6 +50,8 @@ def open_all(descriptors: "list[Descriptor]", adapter: "Any") -> None:
     """
     wanted = {one.number for one in descriptors}
     for one in descriptors:
+        if one.number <= 2 and one.kind == "pipe" and one.flags & os.O_NONBLOCK:
+            os.set_blocking(one.number, False)
         fd = adapter.open(one)
         if fd is None or fd == one.number:
             continue
@@ -127,10 +129,14 @@ def standard_raw(name: str) -> "Any":
     return getattr(sys, name).buffer.raw
 
 
-def fill_standard(one: "Any", state: "tuple[Any, bytes, bytes]") -> None:
-    text_state, ahead, pending = state
+def fill_standard(one: "Any", state: "tuple[Any, bytes, bytes, bytes]") -> None:
+    text_state, ahead, pending, gathered = state
     fill_text(one, text_state)
     native.set_buffer_state(one.buffer, ahead, pending)
+    if gathered:
+        if type(one.buffer) is not native.ByteReader:
+            raise ValueError("standard input is no pipe here")
+        native.set_gathered(gathered)
 
 
 def close_standard(one: "Any", _: None) -> None:

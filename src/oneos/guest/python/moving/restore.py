@@ -12,7 +12,7 @@ import sys
 
 import oneos_moving as native
 
-from . import clocks, entry, rebuild, reopening, state
+from . import clocks, entry, futures, rebuild, reopening, state
 from .boundary import Boundary
 from .capture import HASH_CHECK, code_hash
 from .depth import SINCE_13
@@ -86,6 +86,7 @@ class Restored:
     def _make(self, image: Image) -> None:
         starts = [one for one in image.facts["threads"] if not one[1]]
         rebuild.threads.clear()
+        rebuild.local_dicts.clear()
         for ident, is_main, _ in image.facts["threads"]:
             if is_main:
                 rebuild.threads[ident] = _thread.get_ident()
@@ -105,6 +106,8 @@ class Restored:
             if is_main:
                 self.main = records
                 fill_context(context)
+                rebuild.take_locals(ident)
+                futures.enter(ident, _thread.get_ident(), records)
             else:
                 self._threads.give(ident, records, context)
         self._threads.take_state(root["threading"])
@@ -162,6 +165,11 @@ class Threads:
         module: Any = threading
         main = module._main_thread
         main._name = kept["name"]
+        for one in kept["limbo"]:
+            module._limbo[one] = one
+            if one._ident in self._doors:
+                self._objects[one._ident] = one
+                one._ident = rebuild.threads[one._ident]
         for before, one in kept["threads"]:
             if one is main or before not in self._doors:
                 continue
@@ -191,6 +199,8 @@ class Threads:
     def _run(self, ident: int) -> None:
         records, context = self._work.pop(ident)
         fill_context(context)
+        rebuild.take_locals(ident)
+        futures.enter(ident, _thread.get_ident(), records)
 
         def ready() -> None:
             self._ready.release()
@@ -198,6 +208,8 @@ class Threads:
             self._gate.release()
 
         one = self._objects.pop(ident, None)
+        if one is not None:
+            one._native_id = _thread.get_native_id()
         lock = getattr(one, "_tstate_lock", None)
         try:
             entry.resume(records, ready)

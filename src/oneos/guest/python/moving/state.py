@@ -11,6 +11,8 @@ import sys
 
 import oneos_moving as native
 
+from . import futures
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,6 +224,7 @@ PARTS: "dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]" = {
     "random": (save_random, load_random),
     "warnings": (save_warnings, load_warnings),
     "logging": (save_logging, load_logging),
+    "asynchronous": (futures.save, futures.load),
     "exits": (save_exits, load_exits),
     "signals": (save_signals, load_signals),
     "collector": (save_collector, load_collector),

@@ -8,7 +8,8 @@ import oneos_moving as native
 
 from .frames import roots
 from .reasons import NotSafe
-from .waits import Wait, look_at_wait, must_sleep
+from .sleeping import must_sleep
+from .waits import Wait, look_at_wait
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,44 +59,64 @@ def stop(
     armed: set[int] = set(others(ignored)) if is_armed else set()
     # The others go on until the one that counts has done its steps.
     counting = is_armed
+    begun = seen_before = False
     seen: dict[int, tuple[int, int]] = {}
     pause = FIRST_LOOK_S
     while True:
-        frames = others(ignored)
-        new = set(frames) - armed
+        new = set(others(ignored)) - armed
         if new and not (counting and not native.parked()):
             native.arm(tuple(new), 0 if counting else steps)
             armed |= new
+        # No frame is in our hands meanwhile: what is in it would live longer than it does.
         time.sleep(pause)
         pause = LOOK_S
-        parked: dict[int, Any] = native.parked()
-        stopped: list[Stopped] = []
-        reason = "it has no threads"
-        frames = others(ignored)
-        for ident, frame in frames.items():
-            if ident in parked:
-                stopped.append(Stopped(ident, parked[ident], None))
-                continue
+        found: list[Stopped] | str = "it has instructions to do"
+        if steps < 0 or native.parked():
+            found = look(ignored, seen)
+        if not isinstance(found, str):
+            return found
+        # At the first look nobody is seen to stand: it says nothing.
+        if time.monotonic() >= ends and seen_before and (steps < 0 or native.parked()):
+            raise NotSafe(found)
+        seen_before = bool(seen) or bool(native.parked())
+        if steps >= 0:
+            # A test's that is being restored has not begun yet.
+            runs = any(map(is_program, others(ignored).values()))
+            if begun and not runs:
+                raise NotSafe("the program has ended", later=False)
+            begun = begun or runs
+
+
+def look(ignored: "frozenset[int]", seen: "dict[int, tuple[int, int]]") -> "list[Stopped] | str":
+    """The threads, if all stand; else why not.
+
+    Args:
+        seen: where each was at the last look.
+    """
+    parked: dict[int, Any] = native.parked()
+    frames = others(ignored)
+    reason = "" if frames else "it has no threads"
+    for ident, frame in frames.items():
+        if ident not in parked:
             # Twice at the same place: it is not on its way to somewhere else.
             place = (id(frame), frame.f_lasti)
             before, seen[ident] = seen.get(ident), place
-            try:
-                wait = look_at_wait(frame, ident)
-            except NotSafe as error:
-                reason = error.reason
-                continue
-            if before == place:
-                stopped.append(Stopped(ident, frame, wait))
-            else:
+            if before != place:
                 reason = f"{frame.f_code.co_qualname} is running"
-        if native.thread_count() != len(sys._current_frames()):
-            stopped, reason = [], "a thread is starting or ending"
-        if stopped and len(stopped) == len(frames) and (parked or steps < 0):
-            return stopped
-        if steps < 0 and time.monotonic() >= ends:
-            raise NotSafe(reason)
-        if steps >= 0 and not any(is_program(frame) for frame in frames.values()):
-            raise NotSafe("the program has ended", later=False)
+    if not reason and native.thread_count() != len(sys._current_frames()):
+        reason = "a thread is starting or ending"
+    if reason:
+        return reason
+    # From here on others may run meanwhile, since the kernel is asked.
+    try:
+        return [
+            Stopped(ident, parked[ident], None)
+            if ident in parked
+            else Stopped(ident, frame, look_at_wait(frame, ident))
+            for ident, frame in frames.items()
+        ]
+    except NotSafe as error:
+        return error.reason
 
 
 def is_program(frame: "FrameType | None") -> bool:

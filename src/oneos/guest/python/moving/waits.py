@@ -2,11 +2,12 @@
 
 The coordinator does not interrupt a thread that waits, say, for a lock: it records the frame as
 about to make the call. Only calls are taken that do nothing before they end, so that making one
-again is the same as having gone on waiting. A sleep is made again for the time that is left of it.
+again is the same as having gone on waiting. It is made again for the time that is left of it.
 """
 
 import _thread
-import os
+import gc
+import itertools
 import sys
 import time
 import types
@@ -16,6 +17,7 @@ import oneos_moving as native
 from .depth import SINCE_13, Instruction, Shape, shape_of
 from .frames import Facts
 from .reasons import NotSafe
+from .sleeping import left, must_sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,27 +25,26 @@ if TYPE_CHECKING:
     from typing import Any
 
 LOCKS = (_thread.LockType, _thread.RLock)
+HANDLES = (_thread._ThreadHandle,) if hasattr(_thread, "_ThreadHandle") else ()
 ON_LOCKS = ("acquire", "acquire_lock", "__enter__")
 ON_SELECTORS = ("poll", "select")
-SLEEPING = "S"
-"""What the kernel says of a thread that waits, and is not about to run."""
-
-FUTEX = {"x86_64": 202, "aarch64": 98}.get(os.uname().machine, -1)
-CLOCK_NANOSLEEP = {"x86_64": 230, "aarch64": 115}.get(os.uname().machine, -1)
-TIMESPEC_BYTES = 16
+READERS = (native.LineReader, native.ByteReader)
+LOOPS_STEP = "_run_once"
+NO_TIME = (1 << 30, "")
+"""No argument says how long to wait."""
 
 
 class Wait:
     """A call to be made again."""
 
-    __slots__ = ("again", "left_s", "slot")
+    __slots__ = ("again", "slot", "value")
 
     def __init__(self, again: int) -> None:
         self.again = again
         """The position of the call."""
-        self.left_s: float | None = None
-        """What is left of a sleep, to take the place of its argument."""
         self.slot = -1
+        """Of an argument that is another one now, as how long to wait; -1: of none."""
+        self.value: Any = None
 
 
 def look_at_wait(frame: "FrameType", ident: int) -> Wait:
@@ -66,58 +67,121 @@ def look_at_wait(frame: "FrameType", ident: int) -> Wait:
             raise NotSafe(f"{name} enters a {type(of).__qualname__}")
         must_sleep(ident, name)
         return Wait(facts.index)
-    if one.name == "FOR_ITER" and native.waits_for_line(native.slots(frame, count)[-1]):
+    if one.name == "FOR_ITER" and waits_for_input(native.slots(frame, count)[-1]):
         must_sleep(ident, name)
         return Wait(facts.index)
-    if one.name not in ("PRECALL", "CALL"):
+    if one.name not in ("PRECALL", "CALL", "CALL_KW"):
         raise NotSafe(f"{name} runs C code ({one.name})")
-    callee, owner, first = operands(frame, shape, one, count)
-    if not begins_again(callee, owner):
-        what = getattr(callee, "__qualname__", None) or type(callee).__qualname__
-        raise NotSafe(f"the C function {what} runs, which {name} called")
+    call = Call(frame, shape, one, count)
+    place = begins_again(call)
+    if place is None:
+        raise NotSafe(f"the C function {call.name} runs, which {name} called")
     must_sleep(ident, name)
-    wait = Wait(before_call(shape, facts.index))
-    if callee is time.sleep:
-        wait.left_s, wait.slot = sleep_left(ident), first
+    wait = Wait(call.begins)
+    if call.callee is input and call.arguments:
+        wait.slot, wait.value = call.first, ""  # It has prompted already.
+        return wait
+    slot = call.slot(place)
+    if slot >= 0:
+        remaining(wait, slot, call, frame, ident)
     return wait
 
 
-def operands(
-    frame: "FrameType", shape: Shape, one: Instruction, count: int
-) -> "tuple[Any, Any, int]":
-    """The callable, the object that it is a method of, and the slot of the first argument.
+class Call:
+    """A call of C under way: its operands, which it keeps alive."""
 
-    A call under way keeps all of them alive.
-    """
-    base = count - one.argument - 2
-    first, second = native.slots(frame, count)[base : base + 2]
-    if SINCE_13:
-        return first, second, base + 2
-    if first is not native.Nothing:
-        return first, second, base + 2
-    return second, native.Nothing, base + 2
+    def __init__(self, frame: "FrameType", shape: Shape, one: Instruction, count: int) -> None:
+        base = count - one.argument - 2 - (one.name == "CALL_KW")
+        slots = native.slots(frame, count)
+        self.callee, self.owner = slots[base], slots[base + 1]
+        if not SINCE_13 and self.callee is native.Nothing:
+            self.callee, self.owner = self.owner, native.Nothing
+        self.first = base + 2
+        self.begins = before_call(shape, one.at)
+        self.names: tuple[str, ...] = ()
+        if one.name == "CALL_KW":
+            self.names = slots[-1]
+        elif shape.instructions[self.begins].name == "KW_NAMES":
+            self.names = frame.f_code.co_consts[shape.instructions[self.begins].argument]
+        self.arguments = slots[self.first : self.first + one.argument]
+        called: Any = getattr(self.callee, "__qualname__", None)
+        self.name = called or type(self.callee).__qualname__
+
+    def slot(self, place: "tuple[int, str]") -> int:
+        """Of an argument by its position or name; -1: it was not given."""
+        by_position = len(self.arguments) - len(self.names)
+        if place[0] < by_position:
+            return self.first + place[0]
+        if place[1] in self.names:
+            return self.first + by_position + self.names.index(place[1])
+        return -1
 
 
-def begins_again(callee: "Any", owner: "Any") -> bool:
+def remaining(wait: Wait, slot: int, call: Call, frame: "FrameType", ident: int) -> None:
+    """Have the call made again for the time that is left of it."""
+    whole = call.arguments[slot - call.first]
+    if not isinstance(whole, int | float) or isinstance(whole, bool) or whole <= 0:
+        return  # For ever, or not at all.
+    back = frame.f_back
+    of_loop = back is not None and back.f_code.co_name == LOOPS_STEP
+    if of_loop and back.f_globals.get("__name__") == "asyncio.base_events":  # type: ignore[union-attr]
+        # It looks again how long to wait, by the clock.
+        wait.slot, wait.value = slot, 0
+        return
+    seconds = left(ident)
+    if seconds is None:
+        return
+    wait.slot, wait.value = slot, seconds
+    if type(call.owner).__name__ == "poll":
+        wait.value = seconds * 1000
+
+
+def begins_again(call: Call) -> "tuple[int, str] | None":
+    """The place of the argument that says how long to wait; None: it cannot be begun again."""
+    callee, owner = call.callee, call.owner
     if callee is time.sleep:
-        return True
+        return 0, ""
     name = getattr(callee, "__name__", "")
     if isinstance(callee, types.MethodDescriptorType):
         of: Any = owner
     elif isinstance(callee, types.BuiltinFunctionType):
         of = callee.__self__
     else:
-        return False
+        return None
+    if callee is input:
+        return NO_TIME if waits_for_input(sys.stdin) else None
+    if callee is next:
+        return NO_TIME if call.arguments and waits_for_input(call.arguments[0]) else None
     if isinstance(of, types.ModuleType):
-        return of.__name__ == "select" and name == "select"
-    if isinstance(of, native.LineReader):
-        return name == "readline" and bool(native.waits_for_line(of))
+        if native.waits_for_input(callee):
+            return NO_TIME  # os.read
+        return (3, "") if of.__name__ == "select" and name == "select" else None
+    if isinstance(of, READERS):
+        return NO_TIME if waits_for_input(of) else None
     if isinstance(of, LOCKS):
-        return name in ON_LOCKS
+        return (1, "timeout") if name in ON_LOCKS else None
+    if isinstance(of, HANDLES):
+        return (0, "timeout") if name == "join" else None
     kind = type(of)
     if kind.__module__ == "_queue":
-        return name == "get"
-    return kind.__module__ == "select" and name in ON_SELECTORS
+        return (1, "timeout") if name == "get" else None
+    fits = kind.__module__ == "select" and name in ON_SELECTORS
+    return (0, "timeout") if fits else None
+
+
+def waits_for_input(one: "Any") -> bool:
+    """Whether an object, or what gives its items, waits for input with nothing in hand."""
+    while isinstance(one, THROUGH):
+        of = gc.get_referents(one)
+        of += [more for held in of if isinstance(held, tuple) for more in held]
+        of = [held for held in of if hasattr(type(held), "__next__")]
+        if len(of) != 1:
+            return False  # Of a map of several, the ones before may have given something already.
+        one = of[0]
+    return bool(native.waits_for_input(one))
+
+
+THROUGH = (map, filter, enumerate, itertools.islice, itertools.takewhile, itertools.dropwhile)
 
 
 def before_call(shape: Shape, at: int) -> int:
@@ -129,53 +193,3 @@ def before_call(shape: Shape, at: int) -> int:
         if before < 0 or shape.instructions[before].name not in ("PRECALL", "KW_NAMES"):
             return at
         at = before
-
-
-def must_sleep(ident: int, name: str) -> None:
-    """Refuse a thread that the kernel is about to run.
-
-    It may have got the lock that it waited for, and be waiting for the interpreter's: that was
-    free until just now, so whoever waits for it would be running.
-    """
-    try:
-        with open(f"/proc/self/task/{native.thread_number(ident)}/stat", "rb") as file:
-            state = file.read().rpartition(b") ")[2][:1].decode()
-    except OSError:
-        raise NotSafe(f"{name} is running") from None
-    if state != SLEEPING or waits_for_interpreter(ident):
-        raise NotSafe(f"{name} is running")
-
-
-def waits_for_interpreter(ident: int) -> bool:
-    """Whether what a thread waits for is the interpreter's lock, as one does that has what it
-    wanted. Where the kernel does not tell, its state alone has to do."""
-    try:
-        with open(f"/proc/self/task/{native.thread_number(ident)}/syscall", "rb") as file:
-            words = file.read().split()
-        if not words or words[0] == b"running":
-            return True
-        start, end = native.own_memory()
-        return int(words[0]) == FUTEX and start <= int(words[1], 16) < end
-    except (OSError, ValueError, IndexError):
-        return False
-
-
-def sleep_left(ident: int) -> float | None:
-    """How long a thread still sleeps: the kernel says when it is to wake up.
-
-    `time.sleep` waits for a time of the monotonic clock, which stands in the thread's own memory.
-    Where the kernel does not tell, the whole sleep is made again.
-    """
-    try:
-        with open(f"/proc/self/task/{native.thread_number(ident)}/syscall", "rb") as file:
-            words = file.read().split()
-        if not words or int(words[0]) != CLOCK_NANOSLEEP:
-            return None
-        with open("/proc/self/mem", "rb", buffering=0) as memory:
-            memory.seek(int(words[3], 16))
-            raw = memory.read(TIMESPEC_BYTES)
-    except (OSError, ValueError, IndexError):
-        return None
-    seconds = int.from_bytes(raw[:8], sys.byteorder)
-    wakes = seconds + int.from_bytes(raw[8:], sys.byteorder) / 1e9
-    return max(0.0, wakes - time.clock_gettime(time.CLOCK_MONOTONIC))

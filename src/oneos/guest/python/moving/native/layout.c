@@ -86,6 +86,16 @@ PyObject *instance_dict(PyObject *object, int *pairs)
     return dict ? *dict : NULL;
 }
 
+/* own_dict(instance): the dict of its attributes, or None where it has made none. */
+PyObject *moving_own_dict(PyObject *Py_UNUSED(self), PyObject *object)
+{
+    int pairs;
+    PyObject *dict = instance_dict(object, &pairs);
+    if (pairs)
+        return PyObject_GenericGetDict(object, NULL);
+    return Py_NewRef(dict ? dict : Py_None);
+}
+
 /* As instance.__dict__[name] = value, without making the dict object. */
 int instance_set(PyObject *object, PyObject *name, PyObject *value)
 {

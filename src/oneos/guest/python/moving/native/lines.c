@@ -1,59 +1,27 @@
-/* Standard input by lines, so that a program can move while it waits for one.
+/* Standard input as text, so that a program can move while it waits for some.
  *
  * TextIOWrapper keeps the beginning of a line in variables of C while it waits for the rest. This
  * one keeps all in the object and waits with nothing in hand: the call can begin again elsewhere.
- * Everything but lines is left to it. */
+ * Everything but reading is left to it. */
 #include "moving.h"
-#include "streams.h"
-#include <errno.h>
-#include <poll.h>
+#include "input.h"
 
 /* A line that is longer is left to TextIOWrapper: here each piece is joined with all before it. */
 enum { LONG = 1 << 20 };
 
 static PyTypeObject *base;
+static PyTypeObject *buffered;
 static PyTypeObject *reader;
-static PyObject *waiting; /* borrowed; which of them waits right now */
-
-static int is_buffered(Text *text)
-{
-    PyTypeObject *type = Py_TYPE(text->buffer);
-    if (strcmp(type->tp_name, "_io.BufferedReader") != 0)
-        return 0;
-    Buffered *one = (Buffered *)text->buffer;
-    return one->buffer && one->read_end != -1 && one->read_end > one->at;
-}
 
 /* Wait until there is input, or its end. */
 static int wait_for_input(Text *text)
 {
-    if (is_buffered(text))
+    if (PyObject_TypeCheck(text->buffer, buffered) && read_ahead(text->buffer))
         return 0;
     PyObject *number = PyObject_CallMethod(text->buffer, "fileno", NULL);
-    if (number == NULL)
-        return -1;
-    struct pollfd input = {.fd = (int)PyLong_AsLong(number), .events = POLLIN};
-    Py_DECREF(number);
-    if (PyErr_Occurred())
-        return -1;
-    for (;;) {
-        waiting = (PyObject *)text;
-        int ready, failed;
-        Py_BEGIN_ALLOW_THREADS
-        ready = poll(&input, 1, -1);
-        failed = errno;
-        Py_END_ALLOW_THREADS
-        waiting = NULL;
-        if (ready > 0)
-            return 0;
-        if (ready < 0 && failed != EINTR) {
-            errno = failed;
-            PyErr_SetFromErrno(PyExc_OSError);
-            return -1;
-        }
-        if (PyErr_CheckSignals() < 0)
-            return -1;
-    }
+    int descriptor = number ? (int)PyLong_AsLong(number) : -1;
+    Py_XDECREF(number);
+    return PyErr_Occurred() ? -1 : wait_for_data((PyObject *)text, descriptor);
 }
 
 /* Read and decode once more; 1 at the end of input, -1 for an error. */
@@ -105,12 +73,17 @@ static PyObject *take(Text *text, Py_ssize_t end)
     return line;
 }
 
+static int is_plain(Text *text)
+{
+    return text->ok > 0 && !text->detached && text->decoder && text->readtranslate
+           && text->has_read1;
+}
+
 /* The next line; NULL without an exception at the end. *left: it is TextIOWrapper's to read on. */
 static PyObject *next_line(Text *text, int *left)
 {
     *left = 0;
-    if (text->ok <= 0 || text->detached || !text->decoder || !text->readtranslate ||
-        !text->has_read1) {
+    if (!is_plain(text)) {
         *left = 1;
         return NULL;
     }
@@ -146,6 +119,19 @@ static PyObject *iterate(PyObject *self)
     return left ? base->tp_iternext(self) : line;
 }
 
+/* The method of TextIOWrapper itself. */
+static PyObject *plainly(PyObject *self, const char *name, PyObject *args)
+{
+    PyObject *method = PyObject_GetAttrString((PyObject *)base, name);
+    PyObject *mine = method ? PyTuple_Pack(1, self) : NULL;
+    PyObject *whole = mine ? PySequence_Concat(mine, args) : NULL;
+    PyObject *result = whole ? PyObject_Call(method, whole, NULL) : NULL;
+    Py_XDECREF(whole);
+    Py_XDECREF(mine);
+    Py_XDECREF(method);
+    return result;
+}
+
 static PyObject *readline(PyObject *self, PyObject *args)
 {
     if (PyTuple_GET_SIZE(args) == 0) {
@@ -156,18 +142,66 @@ static PyObject *readline(PyObject *self, PyObject *args)
         if (!left)
             return PyUnicode_FromString("");
     }
-    PyObject *plain = PyObject_GetAttrString((PyObject *)base, "readline");
-    PyObject *mine = plain ? PyTuple_Pack(1, self) : NULL;
-    PyObject *whole = mine ? PySequence_Concat(mine, args) : NULL;
-    PyObject *line = whole ? PyObject_Call(plain, whole, NULL) : NULL;
+    return plainly(self, "readline", args);
+}
+
+/* So many characters, or all to the end. */
+static PyObject *read_text(PyObject *self, PyObject *args)
+{
+    Text *text = (Text *)self;
+    PyObject *count = PyTuple_GET_SIZE(args) == 1 ? PyTuple_GET_ITEM(args, 0) : Py_None;
+    Py_ssize_t wanted = -1;
+    if (count != Py_None && !PyIndex_Check(count))
+        return plainly(self, "read", args);
+    if (count != Py_None) {
+        wanted = PyNumber_AsSsize_t(count, PyExc_OverflowError);
+        if (wanted == -1 && PyErr_Occurred())
+            return NULL;
+    }
+    if (!is_plain(text) || PyTuple_GET_SIZE(args) > 1)
+        return plainly(self, "read", args);
+    if (wanted < 0) /* The bytes wait there, until it takes all of them at once. */
+        return gather(self, text->buffer, -1) < 0 ? NULL : plainly(self, "read", args);
+    int ended = 0;
+    while (!ended && (text->ahead ? PyUnicode_GET_LENGTH(text->ahead) : 0) - text->ahead_used
+                         < wanted) {
+        ended = read_more(text);
+        if (ended < 0)
+            return NULL;
+    }
+    Py_ssize_t length = text->ahead ? PyUnicode_GET_LENGTH(text->ahead) : 0;
+    if (length == 0)
+        return PyUnicode_FromString("");
+    return take(text, wanted < length - text->ahead_used ? text->ahead_used + wanted : length);
+}
+
+static PyObject *readlines(PyObject *self, PyObject *args)
+{
+    Text *text = (Text *)self;
+    if (PyTuple_GET_SIZE(args) || !is_plain(text))
+        return plainly(self, "readlines", args);
+    if (gather(self, text->buffer, -1) < 0)
+        return NULL;
+    PyObject *whole = plainly(self, "read", args);
+    PyObject *list = whole ? PyList_New(0) : NULL;
+    Py_ssize_t length = whole ? PyUnicode_GET_LENGTH(whole) : 0;
+    for (Py_ssize_t at = 0; list && at < length;) {
+        Py_ssize_t found = PyUnicode_FindChar(whole, '\n', at, length, 1);
+        Py_ssize_t next = found < 0 ? length : found + 1;
+        PyObject *one = found == -2 ? NULL : PyUnicode_Substring(whole, at, next);
+        if (one == NULL || PyList_Append(list, one) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(one);
+        at = next;
+    }
     Py_XDECREF(whole);
-    Py_XDECREF(mine);
-    Py_XDECREF(plain);
-    return line;
+    return list;
 }
 
 static PyMethodDef methods[] = {
+    {"read", read_text, METH_VARARGS, NULL},
     {"readline", readline, METH_VARARGS, NULL},
+    {"readlines", readlines, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -188,17 +222,12 @@ int lines_ready(PyObject *module)
 {
     PyObject *io = PyImport_ImportModule("_io");
     base = io ? (PyTypeObject *)PyObject_GetAttrString(io, "TextIOWrapper") : NULL;
+    buffered = io ? (PyTypeObject *)PyObject_GetAttrString(io, "BufferedReader") : NULL;
     Py_XDECREF(io);
-    if (base == NULL)
+    if (base == NULL || buffered == NULL)
         return -1;
     reader = (PyTypeObject *)PyType_FromSpecWithBases(&spec, (PyObject *)base);
     if (reader == NULL)
         return -1;
     return PyModule_AddObjectRef(module, "LineReader", (PyObject *)reader);
-}
-
-/* waits_for_line(object): whether it waits for input right now, with nothing in hand. */
-PyObject *moving_waits_for_line(PyObject *Py_UNUSED(self), PyObject *object)
-{
-    return PyBool_FromLong(object == waiting && waiting != NULL);
 }

@@ -54,8 +54,10 @@ PyObject *moving_is_python_class(PyObject *Py_UNUSED(self), PyObject *object)
         of_python = ((PyTypeObject *)sample)->tp_dealloc;
         Py_DECREF(sample);
     }
+    /* C that makes a class from a specification keeps its name there. */
     return PyBool_FromLong(PyType_Check(object)
-                           && ((PyTypeObject *)object)->tp_dealloc == of_python);
+                           && ((PyTypeObject *)object)->tp_dealloc == of_python
+                           && ((PyHeapTypeObject *)object)->_ht_tpname == NULL);
 }
 
 /* hash_seed(): what this interpreter was given for the hashes of strings; None: a random one. */

@@ -156,14 +156,39 @@ static int take_record(PyThreadState *thread, Frame *frame, PyObject *record)
         Py_XSETREF(frame->frame_obj, (PyFrameObject *)Py_NewRef(shell));
         ((PyFrameObject *)shell)->f_frame = frame;
     }
-    failed = failed || PyObject_SetAttrString(record, "slots", Py_None) < 0
-             || PyObject_SetAttrString(record, "frame", Py_None) < 0
-             || PyObject_SetAttrString(record, "handled", Nothing) < 0;
+    failed = failed || PyObject_SetAttrString(record, "handled", Nothing) < 0;
+    static const char *const kept[] = {"slots", "frame", "generator", "function", "space",
+                                       "closure"};
+    for (size_t at = 0; !failed && at < sizeof kept / sizeof *kept; at++)
+        failed = PyObject_SetAttrString(record, kept[at], Py_None) < 0;
     Py_XDECREF(slots);
     Py_XDECREF(index);
     Py_XDECREF(handled);
     Py_XDECREF(shell);
     return failed ? -1 : 0;
+}
+
+/* An exception that only passes `after` is to have no traceback of it. */
+static void forget_ours(PyObject *error, PyObject *traceback)
+{
+    PyObject *type, *now_raised, *longer;
+    PyErr_Fetch(&type, &now_raised, &longer);
+    PyErr_NormalizeException(&type, &now_raised, &longer);
+    if (now_raised == error) {
+        Py_XSETREF(longer, Py_XNewRef(traceback));
+        PyException_SetTraceback(error, longer ? longer : Py_None);
+    }
+    PyErr_Restore(type, now_raised, longer);
+}
+
+/* It may be what keeps an object of the program alive. */
+static void forget_boundary(PyObject *record)
+{
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    if (PyObject_SetAttrString(record, "boundary", Py_None) < 0)
+        PyErr_Clear();
+    PyErr_Restore(type, error, traceback);
 }
 
 /* Do with the inner frame's result what the interpreter or C would have done; 1: it is raised. */
@@ -189,10 +214,13 @@ static int settle(Frame *frame, PyObject *record, enum how how, PyObject *value)
     }
     PyObject *done = PyObject_CallFunction(now.after, "OiO", record, (int)how,
                                            value ? value : Py_None);
+    if (done == NULL && how == RAISED)
+        forget_ours(error, traceback);
     Py_XDECREF(value);
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(traceback);
+    forget_boundary(record);
     int pop, index;
     PyObject *pushed;
     if (done == NULL || !PyArg_ParseTuple(done, "iO!i", &pop, &PyTuple_Type, &pushed, &index)) {

@@ -25,6 +25,7 @@ static unsigned long exempt; /* the thread that captures: 3.12 sets the function
 
 static long long steps_left;        /* instructions until a stop, where a test counts them */
 static long long steps_taken;
+static int asked;                   /* threads are told to stop, or stand */
 static int counting;                /* every instruction counts, not only lines */
 static long long steps_resumed = -1;
 
@@ -32,13 +33,22 @@ static int trace(PyObject *object, PyFrameObject *frame, int what, PyObject *arg
 
 static void wait_here(void)
 {
+    /* Read with the interpreter's lock, which let_go() has too: between giving it back and waiting
+     * the round may end, and nobody would wake this thread any more. */
+    unsigned long mine = round_number;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&mutex);
-    unsigned long mine = round_number;
     while (mine == round_number)
         pthread_cond_wait(&released, &mutex);
     pthread_mutex_unlock(&mutex);
     Py_END_ALLOW_THREADS
+}
+
+/* Where C code has waited with nothing in hand, and would begin to take something now. */
+void stand_if_asked(void)
+{
+    if (asked && (!counting || steps_left < 0))
+        wait_here();
 }
 
 static void set_trace(PyThreadState *thread, Py_tracefunc function)
@@ -115,6 +125,7 @@ PyObject *moving_arm(PyObject *Py_UNUSED(self), PyObject *args)
     long long steps;
     if (!PyArg_ParseTuple(args, "O!L", &PyTuple_Type, &idents, &steps))
         return NULL;
+    asked = 1;
     counting = steps >= 0;
     steps_left = steps;
     exempt = PyThread_get_thread_ident();
@@ -172,6 +183,7 @@ static void end_tracing(void)
 /* disarm(): no thread stops any more, and those that have go on. */
 PyObject *moving_disarm(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
 {
+    asked = 0;
     end_tracing();
     let_go();
     Py_RETURN_NONE;
@@ -231,6 +243,16 @@ PyObject *moving_quiet(PyObject *Py_UNUSED(self), PyObject *on)
     else
         PyThreadState_LeaveTracing(PyThreadState_Get());
     Py_RETURN_NONE;
+}
+
+/* wakeup(): the descriptor that signals are written to, -1: none; None: this version does not tell. */
+PyObject *moving_wakeup(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
+{
+#if SINCE_12
+    return PyLong_FromLong((long)_PyRuntime.signals.wakeup.fd);
+#else
+    Py_RETURN_NONE;
+#endif
 }
 
 /* thread_number(thread): the kernel's number of it, under /proc/self/task. */
