@@ -40,6 +40,19 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
                 json.dump({**report, **more}, file)
             os.rename(report_path + ".new", report_path)
 
+    postponed: list[str] = []
+    attempt = capture.attempt
+
+    def noted(*how: object) -> object:
+        try:
+            return attempt(*how)  # type: ignore[arg-type]
+        except reasons.NotSafe as error:
+            postponed.append(error.reason)
+            raise
+
+    capture.attempt = noted  # type: ignore[assignment]
+    report["postponed"] = postponed
+
     def coordinate() -> None:
         asked = time.monotonic()
         try:

@@ -18,6 +18,7 @@ static PyMethodDef methods[] = {
     {"handled", moving_handled, METH_O, NULL},
     {"hash_seed", moving_hash_seed, METH_NOARGS, NULL},
     {"is_python_class", moving_is_python_class, METH_O, NULL},
+    {"iterator", moving_iterator, METH_O, NULL},
     {"listen", moving_listen, METH_VARARGS, NULL},
     {"map", moving_map, METH_O, NULL},
     {"new_frame", moving_new_frame, METH_VARARGS, NULL},
@@ -40,6 +41,8 @@ static PyMethodDef methods[] = {
     {"traced", moving_traced, METH_NOARGS, NULL},
     {"unmap", moving_unmap, METH_VARARGS, NULL},
     {"waits_for_line", moving_waits_for_line, METH_O, NULL},
+    {"watch", moving_watch, METH_O, NULL},
+    {"works", moving_works, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -53,7 +56,7 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit_oneos_moving(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module && (slots_ready(module) < 0 || lines_ready(module) < 0))
+    if (module && (slots_ready(module) < 0 || lines_ready(module) < 0 || works_ready() < 0))
         Py_CLEAR(module);
     return module;
 }
