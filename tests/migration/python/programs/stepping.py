@@ -87,3 +87,16 @@ print(list(delegating()), sorted(map(double, count(4)), key=lambda n: -n))
 print(tuple(map(double, count(3))), [*map(double, count(2)), *zip(count(1), Evens())])
 first, second, *others = map(double, count(5))
 print(first, second, others)
+exec("def inner(n):\n    return n * 2\nprint([inner(n) for n in count(3)])")
+print(eval("sum(count(4)) + double(1)"))
+left = [3, 1, 2]
+
+
+def take():
+    last = left.pop()
+    return last
+
+
+print(list(iter(take, 3)), [n for n in iter(functools.partial(next, count(9)), 4)])
+for letter in iter(iter("abc").__next__, "c"):
+    print(letter)

@@ -421,6 +421,11 @@ def number(value: int) -> "Any":
     return native.Number(value)
 
 
+def key(compare: "Any", *of: "Any") -> "Any":
+    make: Any = functools.cmp_to_key(compare)
+    return make(*of) if of else make
+
+
 def async_hooks(first: "Any", final: "Any") -> "Any":
     return sys.get_asyncgen_hooks()
 

@@ -7,7 +7,6 @@ been called through them. Where it goes on each is entered anew with what it had
 """
 
 import collections
-import functools
 import gc
 import types
 
@@ -15,6 +14,7 @@ import oneos_moving as native
 
 from .boundary import COMPARISONS, STEP_BACK, Boundary, Site, boundary_of, lookup
 from .calls import called, living
+from .kinds import KEY_WRAPPER
 from .reasons import NotSafe
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SUM, ANY, ALL, EXTREME, REDUCE = range(5)
 LIST, TUPLE, SET, FROZENSET, DICT, JOIN, JOIN_BYTES, EXTEND, UPDATE, FEED, CONTAINS = range(5, 16)
-SORTED, SORT, MAP, FILTER, ZIP, STEP = range(16, 22)
+SORTED, SORT, MAP, FILTER, ZIP, UNTIL, STEP = range(16, 23)
 BUSY, NEXT, CALL, COMPARE, ADD = range(5)
 KIND, SELF, DOING, CALLEE, HELD, NUMBERS = range(6)
 ORDERS = {0: "__lt__", 4: "__gt__"}
@@ -39,7 +39,6 @@ HELD_COUNT = 7
 WAYS_MAX = 64
 """Ways are looked for through so many iterators over iterators."""
 
-KEY_WRAPPER = type(functools.cmp_to_key(lambda a, b: 0))
 Nothing = native.Nothing
 
 FED = {
@@ -58,7 +57,7 @@ class Caller:
 
     def __init__(self, work: "Work", inner: "Inner") -> None:
         of = work[SELF]
-        steps = work[KIND] in (MAP, FILTER, ZIP, STEP)
+        steps = work[KIND] in (MAP, FILTER, ZIP, UNTIL, STEP)
         self.function = lookup(type(of), "__next__") if steps else of
         self._me = of if steps else None
         self.code = inner.code
@@ -185,6 +184,8 @@ def steps(what: "Any") -> "Iterator[tuple[Work, Any, int]]":
         yield work(MAP, what, NEXT, first, {}), first, NEXT
     elif kind in (FILTER, ZIP):
         yield work(kind, what, NEXT, first, {}), first, NEXT
+    elif kind == UNTIL:
+        yield work(UNTIL, what, CALL, function, {}), function, CALL
     elif first is not None:
         held = {1: first}
         if function is not None and is_known(first):

@@ -27,6 +27,11 @@ typedef struct {
     int strict;
 } Zip;
 
+typedef struct {
+    PyObject_HEAD
+    PyObject *function, *last;
+} Until;
+
 static iternextfunc map_original, filter_original, zip_original;
 
 /* --- what may call Python ----------------------------------------------------------------------- */
@@ -150,6 +155,26 @@ static PyObject *zip_here(PyObject *self)
     return work ? work_end(work, run_zip(work)) : NULL;
 }
 
+/* --- iter(function, last): held: none -------------------------------------------------------------- */
+static PyObject *run_until_last(Work *work)
+{
+    Until *until = (Until *)work->self;
+    if (until->function == NULL || until->last == NULL)
+        return NULL;
+    PyObject *last = Py_NewRef(until->last);
+    PyObject *item = work_call(work, until->function, NULL, 0);
+    int same = item ? PyObject_RichCompareBool(last, item, Py_EQ) : 0;
+    Py_DECREF(last);
+    if (item != NULL && same == 0)
+        return item;
+    Py_XDECREF(item);
+    if (same > 0 || (item == NULL && !work_failed())) { /* It gives no more. */
+        Py_CLEAR(until->function);
+        Py_CLEAR(until->last);
+    }
+    return NULL;
+}
+
 /* --- the others: held: 1 the source that it waits for; flag: which step it is ------------------- */
 static inline PyObject **field(PyObject *self, Py_ssize_t offset)
 {
@@ -260,6 +285,8 @@ PyObject *moving_iterator(PyObject *Py_UNUSED(self), PyObject *object)
     if (type == &PyFilter_Type)
         return Py_BuildValue("(iiO(O))", WORK_FILTER, 0, ((Filter *)object)->function,
                              ((Filter *)object)->iterator);
+    if (type == &PyCallIter_Type && ((Until *)object)->function != NULL)
+        return Py_BuildValue("(iiO())", WORK_UNTIL, 0, ((Until *)object)->function);
     for (int at = 0; at < STEPS_MAX; at++) {
         if (type != steps[at].type || steps[at].source == 0)
             continue;
@@ -342,6 +369,7 @@ int stepping_ready(void)
     runners[WORK_MAP] = run_map;
     runners[WORK_FILTER] = run_filter;
     runners[WORK_ZIP] = run_zip;
+    runners[WORK_UNTIL] = run_until_last;
     runners[WORK_STEP] = run_step;
     map_original = PyMap_Type.tp_iternext;
     filter_original = PyFilter_Type.tp_iternext;
