@@ -1,6 +1,7 @@
 """Containers made of generators: list, tuple, set, frozenset, dict, join, extend, update, `in`."""
 
 import collections
+import re
 
 
 def letters(count):
@@ -83,4 +84,34 @@ except ValueError as error:
 try:
     print(dict(letters(2)))
 except ValueError as error:
+    print(error)
+
+
+class Kept(list):
+    pass
+
+
+class Unique(set):
+    pass
+
+
+class Table(dict):
+    pass
+
+
+print(Kept(letters(3)), sorted(Unique(letters(2))), Table(pairs("ab")), Kept(Steps(2)), Kept(Words("k")))
+print(collections.deque(letters(3)), collections.deque(Steps(5), 2), collections.deque(letters(9), maxlen=3))
+print(collections.defaultdict(list, pairs("xy")), Kept([1, 2]), Kept(), Table(a=1), Unique({5}))
+
+
+def shout(match):
+    found = match.group()
+    return found.upper()
+
+
+print(re.sub("[aeiou]", shout, "one two three"), re.subn("o", shout, "foo boo", 3))
+print(re.compile("t(.)").sub(lambda match: match[1] * 2, "tatbtc"), re.sub("a", "b", "aa"))
+try:
+    re.sub("a", lambda match: 1 // 0, "xa")
+except ZeroDivisionError as error:
     print(error)

@@ -26,6 +26,7 @@ static int add_all(Work *work, PyObject *from)
         return _PySet_Update(into, from);
     case WORK_DICT:
         return PyDict_MergeFromSeq2(into, from, 1);
+    case WORK_MADE:
     case WORK_FEED: { /* A callable that takes the container and an iterator. */
         PyObject *done = into != NULL
                              ? PyObject_CallFunctionObjArgs(work->held[2], into, from, NULL)
@@ -243,6 +244,7 @@ int filling_ready(void)
     Py_DECREF(method);
     for (int kind = WORK_LIST; kind <= WORK_FEED; kind++)
         runners[kind] = run_filling;
+    runners[WORK_MADE] = run_filling;
     runners[WORK_CONTAINS] = run_contains;
     if (!expected)
         return 0;

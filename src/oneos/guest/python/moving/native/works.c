@@ -246,5 +246,6 @@ int works_ready(void)
     if (PyType_Ready(&HandleType) < 0 || find_slots() < 0)
         return -1;
     return folding_ready() < 0 || filling_ready() < 0 || sorting_ready() < 0
-               || stepping_ready() < 0 ? -1 : 0;
+               || stepping_ready() < 0 || constructing_ready() < 0 || replaying_ready() < 0
+               ? -1 : 0;
 }

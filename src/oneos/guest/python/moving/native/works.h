@@ -9,7 +9,7 @@ enum work_kind {
     WORK_SUM, WORK_ANY, WORK_ALL, WORK_EXTREME, WORK_REDUCE,
     WORK_LIST, WORK_TUPLE, WORK_SET, WORK_FROZENSET, WORK_DICT, WORK_JOIN, WORK_JOIN_BYTES,
     WORK_EXTEND, WORK_UPDATE, WORK_FEED, WORK_CONTAINS,
-    WORK_SORTED, WORK_SORT,
+    WORK_SORTED, WORK_SORT, WORK_MADE, WORK_REPLACE,
     WORK_MAP, WORK_FILTER, WORK_ZIP, WORK_UNTIL, WORK_STEP,
     WORK_KINDS
 };
@@ -161,6 +161,8 @@ int folding_ready(void);
 int filling_ready(void);
 int sorting_ready(void);
 int stepping_ready(void);
+int constructing_ready(void);
+int replaying_ready(void);
 
 /* Put another function in the place of a built-in's own, whose object stays as it is.
  * Answers the original, or NULL where the built-in is not as expected; it then stays. */
