@@ -109,7 +109,7 @@ def shout(match):
     return found.upper()
 
 
-print(re.sub("[aeiou]", shout, "one two three"), re.subn("o", shout, "foo boo", 3))
+print(re.sub("[aeiou]", shout, "one two three"), re.subn("o", shout, "foo boo", count=3))
 print(re.compile("t(.)").sub(lambda match: match[1] * 2, "tatbtc"), re.sub("a", "b", "aa"))
 try:
     re.sub("a", lambda match: 1 // 0, "xa")

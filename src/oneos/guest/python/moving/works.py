@@ -7,6 +7,7 @@ been called through them. Where it goes on each is entered anew with what it had
 """
 
 import collections
+import functools
 import gc
 import types
 
@@ -33,6 +34,7 @@ LIST, TUPLE, SET, FROZENSET, DICT, JOIN, JOIN_BYTES, EXTEND, UPDATE, FEED, CONTA
 SORTED, SORT, MADE, REPLACE, MAP, FILTER, ZIP, UNTIL, STEP = range(16, 25)
 BUSY, NEXT, CALL, COMPARE, ADD = range(5)
 KIND, SELF, DOING, CALLEE, HELD, NUMBERS = range(6)
+REPLACERS = ("sub", "subn")
 ORDERS = {0: "__lt__", 4: "__gt__"}
 
 HELD_COUNT = 7
@@ -57,6 +59,10 @@ class Caller:
 
     def __init__(self, work: "Work", inner: "Inner") -> None:
         of = work[SELF]
+        if work[KIND] == REDUCE:
+            of = functools.reduce
+        elif work[KIND] == REPLACE:
+            of = getattr(type(work[HELD][0]), REPLACERS[work[NUMBERS][2]])
         steps = work[KIND] in (MAP, FILTER, ZIP, UNTIL, STEP)
         self.function = lookup(type(of), "__next__") if steps else of
         self._me = of if steps else None

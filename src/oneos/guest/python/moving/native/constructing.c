@@ -59,7 +59,7 @@ INIT(3)
 int constructing_ready(void)
 {
     static const initproc by[] = {init_0, init_1, init_2, init_3};
-    PyObject *collections = PyImport_ImportModule("_collections");
+    PyObject *collections = work_module("_collections");
     PyObject *deque = collections ? PyObject_GetAttrString(collections, "deque") : NULL;
     Py_XDECREF(collections);
     if (deque == NULL)

@@ -7,7 +7,7 @@
 
 static PyCFunction sum_original, any_original, all_original, min_original, max_original,
     reduce_original;
-static PyObject *sum_self, *any_self, *all_self, *min_self, *max_self, *reduce_self;
+static PyObject *sum_self, *any_self, *all_self, *min_self, *max_self;
 
 /* --- sum: held: 1 the iterator, 2 the sum while it is an object, 3 what is being added to it;
  * flag: it was an integer until then -------------------------------------------------------------- */
@@ -373,7 +373,7 @@ static PyObject *reduce_here(PyObject *module, PyObject *args)
             PyErr_SetString(PyExc_TypeError, "reduce() arg 2 must support iteration");
         return NULL;
     }
-    Work *work = work_begin(WORK_REDUCE, reduce_self);
+    Work *work = work_begin(WORK_REDUCE, NULL);
     if (work == NULL) {
         Py_DECREF(iterator);
         return NULL;
@@ -388,7 +388,7 @@ static PyObject *reduce_here(PyObject *module, PyObject *args)
 int folding_ready(void)
 {
     PyObject *builtins = PyImport_ImportModule("builtins");
-    PyObject *functions = PyImport_ImportModule("_functools");
+    PyObject *functions = work_module("_functools");
     if (builtins == NULL || functions == NULL)
         return -1;
     struct {
@@ -405,7 +405,6 @@ int folding_ready(void)
          EXTREME_FLAGS},
         {builtins, &max_self, "max", &max_original, (PyCFunction)(void (*)(void))max_here,
          EXTREME_FLAGS},
-        {functions, &reduce_self, "reduce", &reduce_original, reduce_here, METH_VARARGS},
     };
     for (size_t at = 0; at < sizeof all / sizeof *all; at++) {
         *all[at].self = PyObject_GetAttrString(all[at].module, all[at].name);
@@ -414,6 +413,7 @@ int folding_ready(void)
         *all[at].original = replace_function(all[at].module, all[at].name, all[at].flags,
                                              all[at].by);
     }
+    reduce_original = replace_function(functions, "reduce", METH_VARARGS, reduce_here);
     runners[WORK_SUM] = run_sum;
     runners[WORK_ANY] = runners[WORK_ALL] = run_until;
     runners[WORK_EXTREME] = run_extreme;

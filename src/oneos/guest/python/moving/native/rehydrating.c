@@ -333,6 +333,8 @@ PyObject *moving_resume(PyObject *Py_UNUSED(self), PyObject *args)
     PyObject *records, *after, *ready, *value;
     if (!PyArg_ParseTuple(args, "O!OO", &PyList_Type, &records, &after, &ready))
         return NULL;
+    if (find_steps() < 0)
+        return NULL;
     if (now.records != NULL || PyList_GET_SIZE(records) == 0) {
         PyErr_SetString(PyExc_RuntimeError, "nothing to restore, or another is being restored");
         return NULL;

@@ -7,10 +7,7 @@
 
 typedef PyObject *(*Method)(PyObject *, PyTypeObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
-static struct {
-    PyObject *self;
-    Method original;
-} methods[2];
+static Method originals[2];
 
 /* held: 0 the pattern, 1 the arguments, 2 the function, 3 what it gave; number: results repeated so
  * far; flag: which method. */
@@ -41,7 +38,7 @@ static PyObject *run_replaying(Work *work)
         PyObject *args[3] = {callable};
         for (Py_ssize_t at = 1; at < count; at++)
             args[at] = PyTuple_GET_ITEM(work->held[1], at);
-        result = methods[work->flag & 1].original(work->held[0], Py_TYPE(work->held[0]), args,
+        result = originals[work->flag & 1](work->held[0], Py_TYPE(work->held[0]), args,
                                                   count, NULL);
     }
     if (handle != NULL)
@@ -55,8 +52,8 @@ static PyObject *replace_here(int which, PyObject *pattern, PyTypeObject *type,
                               PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     if (names != NULL || count < 2 || count > 3 || !calls_python(args[0]))
-        return methods[which].original(pattern, type, args, count, names);
-    Work *work = work_begin(WORK_REPLACE, methods[which].self);
+        return originals[which](pattern, type, args, count, names);
+    Work *work = work_begin(WORK_REPLACE, NULL);
     if (work == NULL)
         return NULL;
     work->flag = which;
@@ -86,7 +83,7 @@ static PyObject *subn_here(PyObject *pattern, PyTypeObject *type, PyObject *cons
 /* The type of patterns, without loading `re`, which a program may never need. */
 static PyTypeObject *pattern_type(void)
 {
-    PyObject *module = PyImport_ImportModule("_sre");
+    PyObject *module = work_module("_sre");
     PyObject *code = module ? Py_BuildValue("[i]", 1) : NULL; /* SUCCESS */
     PyObject *table = code ? PyDict_New() : NULL;
     PyObject *names = table ? PyTuple_New(0) : NULL;
@@ -111,14 +108,10 @@ int replaying_ready(void)
     if (type == NULL)
         return -1;
     runners[WORK_REPLACE] = run_replaying;
-    for (int at = 0; at < 2; at++) {
-        methods[at].self = PyObject_GetAttrString((PyObject *)type, names[at]);
-        if (methods[at].self == NULL)
-            return -1;
-        methods[at].original = (Method)(void (*)(void))replace_method(
+    for (int at = 0; at < 2; at++)
+        originals[at] = (Method)(void (*)(void))replace_method(
             type, names[at], METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
             (PyCFunction)(void (*)(void))by[at]);
-    }
     Py_DECREF(type);
     return 0;
 }

@@ -42,7 +42,7 @@ static struct Step {
     Py_ssize_t source, other, function; /* where in the object; 0: it has none */
 } steps[STEPS_MAX];
 static PyObject *callables[CALLABLES_MAX]; /* ours */
-static PyTypeObject *partial, *cache;
+static ternaryfunc partial_call, cache_call, key_call;
 
 int calls_python(PyObject *callable)
 {
@@ -58,7 +58,9 @@ int calls_python(PyObject *callable)
                 return 1;
         return 0;
     }
-    return type->tp_call == python_call || type == partial || type == cache || type == key_wrapper;
+    ternaryfunc call = type->tp_call;
+    return call != NULL && (call == python_call || call == partial_call || call == cache_call
+                            || call == key_call);
 }
 
 /* --- map: held: the items for the call; phase: how many there are, -1 when it is called ---------- */
@@ -175,6 +177,47 @@ static PyObject *run_until_last(Work *work)
     return NULL;
 }
 
+/* --- tuple(generator), of which the interpreter has an instruction that asks no type ------------- */
+/* Whether the instruction under way is that one; it is then one that asks the type from now on. */
+static int makes_tuple(void)
+{
+    Frame *frame = thread_frame(PyThreadState_Get());
+    if (frame == NULL || owned_by_c(frame))
+        return 0;
+#if SINCE_13
+    if (frame->instr_ptr->op.code != CALL_TUPLE_1)
+        return 0;
+#elif SINCE_12
+    if (frame->prev_instr->op.code != CALL_NO_KW_TUPLE_1)
+        return 0;
+#else
+    if (_Py_OPCODE(*frame->prev_instr) != PRECALL_NO_KW_TUPLE_1)
+        return 0;
+#endif
+    /* Whatever asks for an iterator while a work is under way is inside of the tuple's. */
+    for (Work *work = works_live; work != NULL; work = work->next)
+        if (work->frame == frame)
+            return 0;
+#if SINCE_13
+    frame->instr_ptr->op.code = CALL_BUILTIN_CLASS;
+#elif SINCE_12
+    frame->prev_instr->op.code = CALL_BUILTIN_CLASS;
+#else
+    _Py_SET_OPCODE(*frame->prev_instr, PRECALL_BUILTIN_CLASS);
+#endif
+    return 1;
+}
+
+static PyObject *iter_here(PyObject *self)
+{
+    if (!makes_tuple())
+        return Py_NewRef(self);
+    PyObject *list = work_fill_tuple(self);
+    PyObject *iterator = list ? PyObject_GetIter(list) : NULL;
+    Py_XDECREF(list);
+    return iterator;
+}
+
 /* --- the others: held: 1 the source that it waits for; flag: which step it is ------------------- */
 static inline PyObject **field(PyObject *self, Py_ssize_t offset)
 {
@@ -231,7 +274,8 @@ static Py_ssize_t find_field(PyObject *of, PyObject *value)
     return found > 0 ? found : 0;
 }
 
-static int find_steps(PyObject *builtins, PyObject *tools)
+/* Of the modules that the program has now: their types may be others than those of an earlier copy. */
+int find_steps(void)
 {
     /* How each is made: i the iterator, f a function, 1 a number. */
     static const char *const made[STEPS_MAX][2] = {
@@ -239,12 +283,21 @@ static int find_steps(PyObject *builtins, PyObject *tools)
         {"filterfalse", "fi"}, {"starmap", "fi"}, {"accumulate", "i"}, {"cycle", "i"},
         {"pairwise", "i"},     {"chain", "i"},
     };
-    PyObject *iterator = work_handle(NULL), *function = PyObject_GetAttrString(builtins, "len");
-    PyObject *one = PyLong_FromLong(1);
+    PyObject *tools = work_module("itertools");
+    PyObject *chain = tools ? PyObject_GetAttrString(tools, "chain") : NULL;
+    Py_XDECREF(chain);
+    if (chain == NULL || chain == (PyObject *)steps[STEPS_MAX - 1].type) {
+        Py_XDECREF(tools);
+        return chain ? 0 : -1;
+    }
+    PyObject *iterator = work_handle(NULL), *one = PyLong_FromLong(1);
+    PyObject *function = PyObject_GetAttrString(tools, "chain");
     if (iterator == NULL || function == NULL || one == NULL)
         return -1;
     for (int at = 0; at < STEPS_MAX; at++) {
-        PyObject *type = PyObject_GetAttrString(at ? tools : builtins, made[at][0]), *sample;
+        PyObject *type = at ? PyObject_GetAttrString(tools, made[at][0])
+                            : Py_NewRef((PyObject *)&PyEnum_Type);
+        PyObject *sample;
         const char *how = made[at][1];
         int is_chain = strcmp(made[at][0], "chain") == 0;
         if (type == NULL)
@@ -258,7 +311,9 @@ static int find_steps(PyObject *builtins, PyObject *tools)
         if (sample == NULL)
             return -1;
         struct Step *step = &steps[at];
-        step->type = (PyTypeObject *)type;
+        if (((PyTypeObject *)type)->tp_iter == PyObject_SelfIter)
+            ((PyTypeObject *)type)->tp_iter = iter_here;
+        Py_XSETREF(step->type, (PyTypeObject *)type);
         step->source = find_field(sample, iterator);
         if (is_chain && step->source)
             step->other = step->source + (Py_ssize_t)sizeof(void *);
@@ -269,6 +324,7 @@ static int find_steps(PyObject *builtins, PyObject *tools)
     Py_DECREF(iterator);
     Py_DECREF(function);
     Py_DECREF(one);
+    Py_DECREF(tools);
     return 0;
 }
 
@@ -302,7 +358,7 @@ PyObject *moving_iterator(PyObject *Py_UNUSED(self), PyObject *object)
 PyObject *moving_watch(PyObject *Py_UNUSED(self), PyObject *on)
 {
     int watched = PyObject_IsTrue(on);
-    if (watched < 0)
+    if (watched < 0 || (watched && find_steps() < 0))
         return NULL;
     PyMap_Type.tp_iternext = watched ? map_here : map_original;
     PyFilter_Type.tp_iternext = watched ? filter_here : filter_original;
@@ -310,61 +366,32 @@ PyObject *moving_watch(PyObject *Py_UNUSED(self), PyObject *on)
     Py_RETURN_NONE;
 }
 
-/* --- tuple(generator), of which the interpreter has an instruction that asks no type ------------- */
-/* Whether the instruction under way is that one; it is then one that asks the type from now on. */
-static int makes_tuple(void)
+static ternaryfunc call_of(PyObject *module, const char *name)
 {
-    Frame *frame = thread_frame(PyThreadState_Get());
-    if (frame == NULL || owned_by_c(frame))
-        return 0;
-#if SINCE_13
-    if (frame->instr_ptr->op.code != CALL_TUPLE_1)
-        return 0;
-#elif SINCE_12
-    if (frame->prev_instr->op.code != CALL_NO_KW_TUPLE_1)
-        return 0;
-#else
-    if (_Py_OPCODE(*frame->prev_instr) != PRECALL_NO_KW_TUPLE_1)
-        return 0;
-#endif
-    /* Whatever asks for an iterator while a work is under way is inside of the tuple's. */
-    for (Work *work = works_live; work != NULL; work = work->next)
-        if (work->frame == frame)
-            return 0;
-#if SINCE_13
-    frame->instr_ptr->op.code = CALL_BUILTIN_CLASS;
-#elif SINCE_12
-    frame->prev_instr->op.code = CALL_BUILTIN_CLASS;
-#else
-    _Py_SET_OPCODE(*frame->prev_instr, PRECALL_BUILTIN_CLASS);
-#endif
-    return 1;
-}
-
-static PyObject *iter_here(PyObject *self)
-{
-    if (!makes_tuple())
-        return Py_NewRef(self);
-    PyObject *list = work_fill_tuple(self);
-    PyObject *iterator = list ? PyObject_GetIter(list) : NULL;
-    Py_XDECREF(list);
-    return iterator;
+    PyObject *type = PyObject_GetAttrString(module, name);
+    ternaryfunc call = type && PyType_Check(type) ? ((PyTypeObject *)type)->tp_call : NULL;
+    Py_XDECREF(type);
+    return call;
 }
 
 int stepping_ready(void)
 {
     PyObject *builtins = PyImport_ImportModule("builtins");
-    PyObject *functions = PyImport_ImportModule("_functools");
-    PyObject *tools = PyImport_ImportModule("itertools");
-    if (builtins == NULL || functions == NULL || tools == NULL)
+    PyObject *functions = work_module("_functools");
+    PyObject *key = functions ? PyObject_CallMethod(functions, "cmp_to_key", "O", Py_None) : NULL;
+    if (builtins == NULL || key == NULL)
         return -1;
     static const char *const names[] = {"sum", "any", "all", "min", "max", "sorted", "list",
                                         "tuple", "set", "frozenset", "dict"};
     for (size_t at = 0; at < sizeof names / sizeof *names; at++)
         callables[at] = PyObject_GetAttrString(builtins, names[at]);
-    partial = (PyTypeObject *)PyObject_GetAttrString(functions, "partial");
-    cache = (PyTypeObject *)PyObject_GetAttrString(functions, "_lru_cache_wrapper");
-    if (partial == NULL || cache == NULL || find_steps(builtins, tools) < 0)
+    partial_call = call_of(functions, "partial");
+    cache_call = call_of(functions, "_lru_cache_wrapper");
+    key_call = Py_TYPE(key)->tp_call;
+    Py_DECREF(builtins);
+    Py_DECREF(functions);
+    Py_DECREF(key);
+    if (partial_call == NULL || cache_call == NULL)
         return -1;
     runners[WORK_MAP] = run_map;
     runners[WORK_FILTER] = run_filter;
@@ -374,14 +401,8 @@ int stepping_ready(void)
     map_original = PyMap_Type.tp_iternext;
     filter_original = PyFilter_Type.tp_iternext;
     zip_original = PyZip_Type.tp_iternext;
-    PyTypeObject *plain[] = {&PyGen_Type, &PyMap_Type, &PyFilter_Type, &PyZip_Type, NULL};
-    for (PyTypeObject **one = plain; *one != NULL; one++)
-        (*one)->tp_iter = iter_here;
-    for (int at = 0; at < STEPS_MAX; at++)
-        if (steps[at].type->tp_iter == PyObject_SelfIter)
-            steps[at].type->tp_iter = iter_here;
-    Py_DECREF(builtins);
-    Py_DECREF(functions);
-    Py_DECREF(tools);
-    return 0;
+    PyTypeObject *plain[] = {&PyGen_Type, &PyMap_Type, &PyFilter_Type, &PyZip_Type};
+    for (size_t at = 0; at < sizeof plain / sizeof *plain; at++)
+        plain[at]->tp_iter = iter_here;
+    return find_steps();
 }

@@ -16,7 +16,7 @@ getiterfunc python_iter;
 iternextfunc python_iternext;
 richcmpfunc python_compare;
 ternaryfunc python_call;
-PyTypeObject *key_wrapper;
+richcmpfunc key_compare;
 
 int works_more(void)
 {
@@ -219,13 +219,32 @@ PyCFunction replace_method(PyTypeObject *type, const char *name, int flags, PyCF
     return original;
 }
 
+static PyObject *borrowed; /* modules that only we have loaded; they stay, unseen */
+
+PyObject *work_module(const char *name)
+{
+    PyObject *loaded = PyImport_GetModuleDict();
+    if (PyDict_GetItemString(loaded, name) != NULL)
+        return PyImport_ImportModule(name);
+    if (borrowed == NULL && (borrowed = PyDict_New()) == NULL)
+        return NULL;
+    PyObject *module = PyDict_GetItemString(borrowed, name);
+    if (module != NULL)
+        return Py_NewRef(module);
+    module = PyImport_ImportModule(name);
+    if (module == NULL || PyDict_SetItemString(borrowed, name, module) < 0
+        || PyDict_DelItemString(loaded, name) < 0)
+        Py_CLEAR(module);
+    return module;
+}
+
 /* What the interpreter puts into classes of Python code cannot be named from outside of it. */
 static int find_slots(void)
 {
     PyObject *probe = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){s:O,s:O,s:O,s:O}", "probe",
                                             "__iter__", Py_None, "__next__", Py_None, "__lt__",
                                             Py_None, "__call__", Py_None);
-    PyObject *functions = PyImport_ImportModule("_functools");
+    PyObject *functions = work_module("_functools");
     PyObject *wrapper = functions == NULL ? NULL
                         : PyObject_CallMethod(functions, "cmp_to_key", "O", Py_None);
     Py_XDECREF(functions);
@@ -235,7 +254,7 @@ static int find_slots(void)
     python_iternext = ((PyTypeObject *)probe)->tp_iternext;
     python_compare = ((PyTypeObject *)probe)->tp_richcompare;
     python_call = ((PyTypeObject *)probe)->tp_call;
-    key_wrapper = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(wrapper));
+    key_compare = Py_TYPE(wrapper)->tp_richcompare;
     Py_DECREF(probe);
     Py_DECREF(wrapper);
     return 0;

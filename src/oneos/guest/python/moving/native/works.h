@@ -124,7 +124,7 @@ extern getiterfunc python_iter;
 extern iternextfunc python_iternext;
 extern richcmpfunc python_compare;
 extern ternaryfunc python_call;
-extern PyTypeObject *key_wrapper; /* of functools.cmp_to_key */
+extern richcmpfunc key_compare; /* of functools.cmp_to_key */
 
 /* Whether iterating over it may run Python code. */
 static inline int runs_python(PyObject *iterable)
@@ -136,11 +136,16 @@ static inline int runs_python(PyObject *iterable)
 /* Whether comparing it may. */
 static inline int compares_python(PyObject *one)
 {
-    return Py_TYPE(one)->tp_richcompare == python_compare || Py_IS_TYPE(one, key_wrapper);
+    richcmpfunc compare = Py_TYPE(one)->tp_richcompare;
+    return compare == python_compare || compare == key_compare;
 }
 
 /* Whether calling it may. */
 int calls_python(PyObject *callable);
+
+/* A module for as long as it is looked at: a program that has not loaded it does not see it. What is
+ * put in place of its functions is in tables of C that all copies of the module have. */
+PyObject *work_module(const char *name);
 
 /* filling.c */
 Work *work_begin_filling(int kind, PyObject *self, PyObject *container, PyObject *iterable,
@@ -162,6 +167,7 @@ int filling_ready(void);
 int sorting_ready(void);
 int stepping_ready(void);
 int constructing_ready(void);
+int find_steps(void);
 int replaying_ready(void);
 
 /* Put another function in the place of a built-in's own, whose object stays as it is.
