@@ -75,6 +75,12 @@ int constructing_ready(void)
             return -1;
         inits[at].original = type->tp_init;
         type->tp_init = by[at];
+        /* Subclasses take it from here. */
+        PyObject *wrapper = PyObject_GetAttrString((PyObject *)type, "__init__");
+        if (wrapper != NULL && Py_IS_TYPE(wrapper, &PyWrapperDescr_Type)
+            && ((PyWrapperDescrObject *)wrapper)->d_wrapped == (void *)inits[at].original)
+            ((PyWrapperDescrObject *)wrapper)->d_wrapped = (void *)by[at];
+        Py_XDECREF(wrapper);
     }
     return 0;
 }

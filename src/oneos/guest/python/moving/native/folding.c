@@ -256,7 +256,10 @@ static PyObject *extreme(PyObject *self, int how, PyObject *const *args, Py_ssiz
         key = NULL;
     if (count == 0 || (count > 1 && (standard != NULL || key == NULL)))
         return NULL;
-    if (!(key && calls_python(key)) && !(count == 1 && runs_python(args[0])))
+    int ours = (key && calls_python(key)) || (count == 1 && runs_python(args[0]));
+    if (!ours && key == NULL && count == 1 && PyList_CheckExact(args[0]))
+        ours = PyList_GET_SIZE(args[0]) > 1 && compares_python(PyList_GET_ITEM(args[0], 0));
+    if (!ours)
         return NULL;
     PyObject *several = NULL;
     if (count > 1) {
