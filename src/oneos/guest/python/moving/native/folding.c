@@ -88,9 +88,19 @@ static PyObject *sum_of(Work *work)
 /* The next item that is no number of C; those are added. */
 static PyObject *next_object(Work *work, PyObject *iterator)
 {
-    PyObject *item;
-    while ((item = work_next(work, iterator)) != NULL && add_number(work, item))
+    PyObject *item = NULL;
+    if (work->below != NULL) {
+        item = work_next(work, iterator);
+        if (item == NULL || !add_number(work, item))
+            return item;
         Py_DECREF(item);
+    }
+    iternextfunc next = Py_TYPE(iterator)->tp_iternext;
+    work->callee = iterator;
+    work->doing = WORK_NEXT;
+    while ((item = next(iterator)) != NULL && add_number(work, item))
+        Py_DECREF(item);
+    work->doing = WORK_BUSY;
     return item;
 }
 

@@ -11,7 +11,7 @@ static PyObject *sorted_self, *sort_self, *sort_names;
 
 /* held: 0 the list, 1 its items, 2 the key function, 3 the keys, 4 the notes, 5 the items in their
  * old order where there are notes; number: comparisons noted; phase: keys are made, or it sorts;
- * flag: SORT_REVERSE, SORT_CHANGED. real: comparisons repeated so far; rest: keys asked for so far. */
+ * flag: SORT_REVERSE, SORT_CHANGED. */
 enum { MAKING_KEYS, SORTING };
 
 /* --- keys whose comparisons are noted --------------------------------------------------------- */
@@ -27,19 +27,42 @@ static void noted_free(PyObject *self)
     PyObject_Free(self);
 }
 
-static int note(Work *work, int bit)
+static inline int note(Work *work, int bit)
 {
     PyObject *notes = work->held[4];
-    Py_ssize_t place = (Py_ssize_t)(work->number / 8), size = PyByteArray_GET_SIZE(notes);
-    if (place >= size) {
+    Py_ssize_t place = (Py_ssize_t)((size_t)work->number >> 3), size = PyByteArray_GET_SIZE(notes);
+    if (__builtin_expect(place >= size, 0)) {
         if (PyByteArray_Resize(notes, size * 2 + 64) < 0)
             return -1;
         memset(PyByteArray_AS_STRING(notes) + size, 0, (size_t)(size + 64));
     }
     if (bit)
-        PyByteArray_AS_STRING(notes)[place] |= (char)(1 << work->number % 8);
+        PyByteArray_AS_STRING(notes)[place] |= (char)(1 << (work->number & 7));
     work->number++;
     return 0;
+}
+
+/* The result of the real comparison, as the original has it: 1, 0, or -1 for an error. */
+static inline int compare_now(Work *work, PyObject *left, PyObject *right)
+{
+    richcmpfunc compare = Py_TYPE(left)->tp_richcompare;
+    if (work->below != NULL || Py_TYPE(left) != Py_TYPE(right) || compare == NULL)
+        return work_compare(work, left, right, Py_LT);
+    work->callee = left;
+    work->doing = WORK_COMPARE;
+    PyObject *result = compare(left, right, Py_LT);
+    work->doing = WORK_BUSY;
+    if (result == Py_True || result == Py_False) {
+        Py_DECREF(result);
+        return result == Py_True;
+    }
+    if (result == Py_NotImplemented) {
+        Py_DECREF(result);
+        return work_compare(work, left, right, Py_LT);
+    }
+    int truth = result ? PyObject_IsTrue(result) : -1;
+    Py_XDECREF(result);
+    return truth;
 }
 
 static PyObject *noted_compare(PyObject *left, PyObject *right, int how)
@@ -47,14 +70,14 @@ static PyObject *noted_compare(PyObject *left, PyObject *right, int how)
     Work *work = ((Noted *)left)->work;
     if (how != Py_LT || Py_TYPE(right) != Py_TYPE(left))
         Py_RETURN_NOTIMPLEMENTED;
-    if (work->real < (double)work->number) {
-        long long at = (long long)work->real++;
+    if (work->repeated < work->number) {
+        long long at = work->repeated++;
         return PyBool_FromLong(PyByteArray_AS_STRING(work->held[4])[at / 8] >> at % 8 & 1);
     }
-    int bit = work_compare(work, ((Noted *)left)->key, ((Noted *)right)->key, Py_LT);
+    int bit = compare_now(work, ((Noted *)left)->key, ((Noted *)right)->key);
     if (bit < 0 || note(work, bit) < 0)
         return NULL;
-    work->real = (double)work->number;
+    work->repeated++;
     return Py_NewRef(bit ? Py_True : Py_False);
 }
 
@@ -75,7 +98,7 @@ static PyObject *next_key(PyObject *self, PyObject *item)
     if (work == NULL)
         return NULL;
     if (work->held[3] != NULL) {
-        Py_ssize_t at = (Py_ssize_t)work->rest++;
+        Py_ssize_t at = (Py_ssize_t)work->asked++;
         if (at >= PyList_GET_SIZE(work->held[3])) {
             PyErr_SetString(PyExc_SystemError, "a list has more items than keys");
             return NULL;
@@ -129,7 +152,7 @@ static int order(Work *work)
     PyObject *handle = work_handle(work);
     PyObject *key = handle ? PyCFunction_New(&next_key_definition, handle) : NULL;
     PyObject *result = NULL;
-    work->real = work->rest = 0;
+    work->repeated = work->asked = 0;
     if (key != NULL) {
         PyObject *args[] = {key, work->flag & SORT_REVERSE ? Py_True : Py_False};
         result = ((_PyCFunctionFastWithKeywords)(void (*)(void))sort_original)(work->held[1], args,

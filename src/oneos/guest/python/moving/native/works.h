@@ -30,6 +30,7 @@ typedef struct Work {
     PyObject *held[WORK_HELD];    /* its own references */
     double real, rest;
     long long number;
+    long long repeated, asked; /* of a sort: comparisons noted earlier, and keys, so far */
     int flag;
     int phase;
     short kind, doing;
