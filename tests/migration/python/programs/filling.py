@@ -99,8 +99,18 @@ class Table(dict):
     pass
 
 
-print(Kept(letters(3)), sorted(Unique(letters(2))), Table(pairs("ab")), Kept(Steps(2)), Kept(Words("k")))
-print(collections.deque(letters(3)), collections.deque(Steps(5), 2), collections.deque(letters(9), maxlen=3))
+print(
+    Kept(letters(3)),
+    sorted(Unique(letters(2))),
+    Table(pairs("ab")),
+    Kept(Steps(2)),
+    Kept(Words("k")),
+)
+print(
+    collections.deque(letters(3)),
+    collections.deque(Steps(5), 2),
+    collections.deque(letters(9), maxlen=3),
+)
 print(collections.defaultdict(list, pairs("xy")), Kept([1, 2]), Kept(), Table(a=1), Unique({5}))
 
 
