@@ -48,19 +48,20 @@ int calls_python(PyObject *callable)
 {
     PyTypeObject *type = Py_TYPE(callable);
     if (type == &PyFunction_Type || type == &PyMethod_Type)
-        return 1;
+        return at_home();
     if (type == &PyCFunction_Type || PyType_Check(callable)) {
         if (PyType_Check(callable)
             && PyType_HasFeature((PyTypeObject *)callable, Py_TPFLAGS_HEAPTYPE))
-            return 1;
+            return at_home();
         for (int at = 0; at < CALLABLES_MAX && callables[at] != NULL; at++)
             if (callable == callables[at])
-                return 1;
+                return at_home();
         return 0;
     }
     ternaryfunc call = type->tp_call;
     return call != NULL && (call == python_call || call == partial_call || call == cache_call
-                            || call == key_call);
+                            || call == key_call)
+           && at_home();
 }
 
 /* --- map: held: the items for the call; phase: how many there are, -1 when it is called ---------- */
@@ -89,7 +90,7 @@ static int odd_map(Map *map)
 
 static PyObject *map_here(PyObject *self)
 {
-    if (odd_map((Map *)self))
+    if (odd_map((Map *)self) || !at_home())
         return map_original(self);
     Work *work = work_begin(WORK_MAP, self);
     return work ? work_end(work, run_map(work)) : NULL;
@@ -122,6 +123,8 @@ static PyObject *run_filter(Work *work)
 
 static PyObject *filter_here(PyObject *self)
 {
+    if (!at_home())
+        return filter_original(self);
     Work *work = work_begin(WORK_FILTER, self);
     return work ? work_end(work, run_filter(work)) : NULL;
 }
@@ -151,7 +154,7 @@ static int odd_zip(Zip *zip)
 
 static PyObject *zip_here(PyObject *self)
 {
-    if (odd_zip((Zip *)self))
+    if (odd_zip((Zip *)self) || !at_home())
         return zip_original(self);
     Work *work = work_begin(WORK_ZIP, self);
     return work ? work_end(work, run_zip(work)) : NULL;
@@ -182,7 +185,7 @@ static PyObject *run_until_last(Work *work)
 static int makes_tuple(void)
 {
     Frame *frame = thread_frame(PyThreadState_Get());
-    if (frame == NULL || owned_by_c(frame))
+    if (frame == NULL || owned_by_c(frame) || !at_home())
         return 0;
 #if SINCE_13
     if (frame->instr_ptr->op.code != CALL_TUPLE_1)

@@ -12,6 +12,7 @@ enum { CHUNK = 64 };
 
 Work *works_free, *works_live;
 Runner runners[WORK_KINDS];
+PyInterpreterState *works_home;
 getiterfunc python_iter;
 iternextfunc python_iternext;
 richcmpfunc python_compare;
@@ -262,6 +263,7 @@ static int find_slots(void)
 
 int works_ready(void)
 {
+    works_home = PyInterpreterState_Get();
     if (PyType_Ready(&HandleType) < 0 || find_slots() < 0)
         return -1;
     return folding_ready() < 0 || filling_ready() < 0 || sorting_ready() < 0

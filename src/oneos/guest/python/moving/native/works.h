@@ -127,18 +127,28 @@ extern richcmpfunc python_compare;
 extern ternaryfunc python_call;
 extern richcmpfunc key_compare; /* of functools.cmp_to_key */
 
+/* A second interpreter of the process, which does not move, may have another lock: its calls are the
+ * originals'. */
+extern PyInterpreterState *works_home;
+
+static inline int at_home(void)
+{
+    return PyThreadState_Get()->interp == works_home;
+}
+
 /* Whether iterating over it may run Python code. */
 static inline int runs_python(PyObject *iterable)
 {
     PyTypeObject *type = Py_TYPE(iterable);
-    return type->tp_iter != NULL && (type->tp_iternext != NULL || type->tp_iter == python_iter);
+    return type->tp_iter != NULL && (type->tp_iternext != NULL || type->tp_iter == python_iter)
+           && at_home();
 }
 
 /* Whether comparing it may. */
 static inline int compares_python(PyObject *one)
 {
     richcmpfunc compare = Py_TYPE(one)->tp_richcompare;
-    return compare == python_compare || compare == key_compare;
+    return (compare == python_compare || compare == key_compare) && at_home();
 }
 
 /* Whether calling it may. */
