@@ -1,6 +1,7 @@
 """Containers made of generators: list, tuple, set, frozenset, dict, join, extend, update, `in`."""
 
 import collections
+import heapq
 import re
 
 
@@ -69,7 +70,7 @@ queue.extend(letters(3))
 queue.extendleft(Steps(2))
 table = {"x": 0}
 table.update(pairs("xy"))
-print(sorted(seen), counted.most_common(2), queue, table)
+print(sorted(seen), counted.most_common(2), queue, table, heapq.nsmallest(2, letters(3)))
 print("c" in letters(9), 99 in Steps(5), 6 not in Steps(5))
 method = [1].extend
 method(letters(2))

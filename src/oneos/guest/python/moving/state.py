@@ -11,6 +11,8 @@ import sys
 
 import oneos_moving as native
 
+from . import registries
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,6 +227,7 @@ PARTS: "dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]" = {
     "exits": (save_exits, load_exits),
     "signals": (save_signals, load_signals),
     "collector": (save_collector, load_collector),
+    "registries": (registries.save, registries.load),
 }
 
 
