@@ -63,7 +63,9 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
                 asked = time.monotonic()
                 held = capture.capture(0.3 if how == "--during" else 10)
         except reasons.NotSafe as error:
-            tell(refused=error.reason, later=error.later)
+            # At its end the main thread tells how many instructions there were.
+            if how != "--steps" or error.later:
+                tell(refused=error.reason, later=error.later)
             return
         except BaseException:
             import traceback
