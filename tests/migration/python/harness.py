@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,8 @@ class Result:
     ended: int = 0
     """It had ended before a moment was found at which it could move: right, but shows little."""
     hops: int = 0
+    postponed: Counter[str] = field(default_factory=Counter)
+    """Why it could not be captured where that was wanted, but only some instructions later."""
     failures: list[str] = field(default_factory=list)
 
 
@@ -123,6 +126,7 @@ def compare(subject: Subject, points: int, seed: int = 1, chain: bool = True) ->
     for at in chosen:
         result.points += 1
         first = subject.start("--steps", str(at))
+        result.postponed.update(first.report.get("postponed", [])[:1])
         if first.status == expected.status and first.output == expected.output:
             if "failed" in first.report:
                 result.failures.append(f"at {at} of {steps}: {first.why}")
@@ -170,6 +174,8 @@ def main(python: str, points: str, *names: str) -> None:
                 f" hops {result.hops:3} FAILED {len(result.failures)}",
                 flush=True,
             )
+            for reason, count in result.postponed.most_common(8):
+                print(f"     {count} times: {reason[:160]}", flush=True)
             for text in result.failures[:3]:
                 first, *_, last = [*text.strip().splitlines(), ""][:1] + text.strip().splitlines()
                 print("    ", first[:160], "...", last[:200], flush=True)

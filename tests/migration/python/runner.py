@@ -45,6 +45,19 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
                 json.dump({**report, **more}, file)
             os.rename(report_path + ".new", report_path)
 
+    postponed: list[str] = []
+    attempt = capture.attempt
+
+    def noted(*how: object) -> object:
+        try:
+            return attempt(*how)  # type: ignore[arg-type]
+        except reasons.NotSafe as error:
+            postponed.append(error.reason)
+            raise
+
+    capture.attempt = noted  # type: ignore[assignment]
+    report["postponed"] = postponed
+
     def coordinate() -> None:
         asked = time.monotonic()
         try:
@@ -57,7 +70,9 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
                 asked = time.monotonic()
                 held = capture.capture(2 if how == "--during" else 10)
         except reasons.NotSafe as error:
-            tell(refused=error.reason, later=error.later)
+            # At its end the main thread tells how many instructions there were.
+            if how != "--steps" or error.later:
+                tell(refused=error.reason, later=error.later)
             return
         except BaseException:
             import traceback

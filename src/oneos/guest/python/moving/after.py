@@ -9,15 +9,13 @@ import operator
 import oneos_moving as native
 
 from . import awaitables, futures
-from .boundary import lookup
+from .boundary import REFLECTED, lookup
 from .depth import SINCE_12, SINCE_13, SINCE_14
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from .frames import Record
 
 RAISED, RETURNED, YIELDED = range(3)
 
@@ -38,21 +36,14 @@ OPERATIONS: "list[tuple[str, Callable[[Any, Any], Any]]]" = [
 ]
 """By the argument of BINARY_OP; those in place follow in the same order."""
 
-REFLECTED = {
-    "__lt__": "__gt__",
-    "__gt__": "__lt__",
-    "__le__": "__ge__",
-    "__ge__": "__le__",
-    "__eq__": "__eq__",
-    "__ne__": "__ne__",
-}
 SIGNS = {"__lt__": "<", "__gt__": ">", "__le__": "<=", "__ge__": ">="}
 
 
-def after(record: "Record", how: int, value: "Any") -> "tuple[int, tuple[Any, ...], int]":
+def after(boundary: "Any", how: int, value: "Any") -> "tuple[int, tuple[Any, ...], int]":
     """Finish what the C code would have done.
 
     Args:
+        boundary: where the C code stood (`boundary.Boundary`).
         how: whether the inner frame has raised `value`, returned it, or yielded it.
 
     Returns:
@@ -61,7 +52,6 @@ def after(record: "Record", how: int, value: "Any") -> "tuple[int, tuple[Any, ..
     Raises:
         BaseException: what the C code would have raised.
     """
-    boundary: Any = record.boundary
     extra = boundary.extra
     if boundary.kind == "task step":
         return 0, (futures.end_step(extra, how, value),), boundary.next
@@ -168,6 +158,16 @@ def compared(extra: "Any", value: "Any") -> "tuple[Any, ...]":
     return (bool(value) if as_bool else value,)
 
 
+def differed(extra: "Any", value: "Any") -> "tuple[Any, ...]":
+    """`!=` by way of `__eq__`."""
+    return compared(extra, value if value is NotImplemented else not value)
+
+
+def ordered(order: str, value: "Any") -> "tuple[Any, ...]":
+    """As functools.cmp_to_key has its function's result."""
+    return (value < 0 if order == "__lt__" else value > 0,)
+
+
 WORK: "dict[str, Callable[[Any, Any], tuple[Any, ...]]]" = {
     "push": lambda _, value: (value,),
     "has attribute": lambda _, value: (True,),
@@ -188,4 +188,6 @@ WORK: "dict[str, Callable[[Any, Any], tuple[Any, ...]]]" = {
     "new": created,
     "operation": operated,
     "compare": compared,
+    "differ": differed,
+    "order": ordered,
 }

@@ -27,6 +27,17 @@ STEP_BACK = 0 if SINCE_13 else 1
 """Up to 3.12 a frame's position is that of the instruction before the next."""
 
 COMPARISONS = ("__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__")
+"""In the order of COMPARE_OP's argument."""
+
+COMPARISON_SHIFT = 5 if SINCE_13 else 4 if SINCE_12 else 0
+REFLECTED = {
+    "__lt__": "__gt__",
+    "__gt__": "__lt__",
+    "__le__": "__ge__",
+    "__ge__": "__le__",
+    "__eq__": "__eq__",
+    "__ne__": "__ne__",
+}
 UNARY = ("__neg__", "__pos__", "__invert__")
 
 
@@ -61,8 +72,24 @@ class Site:
         return known is not None and self.addresses[self.below + self.depth - place] == id(known)
 
     def operand(self, place: int) -> "Any":
-        at = self.below + self.depth - place
+        return self.slot(self.below + self.depth - place)
+
+    def slot(self, at: int) -> "Any":
         return self.native.slots(self.facts.frame, at + 1)[at]
+
+    def place_of_call(self) -> "tuple[int, int, int, int]":
+        """The slots of a call: its lowest, the callable's, the first argument's, and the end.
+
+        Where they are differs between the versions.
+        """
+        named = self.at.name == "CALL_KW"
+        base = self.below + self.depth - self.at.argument - 2 - named
+        end = self.below + self.depth - named
+        if SINCE_13:
+            return base, base, base + (1 if self.addresses[base + 1] else 2), end
+        if self.addresses[base]:
+            return base, base, base + 1, end
+        return base, base + 1, base + 2, end
 
     def keep(self, popped: int, kind: str, extra: "Any" = None) -> "tuple[int, Boundary]":
         """Go on with so many operands gone from the stack."""
@@ -181,14 +208,19 @@ def operation(site: Site) -> "tuple[int, Boundary] | None":
 
 
 def comparison(site: Site) -> "tuple[int, Boundary] | None":
-    if site.name not in COMPARISONS:
-        return None
     as_bool = SINCE_13 and bool(site.at.argument & 16)
-    if site.holds(2, site.me):
-        return site.keep(2, "compare", (site.name, site.me, site.operand(1), as_bool, True))
-    if site.holds(1, site.me):
-        return site.keep(2, "compare", (site.name, site.operand(2), site.me, as_bool, False))
-    return None
+    wanted = COMPARISONS[site.at.argument >> COMPARISON_SHIFT]
+    on_left = site.holds(2, site.me) and site.name in (wanted, "__eq__")
+    on_right = not on_left and site.holds(1, site.me) and site.name in (REFLECTED[wanted], "__eq__")
+    if not on_left and not on_right:
+        return None
+    # An object without a `__ne__` has the opposite of its `__eq__`.
+    kind = "differ" if wanted == "__ne__" and site.name == "__eq__" else "compare"
+    if kind == "compare" and site.name == "__eq__" and wanted != "__eq__":
+        return None
+    if on_left:
+        return site.keep(2, kind, (wanted, site.me, site.operand(1), as_bool, True))
+    return site.keep(2, kind, (REFLECTED[wanted], site.operand(2), site.me, as_bool, False))
 
 
 def contains(site: Site) -> "tuple[int, Boundary] | None":
@@ -273,16 +305,7 @@ def build_class(site: Site) -> None:
 
 
 def call(site: Site) -> "tuple[int, Boundary] | None":
-    """A call: where the callable and its arguments are differs between the versions."""
-    named = site.at.name == "CALL_KW"
-    base = site.below + site.depth - site.at.argument - 2 - named
-    if SINCE_13:
-        function, first = base, base + (1 if site.addresses[base + 1] else 2)
-    elif site.addresses[base]:
-        function, first = base, base + 1
-    else:
-        function, first = base + 1, base + 2
-    end = site.below + site.depth - named
+    base, function, first, end = site.place_of_call()
     kind, extra = called(site, site.addresses[function], site.addresses[first:end], first)
     return base, Boundary(kind, site.next, extra)
 

@@ -85,19 +85,23 @@ def capture(
     ends = time.monotonic() + deadline_s
     pause = PAUSE_FIRST_S
     skipped = 0
-    while True:
-        try:
-            return attempt(min(ends, time.monotonic() + STOP_S), adapter, ignored, steps, armed)
-        except NotSafe as error:
-            if not error.later or time.monotonic() >= ends:
-                raise
-        armed = False
-        if steps < 0:
-            time.sleep(min(pause, max(0.0, ends - time.monotonic())))
-            pause = min(PAUSE_MAX_S, pause * 2)
-        else:
-            # The next instruction may do; imports are many instructions long.
-            steps, skipped = skipped, min(STEPS_SKIPPED_MAX, skipped * 2 + 1)
+    native.watch(True)
+    try:
+        while True:
+            try:
+                return attempt(min(ends, time.monotonic() + STOP_S), adapter, ignored, steps, armed)
+            except NotSafe as error:
+                if not error.later or time.monotonic() >= ends:
+                    raise
+            armed = False
+            if steps < 0:
+                time.sleep(min(pause, max(0.0, ends - time.monotonic())))
+                pause = min(PAUSE_MAX_S, pause * 2)
+            else:
+                # The next instruction may do; imports are many instructions long.
+                steps, skipped = skipped, min(STEPS_SKIPPED_MAX, skipped * 2 + 1)
+    finally:
+        native.watch(False)
 
 
 def attempt(
@@ -223,7 +227,7 @@ def image_of(
 
 
 def written_record(record: Record, frame: "Any") -> "tuple[Any, ...]":
-    boundary = record.boundary
+    boundary, link = record.boundary, record.link
     function = record.function
     # The code of a function that is found there is found there too.
     code = None if getattr(function, "__code__", None) is record.code else record.code
@@ -231,6 +235,8 @@ def written_record(record: Record, frame: "Any") -> "tuple[Any, ...]":
         *(code, record.function, record.generator, record.globals, record.space),
         *(record.closure, record.slots, record.index, record.handled),
         None if boundary is None else (boundary.kind, boundary.next, boundary.extra),
+        record.works,
+        None if link is None else (link.kind, link.next, link.extra),
         frame,
     )
 

@@ -2,9 +2,10 @@
 
 import oneos_moving as native
 
-from .boundary import STEP_BACK, Boundary, boundary_of
+from .boundary import STEP_BACK, Boundary
 from .depth import SINCE_13, Shape, shape_of
 from .reasons import NotSafe
+from .works import between, through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Record:
 
     __slots__ = (
         *("code", "function", "generator", "globals", "space", "closure"),
-        *("slots", "index", "handled", "boundary", "frame"),
+        *("slots", "index", "handled", "boundary", "frame", "works", "link"),
     )
     code: "CodeType"
     function: "Any"
@@ -92,6 +93,10 @@ class Record:
     handled: "Any"
     boundary: "Boundary | None"
     frame: "Any"
+    works: "list[Any] | None"
+    """Built-ins between this frame and the next inner one, the outermost first (`works.py`)."""
+    link: "Boundary | None"
+    """What the innermost of them does with the inner frame's result."""
 
     @property
     def context(self) -> "Any":
@@ -199,15 +204,20 @@ def named_arguments(shape: Shape, at: int) -> bool:
 
 
 def outer(facts: Facts, shape: Shape, inner: Inner, callee: Facts) -> Record:
+    works = native.works(facts.frame)
     if facts.waiting is not None:  # Restored, and waiting in the hook as it did before.
         record = record_of(facts, facts.top, facts.index)
         record.boundary = facts.waiting.boundary
+        if works:
+            record.works, record.link = through(works, inner)
         return record
     if callee.from_c:
-        keep, boundary = boundary_of(facts, shape, inner, native)
+        keep, boundary, works, link = between(facts, shape, inner, works)
         # The position is also where an exception of the callee comes from.
         record = record_of(facts, keep, facts.index + (1 if SINCE_13 else 0))
         record.boundary = boundary
+        if works:
+            record.works, record.link = works, link
         return record
     if facts.top < 0:
         raise NotSafe(f"{facts.code.co_qualname} is about to call")
@@ -230,7 +240,7 @@ def record_of(facts: Facts, keep: int, index: int) -> Record:
     record.globals, record.space = facts.globals, facts.space
     record.slots = native.slots(facts.frame, keep)
     record.index = index
-    record.boundary = record.frame = None
+    record.boundary = record.frame = record.works = record.link = None
     free = len(facts.code.co_freevars)
     below = shape_of(facts.code).locals
     record.closure = None

@@ -11,6 +11,8 @@ import copyreg
 import enum
 import types
 
+import oneos_moving as native
+
 from . import awaitables, files, futures, kinds, polls
 from .owning import Owning, is_c_class
 from .reasons import NotSafe, cannot
@@ -123,7 +125,7 @@ class Heap:
         if not isinstance(reduction, tuple) or not 2 <= len(reduction) <= 6:
             raise cannot(f"{name_of(thing)} cannot move")
         function, arguments, state, items, pairs, setter = (*reduction, *[None] * 4)[:6]
-        deep = int(kind.__module__ not in SHALLOW_MODULES)
+        deep = int(kind.__module__ not in SHALLOW_MODULES or self._asks_iterators(thing))
         own = kinds.own_attributes(thing, kind) if is_python(kind) else None
         if state is None and items is None and pairs is None and own is None:
             return function, arguments, deep
@@ -135,6 +137,11 @@ class Heap:
             own,
         )
         return function, arguments, deep, "fill_reduced", filled
+
+    def _asks_iterators(self, thing: "Any") -> bool:
+        """Whether making it asks a class of the program for an iterator, as zip does."""
+        known = native.iterator(thing)
+        return known is not None and any(is_python(type(one)) for one in known[3])
 
     def _reduction_of(self, kind: type) -> "Callable[[Any, int], Any] | None":
         """Of the first class that the program did not write and that has one of its own."""

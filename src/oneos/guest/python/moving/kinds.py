@@ -396,6 +396,18 @@ def describe_number(heap: "Heap", one: "Any") -> "Description":
     return "number", (one.value,), 0
 
 
+def describe_key(heap: "Heap", one: "Any") -> "Description":
+    """A key of functools.cmp_to_key, or the function that makes them."""
+    compare = next(part for part in gc.get_referents(one) if part is not KEY_WRAPPER)
+    try:
+        return "key", (compare, one.obj), 0
+    except AttributeError:
+        return "key", (compare,), 0
+
+
+KEY_WRAPPER: "Any" = type(functools.cmp_to_key(lambda a, b: 0))
+
+
 def describe_async_hooks(heap: "Heap", one: "Any") -> "Description":
     return "async_hooks", tuple(one), 0
 
@@ -447,6 +459,7 @@ BY_TYPE: "dict[type, Any]" = {
     re.Match: describe_match,
     struct.Struct: describe_struct,
     native.Number: describe_number,
+    KEY_WRAPPER: describe_key,
     type(sys.get_asyncgen_hooks()): describe_async_hooks,
 }
 if hasattr(_thread, "_ThreadHandle"):  # From 3.13 on.

@@ -427,6 +427,11 @@ def number(value: int) -> "Any":
     return native.Number(value)
 
 
+def key(compare: "Any", *of: "Any") -> "Any":
+    make: Any = functools.cmp_to_key(compare)
+    return make(*of) if of else make
+
+
 def async_hooks(first: "Any", final: "Any") -> "Any":
     before = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(first, final)

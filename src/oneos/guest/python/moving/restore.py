@@ -229,12 +229,13 @@ def record_from(written: "tuple[Any, ...]") -> Record:
     record = Record()
     record.code, record.function, record.generator, record.globals, *rest = written
     record.space, record.closure, record.slots, record.index, record.handled, *rest = rest
-    boundary, record.frame = rest
+    boundary, record.works, link, record.frame = rest
     if record.code is None:
         record.code = record.function.__code__
     if getattr(record.function, "__module__", None) == "threading":
         record.slots = [renumbered(one) for one in record.slots]
     record.boundary = None if boundary is None else Boundary(*boundary)
+    record.link = None if link is None else Boundary(*link)
     return record
 
 

@@ -56,6 +56,7 @@ def frame_goes_on() -> bool:
 
     record.index = place - STEP_BACK
     record.handled, record.boundary, record.frame = native.Nothing, None, None
+    record.works = record.link = None
     return bool(resume([record], lambda: None) == 42)
 
 

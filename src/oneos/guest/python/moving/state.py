@@ -11,7 +11,7 @@ import sys
 
 import oneos_moving as native
 
-from . import futures
+from . import futures, registries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -228,6 +228,7 @@ PARTS: "dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]" = {
     "exits": (save_exits, load_exits),
     "signals": (save_signals, load_signals),
     "collector": (save_collector, load_collector),
+    "registries": (registries.save, registries.load),
 }
 
 

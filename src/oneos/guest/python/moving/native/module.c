@@ -27,6 +27,7 @@ static PyMethodDef methods[] = {
     {"hash_seed", moving_hash_seed, METH_NOARGS, NULL},
     {"is_python_class", moving_is_python_class, METH_O, NULL},
     {"like_builtin", moving_like_builtin, METH_VARARGS, NULL},
+    {"iterator", moving_iterator, METH_O, NULL},
     {"listen", moving_listen, METH_VARARGS, NULL},
     {"local_dict", moving_local_dict, METH_VARARGS, NULL},
     {"local_state", moving_local_state, METH_O, NULL},
@@ -64,7 +65,9 @@ static PyMethodDef methods[] = {
     {"unmap", moving_unmap, METH_VARARGS, NULL},
     {"waits_for_input", moving_waits_for_input, METH_O, NULL},
     {"wakeup", moving_wakeup, METH_NOARGS, NULL},
+    {"watch", moving_watch, METH_O, NULL},
     {"watch_input", moving_watch_input, METH_VARARGS, NULL},
+    {"works", moving_works, METH_O, NULL},
     {"wrapped", moving_wrapped, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
@@ -80,7 +83,7 @@ PyMODINIT_FUNC PyInit_oneos_moving(void)
 {
     PyObject *module = PyModule_Create(&definition);
     if (module && (slots_ready(module) < 0 || input_ready(module) < 0
-                   || lines_ready(module) < 0))
+                   || lines_ready(module) < 0 || works_ready() < 0))
         Py_CLEAR(module);
     return module;
 }

@@ -97,6 +97,12 @@ PyObject *moving_set_dict_iterator(PyObject *self, PyObject *args);
 PyObject *moving_buffer_offset(PyObject *self, PyObject *args);
 PyObject *moving_context(PyObject *self, PyObject *ident);
 
+/* works.c: built-ins that call Python code */
+int works_ready(void);
+PyObject *moving_works(PyObject *self, PyObject *frame);
+PyObject *moving_iterator(PyObject *self, PyObject *object); /* stepping.c */
+PyObject *moving_watch(PyObject *self, PyObject *on);
+
 /* encoding.c, decoding.c, layout.c */
 PyObject *moving_encode(PyObject *self, PyObject *args);
 PyObject *moving_decode(PyObject *self, PyObject *args);

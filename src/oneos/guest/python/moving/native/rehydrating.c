@@ -5,7 +5,7 @@
  * inner one from there. What that returns is put on the frame's stack, and the frame goes on. So
  * tracebacks, exception tables, specialisation and another capture find nothing unusual; only the
  * C stack is deeper than in a program that was never moved. */
-#include "moving.h"
+#include "works.h"
 
 /* A restored frame that waits for the one it called. It lives on the C stack of the hook. */
 typedef struct Waiting {
@@ -19,7 +19,7 @@ static Waiting *waiting;
 /* The restoration under way: one thread at a time. */
 static struct {
     PyObject *records; /* the outermost first */
-    PyObject *after;   /* after(record, how, value): what C would have done with a result */
+    PyObject *after;   /* after(boundary, how, value): what C would have done with a result */
     PyObject *ready;   /* called when all frames are there */
     PyThreadState *thread;
     Py_ssize_t next;
@@ -191,10 +191,62 @@ static void forget_boundary(PyObject *record)
     PyErr_Restore(type, error, traceback);
 }
 
+/* What `after` makes of an inner frame's result, or of its exception. */
+static PyObject *finish(PyObject *boundary, enum how how, PyObject *value)
+{
+    PyObject *type = NULL, *error = NULL, *traceback = NULL;
+    if (how == RAISED) {
+        PyErr_Fetch(&type, &error, &traceback);
+        PyErr_NormalizeException(&type, &error, &traceback);
+        if (traceback)
+            PyException_SetTraceback(error, traceback);
+        value = Py_XNewRef(error);
+    }
+    PyObject *done = PyObject_CallFunction(now.after, "OiO", boundary, (int)how,
+                                           value ? value : Py_None);
+    if (done == NULL && how == RAISED)
+        forget_ours(error, traceback);
+    Py_XDECREF(value);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    return done;
+}
+
+/* The result of the frames within a built-in, as its C code sees it. */
+PyObject *resume_frames(Below *below)
+{
+    PyObject *value, *result = NULL;
+    PyObject *link = Py_NewRef(below->link);
+    enum how how = enter(below->inner, &value);
+    PyObject *done = finish(link, how, value);
+    Py_DECREF(link);
+    if (done != NULL && PyTuple_Check(done) && PyTuple_GET_SIZE(done) == 3) {
+        PyObject *pushed = PyTuple_GET_ITEM(done, 1);
+        if (PyTuple_Check(pushed) && PyTuple_GET_SIZE(pushed) == 1)
+            result = Py_NewRef(PyTuple_GET_ITEM(pushed, 0));
+    }
+    if (done != NULL && result == NULL)
+        PyErr_SetString(PyExc_SystemError, "a built-in's callee has no result");
+    Py_XDECREF(done);
+    return result;
+}
+
+/* Built-ins stand between a frame and the next inner one: they go on, too. */
+static enum how enter_works(PyObject *record, PyObject *works, Py_ssize_t inner, PyObject **value)
+{
+    PyObject *link = PyObject_GetAttrString(record, "link");
+    Below below = {works, 0, link, inner};
+    *value = link ? resume_works(&below) : NULL;
+    Py_XDECREF(link);
+    if (*value == NULL && !PyErr_Occurred())
+        PyErr_SetNone(PyExc_StopIteration);
+    return *value ? RETURNED : RAISED;
+}
+
 /* Do with the inner frame's result what the interpreter or C would have done; 1: it is raised. */
 static int settle(Frame *frame, PyObject *record, enum how how, PyObject *value)
 {
-    PyObject *type = NULL, *error = NULL, *traceback = NULL;
     PyObject *boundary = PyObject_GetAttrString(record, "boundary");
     if (boundary == Py_None) {
         Py_DECREF(boundary);
@@ -204,22 +256,8 @@ static int settle(Frame *frame, PyObject *record, enum how how, PyObject *value)
         Py_DECREF(value);
         return 0;
     }
+    PyObject *done = boundary ? finish(boundary, how, value) : NULL;
     Py_XDECREF(boundary);
-    if (how == RAISED) {
-        PyErr_Fetch(&type, &error, &traceback);
-        PyErr_NormalizeException(&type, &error, &traceback);
-        if (traceback)
-            PyException_SetTraceback(error, traceback);
-        value = Py_XNewRef(error);
-    }
-    PyObject *done = PyObject_CallFunction(now.after, "OiO", record, (int)how,
-                                           value ? value : Py_None);
-    if (done == NULL && how == RAISED)
-        forget_ours(error, traceback);
-    Py_XDECREF(value);
-    Py_XDECREF(type);
-    Py_XDECREF(error);
-    Py_XDECREF(traceback);
     forget_boundary(record);
     int pop, index;
     PyObject *pushed;
@@ -263,7 +301,10 @@ static PyObject *call_inner(PyThreadState *thread, Frame *frame, PyObject *recor
     recursion_left(thread)--;
     PyObject *context = PyObject_GetAttrString(record, "context");
     enter_context(context, 0);
-    enum how how = enter(inner, &value);
+    PyObject *works = PyObject_GetAttrString(record, "works");
+    enum how how = works && PyList_Check(works) ? enter_works(record, works, inner, &value)
+                                                : enter(inner, &value);
+    Py_XDECREF(works);
     enter_context(context, 1);
     Py_XDECREF(context);
     recursion_left(thread)++;
@@ -319,6 +360,8 @@ PyObject *moving_resume(PyObject *Py_UNUSED(self), PyObject *args)
 {
     PyObject *records, *after, *ready, *value;
     if (!PyArg_ParseTuple(args, "O!OO", &PyList_Type, &records, &after, &ready))
+        return NULL;
+    if (find_steps() < 0)
         return NULL;
     if (now.records != NULL || PyList_GET_SIZE(records) == 0) {
         PyErr_SetString(PyExc_RuntimeError, "nothing to restore, or another is being restored");
