@@ -32,9 +32,10 @@ static int trace(PyObject *object, PyFrameObject *frame, int what, PyObject *arg
 
 static void wait_here(void)
 {
+    /* Read with the interpreter's lock: as soon as that is free, others may let this one go. */
+    unsigned long mine = round_number;
     Py_BEGIN_ALLOW_THREADS
     pthread_mutex_lock(&mutex);
-    unsigned long mine = round_number;
     while (mine == round_number)
         pthread_cond_wait(&released, &mutex);
     pthread_mutex_unlock(&mutex);
