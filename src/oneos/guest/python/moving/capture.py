@@ -264,6 +264,7 @@ def threading_state() -> "Any":
         return None
     return {
         "threads": list(threading._active.items()),
+        "limbo": list(threading._limbo),
         "name": threading._main_thread._name,
     }
 
