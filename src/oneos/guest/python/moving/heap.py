@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 VALUES = (dict, list, set, frozenset, tuple, int, str, float, bytes, bytearray, complex)
 SHALLOW_MODULES = ("builtins", "collections", "functools", "itertools", "operator")
 """Of classes that only keep what they are made with: it may be filled after they are made, and may
-refer to them. Others look into it, as decimal.Context does."""
+refer to them. Others look into it, as decimal.Context does, and as iterators over what a class of
+the program's gives."""
 
 
 class Heap:
@@ -107,7 +108,7 @@ class Heap:
         if not isinstance(reduction, tuple) or not 2 <= len(reduction) <= 6:
             raise cannot(f"{name_of(thing)} cannot move")
         function, arguments, state, items, pairs, setter = (*reduction, *[None] * 4)[:6]
-        deep = int(kind.__module__ not in SHALLOW_MODULES)
+        deep = int(kind.__module__ not in SHALLOW_MODULES or iterates_own(kind, arguments))
         own = kinds.own_attributes(thing, kind) if is_python(kind) else None
         if state is None and items is None and pairs is None and own is None:
             return function, arguments, deep
@@ -139,6 +140,11 @@ class Heap:
 
 def is_python(one: type) -> bool:
     return not is_c_class(one)
+
+
+def iterates_own(kind: type, arguments: "Any") -> bool:
+    """Whether an iterator is made by asking an object of one of the program's classes."""
+    return hasattr(kind, "__next__") and any(is_python(type(one)) for one in arguments)
 
 
 def python_base(one: type) -> type:

@@ -1,5 +1,6 @@
 /* Iterators of dicts and views of memory: what they do not tell about themselves. */
 #include "moving.h"
+#include "internal/pycore_context.h"
 
 /* As in Objects/dictobject.c, the same from 3.11 to 3.14. */
 typedef struct {
@@ -51,11 +52,14 @@ PyObject *moving_buffer_offset(PyObject *Py_UNUSED(self), PyObject *args)
     return PyLong_FromSsize_t(offset);
 }
 
-/* context(thread): that of a thread, or None if it has made none. */
+/* context(thread): its own, outside of those that Context.run has entered; None if it made none. */
 PyObject *moving_context(PyObject *Py_UNUSED(self), PyObject *ident)
 {
     PyThreadState *thread = find_thread(PyLong_AsUnsignedLong(ident));
     if (PyErr_Occurred())
         return NULL;
-    return Py_NewRef(thread && thread->context ? thread->context : Py_None);
+    PyContext *context = thread ? (PyContext *)thread->context : NULL;
+    while (context != NULL && context->ctx_prev != NULL)
+        context = context->ctx_prev;
+    return Py_NewRef(context ? (PyObject *)context : Py_None);
 }
