@@ -22,7 +22,7 @@ from .frames import Record, walk
 from .heap import Heap
 from .image import Image
 from .kinds import note_codes
-from .owning import Owning
+from .owning import PLACES, Owning
 from .reasons import NotSafe, cannot
 from .reopening import ByPath
 from .stopping import Stopped, still_stand, stop
@@ -194,6 +194,7 @@ def take(stopped: list[Stopped], adapter: "Any", kept: "dict[str, Any]", collect
         "objects": count,
         "codes": [[*name, code_hash(code)] for name, code in codes.items() if name[0] is not None],
         "path": list(map(str, sys.path)),
+        "places": PLACES,
         "clocks": clocks.read(),
         "threads": [[one.ident, one.ident == main, is_daemon(one.ident)] for one in stopped],
     }

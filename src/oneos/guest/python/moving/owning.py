@@ -39,9 +39,28 @@ OF_SYS += ("stdlib_module_names", "builtin_module_names")
 
 # Found as this is imported: while a program stands, it may hold a lock that an import needs.
 _paths = sysconfig.get_paths()
-ELSEWHERE = tuple(
-    {_paths[name].rstrip("/") + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+PLACES = {
+    name: _paths[name].rstrip("/") + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
+}
+ELSEWHERE = tuple(set(PLACES.values()))
+
+
+def path_here(path: "list[str]", theirs: "dict[str, str]") -> "list[str]":
+    """A program's `sys.path` with this interpreter's library in place of the other's.
+
+    Args:
+        theirs: its `PLACES`.
+    """
+    found = []
+    for entry in path:
+        inside = [name for name in PLACES if (entry + "/").startswith(theirs[name])]
+        if inside:
+            # Packages lie within the library.
+            name = max(inside, key=lambda one: len(theirs[one]))
+            entry = PLACES[name] + entry[len(theirs[name]) :]
+            entry = entry.rstrip("/")
+        found.append(entry)
+    return found
 
 
 class Owning:

@@ -18,6 +18,7 @@ from .capture import HASH_CHECK, code_hash
 from .depth import SINCE_13
 from .frames import Record
 from .image import Image
+from .owning import path_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Restored:
             NotHere: it cannot be put in place here.
         """
         check(image)
-        sys.path[:] = image.facts["path"]
+        sys.path[:] = path_here(image.facts["path"], image.facts["places"])
         check_codes(image)
         collecting = gc.isenabled()
         gc.disable()

@@ -33,7 +33,6 @@ REPLACEABLE = ("print", "open", "input", "__import__", "_")
 def save_sys() -> "dict[str, Any]":
     return {
         "names": {name: getattr(sys, name) for name in IN_SYS if hasattr(sys, name)},
-        "path": list(sys.path),
         "argv": list(sys.argv),
         "orig_argv": list(sys.orig_argv),
         "recursion": sys.getrecursionlimit(),
@@ -47,7 +46,6 @@ def load_sys(state: "dict[str, Any]") -> None:
     for name, value in state["names"].items():
         if getattr(sys, name, native.Nothing) is not value:
             setattr(sys, name, value)
-    sys.path[:] = state["path"]
     sys.argv[:] = state["argv"]
     sys.setrecursionlimit(state["recursion"])
     sys.setswitchinterval(state["switch"])
