@@ -2,7 +2,7 @@
 
 The JSON's form is stable: `{"version", "machine", "options", "rows": [{"name", "unit", "what",
 "durable", "target", "met", "oneos": figures, "peers": {name: figures + "ratio"}, "missing":
-{name: reason}}]}`; units are seconds, bytes, bytes per second and cores.
+{name: reason}}]}`; units are seconds, bytes, bytes per second, cores and times as much.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ def quantity(value: float | None, unit: Unit) -> str:
         return "-"
     if unit == "core":
         return f"{value * 100:.2f} %"
+    if unit == "x":
+        return f"x{value:.3f}"
     if unit == "s":
         name, factor = next((n, f) for least, n, f in _TIMES if value >= least)
         return f"{_digits(value * factor)} {name}"

@@ -58,6 +58,8 @@ def look_at_wait(frame: "FrameType", ident: int) -> Wait:
     name = facts.code.co_qualname
     if one is None or facts.index not in shape.depths:
         raise NotSafe(f"{name} runs C code")
+    # Before its operands are looked at: of a thread that runs, they may be gone already.
+    must_sleep(ident, name)
     count = shape.locals + shape.depths[facts.index]
     if one.name == "BEFORE_WITH":
         manager = native.slots(frame, count)[-1]
