@@ -444,9 +444,30 @@ SAFE_POINT_S = 5.0
 MOVE_S = 120.0
 """For an image to be sent and restored: 1 GB by 100 Mbit/s. The program stands meanwhile."""
 
+MOVE_PIPE_BYTES = 1024 * 1024
+"""Room in the pipes that a program writes to before it stands: what any user may have
+(/proc/sys/fs/pipe-max-size), and 16 times what Node has in hand where a program heeds it."""
+
+MOVE_FILES_MAX = 256
+MOVE_FILE_NUMBER_MAX = 1023
+"""Of a program of Node, which has no more descriptors by default (RLIMIT_NOFILE)."""
+
 RESTORE_LOOK_S = 0.02
 RESTORE_START_S = 45.0
 """For an interpreter to be ready at the host that a program moves to: seconds on a small board."""
+
+SNAPSHOT_HOLD_S = 10.0
+"""How long a program stands for others whose states are to be of the same moment: longer than their
+safe points take. Then whoever made it stand has died."""
+
+SNAPSHOT_WRITE_S = 120.0
+"""For a state to be written and copied, as MOVE_S. The program runs meanwhile."""
+
+SAVED_HEAD_BYTES_MAX = 64 * 2**20
+"""All but the image: arguments, environment, and what was on its way in three streams."""
+
+CHECKPOINT_LEAST_S = 0.5
+"""A checkpoint stops a pipeline for about 50 ms: a tenth of that."""
 
 EVICT_GRACE_S = 10.0
 """For a program to end by itself that is to go elsewhere: as Docker gives one it stops."""

@@ -27,6 +27,7 @@ import psutil
 
 from oneos.errors import OneOSError
 from oneos.local.client import Client, OpenFd, OpenRemote
+from tests.support import hung
 
 # What Runtimes build for moves is kept inside of the checkout.
 os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parents[2] / ".venv" / "cache")
@@ -90,6 +91,11 @@ def one_line_error(outcome: Outcome) -> str:
     return lines[0]
 
 
+def _runtimes() -> list[psutil.Process]:
+    found = (host.runtime() for cluster in CLUSTERS for host in cluster.hosts)
+    return [runtime for runtime in found if runtime is not None]
+
+
 def oneos(
     *arguments: str | Path,
     stdin: bytes = b"",
@@ -97,14 +103,23 @@ def oneos(
     env: dict[str, str] | None = None,
 ) -> Outcome:
     """Run `oneos ARGUMENTS`."""
-    done = subprocess.run(
+    process = subprocess.Popen(
         [*ONEOS, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        timeout=timeout_s,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env={**os.environ, **(env or {})},
     )
-    return Outcome(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace"))
+    with process:
+        try:
+            out, err = process.communicate(stdin, timeout=timeout_s)
+        except BaseException as error:
+            if isinstance(error, subprocess.TimeoutExpired):
+                # While it hangs: it takes what it started with it.
+                error.add_note(hung.describe(_runtimes()))
+            process.kill()
+            raise
+    return Outcome(process.returncode, out, err.decode("utf-8", "replace"))
 
 
 def read_line(stream: IO[bytes] | None, timeout_s: float = 60.0) -> bytes:

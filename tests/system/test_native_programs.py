@@ -176,7 +176,7 @@ def test_stopped_and_killed_child_of_an_instrumented_program_is_so_for_both(
 ) -> None:
     text = """\
 import os, signal, subprocess
-child = subprocess.Popen(["/usr/bin/sh", "-c", "echo $$; kill -STOP $$; exec /usr/bin/sleep 660"])
+child = subprocess.Popen(["/usr/bin/dash", "-c", "echo $$; kill -STOP $$; exec /usr/bin/sleep 660"])
 print(child.pid, flush=True)
 print(os.WSTOPSIG(os.waitpid(child.pid, os.WUNTRACED)[1]), flush=True)
 os.kill(child.pid, signal.SIGCONT)

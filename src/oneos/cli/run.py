@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import signal
 import stat
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 import click
 
+from oneos.cli import amounts
 from oneos.cli.display import visible
 from oneos.cli.options import login_name, socket_option
 from oneos.errors import FileError, OneOSError, UserError
@@ -30,14 +30,19 @@ _DETACHED = {0: ["null"], 1: ["log"], 2: ["dup", 1]}
 _TELL_S = 0.5
 """After which a person is told that a program waits: longer than a start takes."""
 
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-
 
 def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int:
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", (text or "0").lower())
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no amount: write 64M or 1.5G")
-    return int(float(match[1]) * _UNITS[match[2]])
+    try:
+        return amounts.size(text or "0")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _seconds(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float:
+    try:
+        return amounts.seconds(text or "0")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @contextlib.contextmanager
@@ -104,14 +109,25 @@ def _told_if_it_waits(socket_path: str, sid: int) -> Iterator[None]:
     metavar="SECONDS",
     help="Of --restarts-max.",
 )
+@click.option(
+    "--checkpoint",
+    "checkpoint_s",
+    metavar="TIME",
+    callback=_seconds,
+    help="Keep its state so often (10s, 5m): it goes on from there when its host dies; implies "
+    "--detach.",
+)
+@click.option(
+    "--restore",
+    metavar="FILE",
+    help="Go on from a state that `oneos checkpoint` kept; there is no COMMAND then.",
+)
 @click.option("--no-wait", is_flag=True, help="Fail if no host can run it now.")
 @click.option("--dry-run", is_flag=True, help="Only say where it would run, and why.")
 @click.option("--cwd", metavar="PATH", help="Its working directory in the tree. Default: home.")
 @click.option("--user", metavar="NAME", help="In whose name. Default: your login name.")
 @socket_option
-@click.argument(
-    "words", nargs=-1, required=True, metavar="COMMAND [ARGUMENT]...", type=click.UNPROCESSED
-)
+@click.argument("words", nargs=-1, metavar="COMMAND [ARGUMENT]...", type=click.UNPROCESSED)
 def command(
     on: tuple[str, ...],
     cores: float,
@@ -120,6 +136,8 @@ def command(
     restart: str | None,
     restarts_max: int,
     window_s: float,
+    checkpoint_s: float,
+    restore: str | None,
     no_wait: bool,
     dry_run: bool,
     cwd: str | None,
@@ -142,8 +160,13 @@ def command(
       oneos run --on host:pi1 python3 /home/alice/read.py
       oneos run cat /dev/sensor/1 > here.log
       oneos run --restart always --on tag:camera python3 /srv/watch.py
+      oneos run --checkpoint 10s python3 /srv/count.py
     """
-    detach = detach or restart is not None
+    detach = detach or restart is not None or checkpoint_s > 0
+    if restore is not None and (words or detach):
+        raise click.UsageError("--restore takes no COMMAND, and the command waits for the program")
+    if restore is None and not words:
+        raise click.UsageError("Missing argument 'COMMAND'.")
     with Client(socket_path) as client:
         session = client.call("session", {"user": user or login_name()})
         environment = dict(session["env"])
@@ -155,7 +178,7 @@ def command(
         stage = {
             "argv": [os.fsencode(word) for word in words],
             "env": {k.encode(): v.encode() for k, v in environment.items()},
-            "cwd": _directory(client, cwd, session["home"]),
+            "cwd": (where := _directory(client, cwd, session["home"])),
             "on": list(on),
             "cores": cores,
             "memory_bytes": memory_bytes,
@@ -166,12 +189,16 @@ def command(
                 for fd in (0, 1, 2)
             },
         }
+        if restore is not None:
+            stage["restore"] = os.path.join(where, os.fsencode(restore))
+            words = (f"--restore {restore}",)
         spec = {"sid": session["sid"], "stages": [stage], "wait": not no_wait}
         if detach:
             spec["policy"] = {
                 "restart": restart or "never",
                 "restarts_max": restarts_max,
                 "window_s": window_s,
+                "checkpoint_s": checkpoint_s,
             }
         if dry_run:
             (answer,) = client.call("plan", spec)

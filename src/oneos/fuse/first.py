@@ -23,16 +23,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oneos.fuse import asking, calls, kills
+    from oneos.fuse import asking, calls, kills, reopened
 else:
     import asking
     import calls
     import kills
+    import reopened
 
 REQUEST_BYTES = 16
 WORD = 4
-DESCRIPTORS = 4
-"""0, 1, 2, and the file that says what to execute."""
+DESCRIPTORS = 6
+"""0, 1, 2, of what can move (Node) two more, and the file that says what to execute."""
 
 TICK_MS = 250
 """How often it looks for orphans to reap, and at the numbers, while anything runs: half a block in
@@ -199,24 +200,21 @@ def become(fds: "list[int]") -> None:
     """In the child: be the program that the last of the descriptors names."""
     try:
         lead(0)
-        *standard, what = (aside(fd) for fd in fds)
-        for number, fd in enumerate(standard):
+        *handed, what = (reopened.aside(fd, len(fds)) for fd in fds)
+        for number, fd in enumerate(handed):
             os.dup2(fd, number)
         with open(what, "rb") as file:
-            cwd, umask, ignored, count, *words = file.read().split(b"\0")
+            cwd, umask, ignored, opened, *words = file.read().split(b"\0")
+        files = [words.pop(0) for _ in range(int(opened))]
+        if files:
+            reopened.reopen(files, len(handed))
+        count, *words = words
         os.umask(int(umask))
         split = (word.partition(b"=") for word in words[int(count) :])
         environment = {name: value for name, _, value in split}
         calls.execute(cwd, words[: int(count)], environment, ignored)
     finally:
         os._exit(calls.NOT_STARTED)
-
-
-def aside(fd: int) -> int:
-    """`fd` at a number that is no standard descriptor's."""
-    if fd > 2:
-        return fd
-    return aside(os.dup(fd))
 
 
 def main() -> None:

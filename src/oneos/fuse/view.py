@@ -15,7 +15,9 @@ import stat
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from oneos.local.file_process import PACKAGES, TERMINALS
+from oneos.local.file_process import NODE_GUEST, PACKAGES, TERMINALS
+
+_NODE_GUEST = os.path.join(os.path.dirname(os.path.dirname(__file__)), "guest", "node")
 
 HOST_ROOT = "/.host"
 """Where those parts of the host lie that are not in the same place as on the host."""
@@ -195,6 +197,7 @@ def view_of(interpreters: Sequence[str], tree: Collection[str], packages: str = 
         view.show(os.path.realpath(path), tree)
     if packages:
         view.binds.append(Bind(packages, PACKAGES))
+    view.binds.append(Bind(os.path.realpath(_NODE_GUEST), NODE_GUEST))
     if os.path.isdir("/dev/pts"):
         # A session's terminal is one of the host's: its programs are not all in the name space.
         view.binds.append(Bind("/dev/pts", TERMINALS))

@@ -94,6 +94,31 @@ def environment(given: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     return env
 
 
+LOADS_OR_TELLS = frozenset(
+    f"--{name}".encode()
+    for name in [
+        "import",
+        "inspect",
+        "inspect-brk",
+        "inspect-port",
+        "inspect-wait",
+        "require",
+        "prof",
+        "test",
+        "trace-exit",
+        "trace-sync-io",
+    ]
+) | {b"-r", b"-c", b"--check", *INTERACTIVE}
+"""Options by which code of the program's runs before its script, or somebody is told of its run."""
+
+
+def split(args: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The options of Node in `node ARGS`, and the script with what it gets; the latter is empty
+    where the program is no file."""
+    at = _script(args)
+    return (list(args), []) if at is None else (list(args[:at]), list(args[at:]))
+
+
 def script(args: Sequence[bytes]) -> bytes | None:
     """The script that `node ARGS` runs, as it is given; None where the program is no file."""
     at = _script(args)

@@ -6,6 +6,8 @@ import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from oneos.errors import OneOSError, UserError
 from oneos.ids import HostName
 from oneos.limits import AGENTS_MAX
@@ -14,6 +16,10 @@ from oneos.state import control_types as t
 KINDS = "host:NAME, tag:NAME, device:NAME, machine:KIND, python:VERSION or node:VERSION"
 
 _LANGUAGES = ("python", "node")
+
+_SAME = {"python": 2, "node": 1}
+"""How many numbers of its version have to be the same where a program goes on: Python's frames are
+those of a minor version, and what Node has built in is that of a major one."""
 
 
 @dataclass(slots=True)
@@ -69,6 +75,8 @@ def lacks(demands: t.Demands, member: t.Member) -> str:
     if demands.interpreter not in member.facts.interpreters:
         native = demands.interpreter == "native"
         return "does not run native programs" if native else f"has no {demands.interpreter}"
+    if demands.moves and t.context_of(demands.interpreter, member.facts.context) != "namespace":
+        return "runs such programs instrumented, and cannot keep their state"
     if demands.cores > member.facts.cores:
         return f"has {member.facts.cores} cores"
     if demands.memory_bytes > member.facts.memory_bytes:
@@ -92,6 +100,26 @@ def refuses(demands: t.Demands, room: Room) -> str:
     ):
         return f"has {_mib(member.facts.memory_bytes - room.memory_bytes)} of memory left"
     return ""
+
+
+def as_it_runs(demands: t.Demands, host: str, versions: dict[str, str]) -> t.Demands:
+    """What a program demands that is to go on elsewhere in the middle of its run.
+
+    Args:
+        host: the one that somebody asks for, who has changed their mind about the host, and about
+            nothing else; "": any.
+        versions: of the interpreters at its host.
+    """
+    on = [x for x in demands.on if not (host and x.startswith("host:"))]
+    on += goes_on_in(demands.interpreter, versions.get(demands.interpreter, ""))
+    return structs.replace(demands, on=on)
+
+
+def goes_on_in(interpreter: str, version: str) -> list[str]:
+    """The constraints on where a program can go on that ran under an interpreter so far."""
+    if interpreter not in _SAME or not version:
+        return []
+    return [f"{interpreter}:{'.'.join(version.split('.')[: _SAME[interpreter]])}"]
 
 
 def is_hopeless(demands: t.Demands, members: Iterable[t.Member]) -> bool:

@@ -535,7 +535,11 @@ class End(Struct, frozen=True, array_like=True):
 
 
 class Start(Struct, frozen=True):
-    """One agent to start at the receiver. memory_bytes: the most it may have for data; 0: any."""
+    """One agent to start at the receiver.
+
+    memory_bytes: the most it may have for data; 0: any. moves: it has to be able to move. image:
+    the file whose state it goes on from; kept: then, what goes with each end.
+    """
 
     pid: int
     ppid: int
@@ -551,6 +555,9 @@ class Start(Struct, frozen=True):
     ignored: list[int] = []
     attempt: int = 1
     memory_bytes: int = 0
+    moves: bool = False
+    image: Path = b""
+    kept: list[KeptAhead] = []
 
 
 class KeptAhead(Struct, frozen=True, array_like=True):
@@ -561,17 +568,49 @@ class KeptAhead(Struct, frozen=True, array_like=True):
     data: bytes = b""
 
 
+class OpenFile(Struct, frozen=True, array_like=True):
+    """A file that a program which moves has open by a number; inode 0: not known. Without a path it
+    is a copy of the number in `offset`."""
+
+    number: int
+    path: str
+    offset: int
+    flags: int
+    inode: int
+
+
 class MoveTake(Struct, frozen=True):
     """move.take: take in a program that left the sender as `attempt`, and say so in the log.
 
     stream: brings the image. kept: of each end of `start`; among these there is one more kind,
-    "data": all input that there will be.
+    "data": all input that there will be. files: what cannot open by itself what it had open.
     """
 
     start: Start
     attempt: int
     stream: bytes
     kept: list[KeptAhead]
+    files: list[OpenFile] = []
+
+
+class SnapshotStand(Struct, frozen=True):
+    """snapshot.stand: have a program stand, and take its state. name: of this attempt to do so."""
+
+    pid: int
+    attempt: int
+    name: str
+
+
+class SnapshotKeep(Struct, frozen=True):
+    """snapshot.keep: have a program that stands go on, and write its state into a file of `user`.
+
+    path: empty: its state is of no use. Answers the file's size, once it is durable.
+    """
+
+    pid: int
+    name: str
+    path: Path
+    user: str
 
 
 class Launch(Struct, frozen=True):

@@ -12,8 +12,6 @@ import asyncio
 import errno
 from collections.abc import Callable
 
-from msgspec import structs
-
 from oneos.actor.actor import Actor, Address
 from oneos.errors import Fenced, NetworkError, UserError
 from oneos.ids import HostName, Incarnation, Pid, SessionId
@@ -71,12 +69,13 @@ class Scheduler(Actor):
         process = self._control.state.processes.get(message.pid)
         if process is None or process.state != "running":
             raise UserError(f"no process {message.pid} runs", errno=errno.ESRCH)
-        wanted = process.demands or t.Demands("python")
-        if message.host:
-            # Who names a host has changed their mind about the host, and about nothing else.
-            on = [x for x in wanted.on if not x.startswith("host:")]
-            wanted = structs.replace(wanted, on=on)
         rooms = self._rooms()
+        here = rooms.get(process.host)
+        wanted = demands.as_it_runs(
+            process.demands or t.Demands("python"),
+            message.host,
+            here.member.facts.interpreters if here is not None else {},
+        )
         if message.host and message.host not in rooms:
             raise UserError(
                 f"host {message.host} is not up",
@@ -97,7 +96,11 @@ class Scheduler(Actor):
             raise UserError(f"it cannot run on {message.host}, which {why}", errno=errno.EINVAL)
         (choice,) = placement.place([placement.Wish(wanted)], process.asker, able)
         if choice.failure is not None:
-            raise UserError("no other host can run it", errno=errno.EAGAIN)
+            others = {name: room for name, room in rooms.items() if name != process.host}
+            reasons = "; ".join(f"{x} {demands.refuses(wanted, others[x])}" for x in sorted(others))
+            raise UserError(
+                f"no other host can run it: {reasons or 'there is none'}", errno=errno.EAGAIN
+            )
         member = able[choice.host].member
         await self._control.submit(
             t.Move(

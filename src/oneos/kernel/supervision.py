@@ -3,7 +3,8 @@
 The table says what waits (`state/processes.py`). This looks whenever something has changed, places
 what can be placed by records, and says of the rest why it waits. A program that ended by itself is
 started again after a pause, doubled each time it comes back soon, and given up when its policy says
-so; one whose host died, or is drained, goes elsewhere at once. Pauses and windows are counted here
+so; one whose host died, or is drained, goes elsewhere at once. Those of one group are placed again
+together, once all of them wait. Pauses and windows are counted here
 by the Scheduler's own clock, since the last Scheduler's says nothing to this host: a fail-over
 gives a program a new chance.
 """
@@ -77,17 +78,22 @@ class Supervision:
         for pid in self._records.keys() - processes.keys():
             del self._records[pid]
         groups: dict[Pid, list[t.Process]] = {}
+        ending: set[Pid] = set()
         for process in list(processes.values()):
             if process.state == "waiting":
-                # Those with a template are each started anew by themselves.
-                first = process.pid if process.template else process.group
-                groups.setdefault(first, []).append(process)
+                groups.setdefault(process.group or process.pid, []).append(process)
             elif process.state == "running":
+                if process.template is not None:
+                    ending.add(process.group)
                 await self._evict(process)
         now = asyncio.get_running_loop().time()
         pause_s: float | None = None
-        for group in groups.values():
-            due_s = await self._due(group[0], now) if group[0].template else now
+        for name, group in groups.items():
+            due_s: float | None = now
+            if group[0].template:
+                if name in ending:
+                    continue  # Not all of it has ended yet.
+                due_s = await self._due_together(group, now)
             if due_s is None:
                 continue
             if due_s > now:
@@ -104,9 +110,19 @@ class Supervision:
             and member.draining
             and template is not None
             and template.policy.restart != "never"
-            and not process.moving
+            and not (process.moving or process.back)
         ):
             await self._control.submit(t.Evict(self._epoch, process.pid, process.attempt))
+
+    async def _due_together(self, group: list[t.Process], now: float) -> float | None:
+        """When to start a group again; None: it was given up."""
+        latest_s = now
+        for process in group:
+            due_s = await self._due(process, now)
+            if due_s is None:
+                return None
+            latest_s = max(latest_s, due_s)
+        return latest_s
 
     async def _due(self, process: t.Process, now: float) -> float | None:
         """When to start a program again; None: it was given up."""
@@ -135,7 +151,11 @@ class Supervision:
 
     async def _place(self, group: list[t.Process]) -> None:
         alive = self._rooms()
-        wishes = [placement.Wish(x.demands or t.Demands("")) for x in group]
+        group.sort(key=lambda process: process.pid)
+        wishes = [
+            placement.Wish(x.demands or t.Demands(""), follows=_follows(x, before))
+            for before, x in zip([None, *group], group, strict=False)
+        ]
         choices = placement.place(wishes, group[0].asker, alive)
         failed = [choice.failure for choice in choices if choice.failure is not None]
         if not failed:
@@ -158,3 +178,11 @@ class Supervision:
                 await self._control.submit(
                     t.Postpone(self._epoch, process.pid, process.attempt, reason)
                 )
+
+
+def _follows(process: t.Process, before: t.Process | None) -> bool:
+    """Whether a program reads what the one before it writes."""
+    if before is None or before.template is None or process.template is None:
+        return False
+    begin = process.template.streams[0]
+    return begin.kind == "pipe" and begin in before.template.streams[1:]

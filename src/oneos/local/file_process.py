@@ -11,6 +11,9 @@ import msgspec
 PACKAGES = "/.host/packages"
 """Where a name space shows what programs asked to be installed."""
 
+NODE_GUEST = "/.host/node"
+"""Where a name space shows what lets programs of Node move; read-only, as all of the host."""
+
 TERMINALS = "/.host/terminals"
 """Where a name space shows its host's pseudo-terminals, those of sessions among them."""
 

@@ -36,8 +36,9 @@ class Agent:
     One that was `seen` and has neither `process` nor `watched` ended before it could be watched.
     One at a `terminal` belongs to a `job` there (its number, and whether it starts in the
     foreground), whose programs are one process `group`. One that can move has a `control` socket;
-    one that comes from another host goes on from an `image`; one whose image is on its way is
-    `standing`, and one that has `moved` is elsewhere.
+    one that comes from another host goes on from an `image`, with `files`; one whose image is on
+    its way is `standing`, and one that has `moved` is elsewhere. Who makes it stand has the `turn`
+    meanwhile.
     """
 
     start: m.Start
@@ -48,13 +49,13 @@ class Agent:
     process: subprocess.Popen[bytes] | None = None
     watched: Watched | None = None
     parent: Agent | None = None
-    first: Agent = field(init=False)
     handles: dict[int, Handle] = field(default_factory=dict)
     inherited: set[Shared] = field(default_factory=set)
     complaints: int = -1
     environment: Environment | None = None
     control: Control | None = None
     image: int = -1
+    files: list[m.OpenFile] = field(default_factory=list)
     standing: bool = False
     moved: bool = False
     terminal: Terminal | None = None
@@ -66,12 +67,9 @@ class Agent:
     seen: bool = False
     over: bool = False
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     dropped: Callable[[], None] = lambda: None
     last_handle: int = 0
-
-    def __post_init__(self) -> None:
-        # The one that the Runtime started, whose standard streams its descendants may have.
-        self.first = self if self.parent is None else self.parent.first
 
     @property
     def os_pid(self) -> int:

@@ -44,8 +44,9 @@ from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
+from oneos.runtime.saved import Saved
 from oneos.runtime.signals import Signals, send
-from oneos.runtime.spawning import Spawning
+from oneos.runtime.spawning import MOVABLE, Spawning
 from oneos.runtime.terminals import Terminal, Terminals
 from oneos.state import control_types as t
 from oneos.state.pids import NO_BLOCK, block_of
@@ -108,6 +109,10 @@ class Agents:
         terminals.pressed = self.signals.pressed
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
+        self.load: Callable[[bytes, Caller], Awaitable[tuple[Saved, int]]] = _no_image
+        """Gives what is in a file with a state, and the image in it."""
+        self.ended: Callable[[m.Start], None] = lambda start: None
+        """Is told of each that has ended, before it is written down."""
         self.ending: Callable[[Agent], Awaitable[None]] = _nothing
         """Is told of each that has ended, before what it had open is closed."""
 
@@ -174,7 +179,7 @@ class Agents:
         agent = self._agents.get(pid)
         if agent is None or not agent.os_pid:
             raise UserError("it has not started, or has ended")
-        if agent.start.interpreter != "python":
+        if agent.start.interpreter not in MOVABLE:
             raise UserError(f"programs of {agent.start.interpreter} do not move yet")
         if self.execution.inside(agent.start) is None:
             raise UserError('programs in the context "instrumented" do not move yet')
@@ -183,7 +188,7 @@ class Agents:
         if agent.terminal is not None:
             raise UserError("it has a terminal, which does not move yet")
         if agent.control is None:
-            why = self.spawning.movable.reason or "it was the first here, which starts cold"
+            why = self.spawning.why_not(agent)
             raise UserError(f"it was started as one that cannot move: {why}")
         return agent
 
@@ -212,7 +217,18 @@ class Agents:
         if self.execution.inside(take.start) is None:
             raise UserError(f"programs of {self.host} do not run in a name space")
         agent = self.enter(take.start)
-        agent.image = image
+        async with agent.turn:
+            await self._take_in(agent, take, image, asker, claim)
+
+    async def _take_in(
+        self,
+        agent: Agent,
+        take: m.MoveTake,
+        image: int,
+        asker: HostName,
+        claim: Callable[[], Awaitable[None]],
+    ) -> None:
+        agent.image, agent.files = image, take.files
         try:
             self.admit()
             with Pipes() as pipes:
@@ -233,6 +249,7 @@ class Agents:
         except BaseException:
             # What is not claimed has never been here.
             agent.moved = True
+            agent.standard.close_fds()
             if agent.os_pid:
                 self.signals.send(agent.start.pid, signal.SIGKILL)
             else:
@@ -263,17 +280,37 @@ class Agents:
             self.admit()
             # By the way: most programs ask for nothing, and shall not wait to be asked.
             async with Meanwhile(self.environments.wanted(start, caller)) as asking:
-                await self.ends.open(standard, start.ends, caller, pipes, asker, agent.dropped)
+                await self.ends.open(
+                    standard, start.ends, caller, pipes, asker, agent.dropped, start.kept
+                )
                 wanted = await asking
             if wanted is not None:
                 agent.environment = self.environments.ready(wanted)
             if standard.fifos or (wanted is not None and agent.environment is None):
                 self._prepare_first(agent, wanted)
                 return m.Started(start.pid)
-            await self._run(agent, standard.fds)
+            if start.image:
+                state, agent.image = await self.load(start.image, caller)
+                agent.files = state.files
+            async with agent.turn:
+                await self._run(agent, standard.fds)
+                if agent.control is not None and agent.image >= 0:
+                    await agent.control.in_place()
+                    agent.control.say(b"G")
         except Exception as error:
             # Whatever it is: an agent that is entered and neither runs nor ends would run for ever.
             failure = _failure(error)
+            if agent.watched is not None:
+                # It has a process, which did not become what it was to be; its end is noted.
+                if agent.os_pid:
+                    self.signals.send(start.pid, signal.SIGKILL)
+                return m.Started(
+                    start.pid,
+                    failure.errno or errno.EIO,
+                    failure.message,
+                    failure.hint,
+                    NOT_STARTED,
+                )
             opened = len(standard.fds) == len(start.ends)
             status = NOT_STARTED if opened else FILE_FAILED
             self.ends.refuse(standard, start.ends)
@@ -283,6 +320,9 @@ class Agents:
                 start.pid, failure.errno or errno.EIO, failure.message, failure.hint, status
             )
         finally:
+            if agent.image >= 0:
+                os.close(agent.image)
+                agent.image = -1
             if agent.preparing is None:
                 standard.close_fds()
         return m.Started(start.pid)
@@ -379,7 +419,7 @@ class Agents:
 
     async def _never_started(self, agent: Agent, status: int) -> None:
         agent.over = True
-        for handle in agent.standard.streams:
+        for handle in agent.standard.streams.values():
             try:
                 await handle.close()
             except (OneOSError, OSError) as error:
@@ -426,7 +466,7 @@ class Agents:
         agent.over = True
         await self.ending(agent)
         # The streams first: their content is what the program meant to leave.
-        for handle in [*agent.standard.streams, *agent.handles.values()]:
+        for handle in [*agent.standard.streams.values(), *agent.handles.values()]:
             try:
                 if isinstance(handle, Shared) and handle in agent.inherited:
                     await handle.drop()
@@ -437,6 +477,7 @@ class Agents:
                 _complain(agent, error)
         agent.handles.clear()
         await self._clean_up(agent)
+        self.ended(agent.start)
         agent.gone.set()
         await self._written_down(agent, status)
 
@@ -449,21 +490,12 @@ class Agents:
         if agent.environment is not None:
             self.environments.release(agent.environment)
             agent.environment = None
-        others = (x for x in self._agents.values() if x.first is agent.first and not x.over)
-        heir = next(others, None)
-        for pump in agent.standard.pumps:
-            if heir is not None:
-                # Another one that has the same input may read on.
-                heir.standard.pumps.append(pump)
-            elif not pump.done():
-                # Nobody reads this input any more: the writer shall learn it.
-                pump.cancel()
         await asyncio.to_thread(shutil.rmtree, agent.stage, ignore_errors=True)
 
     async def _written_down(self, agent: Agent, status: int) -> None:
         try:
             if not (agent.moved or (self._closing and self._starts_again(agent))):
-                await self._ended(agent.start.pid, agent.start.attempt, status)
+                await self.note_end(agent.start.pid, agent.start.attempt, status)
         finally:
             # It may run here again already.
             if self._agents.get(agent.start.pid) is agent:
@@ -476,9 +508,10 @@ class Agents:
 
     async def never_launched(self, pid: int, attempt: int) -> None:
         """End in the log what was placed here and never launched: its launcher died."""
-        await self._ended(pid, attempt, NOT_STARTED)
+        await self.note_end(pid, attempt, NOT_STARTED)
 
-    async def _ended(self, pid: int, attempt: int, status: int) -> None:
+    async def note_end(self, pid: int, attempt: int, status: int) -> None:
+        """Write down that a program has ended; this returns when it is written."""
         own = self._incarnation()
         ended = t.Ended(self.host, own, [(Pid(pid), status)], now_ns(), [attempt])
         while True:
@@ -582,6 +615,10 @@ def _complain(agent: Agent, error: OneOSError | OSError) -> None:
     except OSError:
         # Its reader is gone or slow; the status says that something failed.
         pass
+
+
+async def _no_image(path: bytes, caller: Caller) -> tuple[Saved, int]:
+    raise UserError("this host restores no states")
 
 
 async def _nothing(agent: Agent) -> None:

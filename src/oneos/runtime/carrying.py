@@ -49,6 +49,8 @@ class Carried:
         self.host = host
         self.peer = peer
         self.side: Outgoing | Incoming | None = None
+        self.cancel: Callable[[], object] = lambda: None
+        """Ends it."""
         self._where = where
         self._run_of = run_of
         self._connect = connect

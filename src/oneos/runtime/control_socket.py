@@ -10,6 +10,7 @@ import os
 import socket
 
 from oneos.errors import UserError
+from oneos.kernel import messages as m
 from oneos.runtime.forker import receive, rights
 
 _HEAD_BYTES = 4
@@ -18,7 +19,7 @@ _ANSWER_BYTES_MAX = 4096
 
 
 class Control:
-    """One program's socket.
+    """One program's socket, of Python; `control_node.py` has that of Node.
 
     Args:
         sock: to it; ours from now on.
@@ -29,6 +30,8 @@ class Control:
         sock.setblocking(False)
         self._sock = sock
         self._package = package
+        self.files: list[m.OpenFile] = []
+        """What whoever starts it again has to open, once there is an image."""
 
     async def image(self, limit_s: float) -> int:
         """Have the program stand, and take its image.

@@ -21,7 +21,7 @@ from oneos.files.tree import Tree
 from oneos.ids import HostName
 from oneos.kernel import messages as m
 from oneos.net.sides import Kept
-from oneos.runtime.plumbing import Plumbing, Pump, pipe
+from oneos.runtime.plumbing import Plumbing, pipe
 from oneos.runtime.stream_files import StreamFile
 
 _NOTHING = m.KeptAhead()
@@ -33,14 +33,15 @@ class Standard:
 
     `fds` are copies of our own, to be closed once the program has its; `fifos` are those that wait
     for somebody at their other end, and `copies` the numbers that are to be the same as another;
-    `streams` are closed after the program; `pumps` bring its input.
+    `streams` are what it has open there, closed after the program. `files` the program's process
+    opens by itself, and has /dev/null until then.
     """
 
     fds: dict[int, int] = field(default_factory=dict)
     fifos: dict[int, tuple[str, m.End]] = field(default_factory=dict)
     copies: dict[int, int] = field(default_factory=dict)
-    streams: list[Handle] = field(default_factory=list)
-    pumps: list[Pump] = field(default_factory=list)
+    streams: dict[int, Handle] = field(default_factory=dict)
+    files: list[m.OpenFile] = field(default_factory=list)
 
     def close_fds(self) -> None:
         """Close our copies."""
@@ -176,19 +177,21 @@ class Ends:
         if end.kind == "fd" and asker == self.host and end.number in self._held:
             return os.dup(self._held[end.number])
         if end.kind == "stream":
-            return self._stream(standard, reading, end, dropped, ahead)
+            return self._stream(reading, end, dropped, ahead)
         if end.kind == "file":
-            fd = await self._file(standard, number, end, caller, dropped)
-            if ahead.offset:
-                os.lseek(fd, ahead.offset, os.SEEK_SET)
-            return fd
+            if ahead is not _NOTHING:
+                # The name space has it, wherever the file is at home. Its process opens it: this
+                # Runtime, which is asked for what is there, must not wait for its own answers.
+                path = os.fsdecode(end.path)
+                standard.files.append(m.OpenFile(number, path, ahead.offset, end.flags, 0))
+                return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            return await self._file(standard, number, end, caller, dropped)
         if end.kind == "data":
             return _filled(ahead.data)
         raise UserError(f"an agent cannot start with {end.kind!r} as descriptor {number}")
 
     def _stream(
         self,
-        standard: Standard,
         reading: bool,
         end: m.End,
         dropped: Callable[[], None],
@@ -200,9 +203,7 @@ class Ends:
             self._plumbing.send(read, host, end.key, end.pid, kept)
             return write
         try:
-            standard.pumps.append(
-                self._plumbing.receive(host, end.key, write, dropped, end.pid, kept)
-            )
+            self._plumbing.receive(host, end.key, write, dropped, end.pid, kept)
         except BaseException:
             os.close(read)
             raise
@@ -233,7 +234,7 @@ class Ends:
                 raise
         if isinstance(handle, StreamFile):
             handle.line.listen(dropped)
-        standard.streams.append(handle)
+        standard.streams[number] = handle
         fd, handle.fd = handle.fd, -1
         return fd
 
@@ -274,4 +275,6 @@ def _copy(standard: Standard) -> None:
             raise UserError("descriptors cannot be copies of each other")
         for number, of in able:
             standard.fds[number] = os.dup(standard.fds[of])
+            if any(file.number == of for file in standard.files):
+                standard.files.append(m.OpenFile(number, "", of, 0, 0))
             del standard.copies[number]

@@ -185,6 +185,7 @@ class Inners:
         umask: int,
         note: Callable[[int], None],
         more: Sequence[int] = (),
+        files: Sequence[bytes] = (),
     ) -> Forked | None:
         """Start a Python program, if that can be done warm.
 
@@ -197,6 +198,7 @@ class Inners:
             umask: its mask for new files' modes.
             note: told its PID on this host before it runs; it runs only if that returns.
             more: the socket by which it is asked to move; then what it goes on from.
+            files: its standard descriptors that it opens by itself, as `movable.told` has them.
 
         Returns:
             None when it has to start cold; nothing of it has run then.
@@ -208,7 +210,7 @@ class Inners:
         # Only root may choose numbers without what a program must not have.
         if os.getuid() or not pid or not launch_python.may_be_warm(wrapped, environment):
             return None
-        identity = identity_of(argv, environment, umask, [cwd, os.fsencode(TERMINALS)])
+        identity = identity_of(argv, environment, umask, [cwd, os.fsencode(TERMINALS), *files])
         kind = kind_of(argv[0], environment)
         if kind is None or len(identity) > ZYGOTE_REQUEST_BYTES_MAX:
             return None

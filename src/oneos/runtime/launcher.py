@@ -19,11 +19,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from oneos.errors import OneOSError, UserError
 from oneos.files.handles import Caller
 from oneos.files.names import Names
 from oneos.files.tree import Tree
 from oneos.ids import HostName, Pid
+from oneos.kernel import demands
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog, now_ns
 from oneos.kernel.services import Services
@@ -35,6 +38,7 @@ from oneos.runtime.children import Children
 from oneos.runtime.commands import NOT_EXECUTABLE, CommandError, OnHost, resolve
 from oneos.runtime.pipeline_spec import Job, SpawnSpec, StageSpec, check
 from oneos.runtime.plumbing import Plumbing
+from oneos.runtime.saved import Saved
 from oneos.runtime.terminals import Terminals
 from oneos.runtime.wishes import wishes_of
 from oneos.state import control_types as t
@@ -98,6 +102,8 @@ class Launcher:
         self.interpreters: Callable[[], dict[bytes, str]] = dict
         """This host's paths of interpreters, and which they are."""
         self.terminals = terminals
+        self.load: Callable[[bytes, Caller], Awaitable[tuple[Saved, int]]] = _no_image
+        """Gives what is in a file with a state, and the image in it."""
         self.children = Children(control)
         terminals.stopped = self.children.stopped
 
@@ -145,6 +151,9 @@ class Launcher:
     async def _resolve(self, stage: _Stage, user: str) -> None:
         caller = Caller(user, os.getuid(), os.getgid())
         try:
+            if stage.spec.restore:
+                await self._resolve_saved(stage, caller)
+                return
             command = await resolve(
                 self._tree,
                 stage.spec.argv,
@@ -159,6 +168,19 @@ class Launcher:
             stage.failure = _failure(error, error.status)
         except OneOSError as error:
             stage.failure = _failure(error, NOT_EXECUTABLE)
+
+    async def _resolve_saved(self, stage: _Stage, caller: Caller) -> None:
+        """As `_resolve`, of what goes on from a file."""
+        saved, image = await self.load(stage.spec.restore, caller)
+        os.close(image)
+        start = saved.start
+        if saved.status is not None:
+            raise UserError(f"it had ended then, with {saved.status}")
+        stage.spec = msgspec.structs.replace(
+            stage.spec, argv=start.argv, env=start.env, cwd=start.cwd, umask=start.umask
+        )
+        stage.interpreter, stage.arguments = start.interpreter, start.arguments
+        stage.on = [*stage.spec.on, *demands.goes_on_in(start.interpreter, saved.version)]
 
     def _on_host(self, on: list[str]) -> OnHost:
         """Whether a name is that of a program of the host; of another host, it finds out itself."""
@@ -388,6 +410,7 @@ class Launcher:
                 x.spec.umask,
                 x.spec.ignored,
                 memory_bytes=x.spec.memory_bytes,
+                image=x.spec.restore,
             )
             for x in stages
         ]
@@ -416,6 +439,10 @@ class Launcher:
                     "status": outcome.status,
                 }
                 self.children.drop_output(stage.pid)
+
+
+async def _no_image(path: bytes, caller: Caller) -> tuple[Saved, int]:
+    raise UserError("this host restores no states")
 
 
 def _is_null(fd: int) -> bool:

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from oneos.errors import OneOSError, UserError
+from oneos.kernel import messages as m
 from oneos.runtime import extensions
 
 log = logging.getLogger(__name__)
@@ -45,10 +46,18 @@ class Movable:
     def __init__(self) -> None:
         self.reason = "this host has just started: it is made ready for that"
         """Why programs cannot move; empty if they can."""
+        self.known = asyncio.Event()
+        """Set once it is known whether they can."""
         self._files: tuple[int, int] | None = None
 
     async def prepare(self, python: str | None) -> None:
         """Make or find both files for an interpreter."""
+        try:
+            await self._prepare(python)
+        finally:
+            self.known.set()
+
+    async def _prepare(self, python: str | None) -> None:
         if python is None:
             self.reason = "this host has no python"
             return
@@ -77,6 +86,12 @@ class Movable:
         for fd in self._files or ():
             os.close(fd)
         self._files = None
+
+
+def told(file: m.OpenFile) -> bytes:
+    """A file that a program has open, as whoever starts its process is told of it."""
+    numbers = (file.number, file.flags, file.offset, file.inode)
+    return b"%d %d %d %d " % numbers + os.fsencode(file.path)
 
 
 def cache_directory() -> Path:

@@ -28,7 +28,7 @@ from oneos.net.routes import Peer, Routes
 from oneos.net.streams import new_stream_id
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
-from oneos.runtime.luggage import Luggage, Porter
+from oneos.runtime.luggage import Luggage, Porter, widen
 from oneos.runtime.plumbing import Plumbing
 from oneos.runtime.process_facts import ProcessFacts
 from oneos.state import control_types as t
@@ -93,11 +93,25 @@ class Moves:
     async def _leave(self, process: t.Process) -> None:
         try:
             agent = self._agents.movable(process.pid)
-            agent.standing = True
-            image = await agent.control.image(SAFE_POINT_S) if agent.control else -1
         except OneOSError as error:
             await self._stays(process, error.message)
             await self._pass_on(self._agents.get(process.pid), self._host)
+            await self._decided(process)
+            self._end(process)
+            return
+        async with agent.turn:
+            await self._leave_now(process, agent)
+
+    async def _leave_now(self, process: t.Process, agent: Agent) -> None:
+        try:
+            agent.standing = True
+            widen(agent.os_pid)
+            image = await agent.control.image(SAFE_POINT_S) if agent.control else -1
+        except OneOSError as error:
+            await self._stays(process, error.message)
+            await self._pass_on(agent, self._host)
+            await self._decided(process)
+            self._end(process)
             return
         luggage: Luggage | None = None
         try:
@@ -127,7 +141,13 @@ class Moves:
         fd = os.open(f"/proc/self/fd/{image}", os.O_RDONLY | os.O_CLOEXEC)
         pump = self._plumbing.send(fd, process.target, key)
         try:
-            take = m.MoveTake(start, process.attempt, key, luggage.kept)
+            take = m.MoveTake(
+                start,
+                process.attempt,
+                key,
+                luggage.kept,
+                agent.control.files if agent.control else [],
+            )
             await self._links.call(process.target, "move.take", take, None, timeout_s=MOVE_S)
         finally:
             pump.cancel()
@@ -152,8 +172,7 @@ class Moves:
 
     async def _settle(self, process: t.Process, agent: Agent, luggage: Luggage | None) -> None:
         """Do what was decided."""
-        while self._is_undecided(process):
-            await self._control.changed()
+        await self._decided(process)
         now = self._control.state.processes.get(process.pid)
         # It may have ended there by now, and even be forgotten: in no case it runs on here.
         moved = now is None or now.attempt > process.attempt
@@ -168,22 +187,30 @@ class Moves:
             agent.control.say(b"G" if moved else b"S")
         await self._pass_on(agent, there if moved else self._host)
         if not moved:
-            # It may be sent on its way again.
-            self._begun.pop(process.pid, None)
+            self._end(process)
+
+    async def _decided(self, process: t.Process) -> None:
+        while self._is_undecided(process):
+            await self._control.changed()
+
+    def _end(self, process: t.Process) -> None:
+        """It stays: it may be sent on its way again, and perhaps was meanwhile."""
+        self._begun.pop(process.pid, None)
+        self.look()
 
     async def _pass_on(self, agent: Agent | None, host: HostName) -> None:
         """Give a program the signals that came for it while it stood, wherever it is now."""
         if agent is None:
             return
+        if host == self._host:
+            self._agents.signals.stands_no_more(agent)
+            return
         agent.standing = False
         while agent.pending:
             number = agent.pending.pop()
             try:
-                if host == self._host:
-                    self._agents.signals.send(agent.start.pid, number)
-                else:
-                    signal = m.Signal(agent.start.pid, number, False)
-                    await self._links.call(host, "agent.signal", signal, None)
+                signal = m.Signal(agent.start.pid, number, False)
+                await self._links.call(host, "agent.signal", signal, None)
             except (OneOSError, OSError) as error:
                 log.info("signal %d for program %d: %s", number, agent.start.pid, error)
 

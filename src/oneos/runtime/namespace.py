@@ -327,6 +327,7 @@ class NameSpace:
         arguments: Sequence[bytes],
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
+        files: Sequence[bytes] = (),
     ) -> Forked:
         """Start a program in the name space; see `Starter.start`.
 
@@ -334,7 +335,7 @@ class NameSpace:
             UserError: the name space is gone; `ready` makes a new one.
         """
         starter = self._here().starter
-        return await starter.start(pid, cwd, umask, ignored, arguments, environment, fds)
+        return await starter.start(pid, cwd, umask, ignored, arguments, environment, fds, files)
 
     def command(
         self, pid: int, cwd: bytes, ignored: Sequence[int], arguments: Sequence[bytes]

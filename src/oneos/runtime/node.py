@@ -57,6 +57,7 @@ from oneos.runtime import growth, mounts, utilities
 from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
+from oneos.runtime.checkpoints import Checkpoints
 from oneos.runtime.commands import nowhere
 from oneos.runtime.descendants import Descendants
 from oneos.runtime.ends import Ends
@@ -80,6 +81,7 @@ from oneos.runtime.plumbing import Plumbing, Pump
 from oneos.runtime.process_facts import ProcessFacts
 from oneos.runtime.recalls import Recalls
 from oneos.runtime.remote_files import RemoteFiles
+from oneos.runtime.snapshots import Snapshots
 from oneos.runtime.supervised import Supervised
 from oneos.runtime.system import System
 from oneos.runtime.terminals import Terminals
@@ -90,6 +92,19 @@ from oneos.storage.backing import BackingStore
 from oneos.storage.chunks import ChunkStore
 
 log = logging.getLogger(__name__)
+
+
+_OF_PROGRAMS = (
+    t.Spawn,
+    t.Assign,
+    t.Evict,
+    t.Moved,
+    t.Release,
+    t.DeclareDead,
+    t.Depart,
+    t.Arrive,
+)
+"""What starts, ends or moves programs that the network starts by itself, but for their own end."""
 
 
 class Deposed(OneOSError):
@@ -208,6 +223,7 @@ class Node:
             self.recalls,
             self.remote,
             self.scrubber,
+            self.snapshots,
             self.terminals,
             self.voters,
         ):
@@ -270,8 +286,29 @@ class Node:
         self.homes.drop_idle = self.recalls.drop_idle
         self.homes.take_back = self.recalls.generation.advance
         self.homes.locks.named = self.agents.named
+        porter = Porter(self.host, self.plumbing, self._output_of)
+        self.snapshots = Snapshots(
+            self.host,
+            self.control,
+            self.agents,
+            self.process_facts,
+            porter,
+            self.tree,
+            lambda kind: self.interpreters.versions().get(kind, ""),
+        )
+        self.agents.load = self.snapshots.load
+        self.agents.ended = self.snapshots.ended
+        self.checkpoints = Checkpoints(
+            self.host, self.control, self.links, self.tree, self.start_task
+        )
         self.supervised = Supervised(
-            self.host, lambda: self.incarnation, self.control, self.agents, self.tree
+            self.host,
+            lambda: self.incarnation,
+            self.control,
+            self.agents,
+            self.tree,
+            self.plumbing,
+            self.snapshots,
         )
         self.moves = Moves(
             self.host,
@@ -280,7 +317,7 @@ class Node:
             self.agents,
             self.process_facts,
             self.plumbing,
-            Porter(self.host, self.plumbing, self._output_of),
+            porter,
             self.links,
         )
         self.agents.spawning.seed = self.identity.hash_seed
@@ -296,6 +333,7 @@ class Node:
             NameSpace.finds if self.native_kind else nowhere,
             self.terminals,
         )
+        self.launcher.load = self.snapshots.load
         self.launcher.interpreters = self.interpreters.paths
         if self.native_kind:
             self.launcher.host_names = NameSpace.names
@@ -324,6 +362,7 @@ class Node:
             self._grow,
             lambda: self.incarnation > 0,
             self.stop,
+            self.checkpoints,
             lambda: [self.rules.problem] if self.rules.problem else [],
         )
         self.operations = Operations(
@@ -446,12 +485,21 @@ class Node:
             self._expect_launch(result.value if isinstance(result.value, list) else [])
         elif isinstance(command, t.Assign):
             self._expect_launch([one.pid for one in command.programs])
-        if isinstance(command, t.Spawn | t.Assign | t.Evict):
+        if self._is_of_supervised(command):
             self.supervised.look()
+            self.checkpoints.look()
+            self.snapshots.look()
         if isinstance(command, t.Move):
             self.moves.look()
         if isinstance(command, t.Moved | t.Stayed | t.DeclareDead | t.Depart | t.Arrive):
             self.plumbing.changed()
+
+    def _is_of_supervised(self, command: t.Command) -> bool:
+        """Whether a record may concern programs that the network starts by itself."""
+        if isinstance(command, t.Ended):
+            found = (self.control.state.processes.get(pid) for pid, _ in command.statuses)
+            return any(process is not None and process.template is not None for process in found)
+        return isinstance(command, _OF_PROGRAMS)
 
     def _output_of(self, pid: int, pump: Pump) -> None:
         """What a program of this host prints, that has moved, is to have come before its end."""

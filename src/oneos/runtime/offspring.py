@@ -231,10 +231,10 @@ class Offspring:
                     shared.file.line.listen(agent.dropped)
                 agent.inherited.add(shared)
         agent.last_handle = parent.last_handle
-        for at, stream in enumerate(parent.standard.streams):
+        for at, stream in list(parent.standard.streams.items()):
             shared = share(stream)
             parent.standard.streams[at] = shared
-            agent.standard.streams.append(shared)
+            agent.standard.streams[at] = shared
             agent.inherited.add(shared)
 
     # --- appearing ------------------------------------------------------------------------------
@@ -338,7 +338,8 @@ class Offspring:
         parent.handles[number] = shared = share(handle)
         dropped = child.agent.dropped
         piped = PipedFile(_Lent(shared, file), reading, dropped, offset)
-        child.agent.standard.streams.append(piped)
+        streams = child.agent.standard.streams
+        streams[3 + len(streams)] = piped
         # Ours until the child has ended, so that a program may open it by its path.
         return piped.fd
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from oneos.errors import UserError
 from oneos.kernel import messages as m
-from oneos.limits import STAGES_MAX
+from oneos.limits import CHECKPOINT_LEAST_S, STAGES_MAX
 from oneos.state import control_types as t
 
 JOB_MAX = 2**31 - 1
@@ -29,7 +29,10 @@ _ENDS: dict[str, tuple[type, ...]] = {
 
 
 class StageSpec(Struct, frozen=True):
-    """One program of a `spawn` request, as the local protocol has it."""
+    """One program of a `spawn` request, as the local protocol has it.
+
+    `restore`: the file whose state it goes on from, which says all but where it runs and its ends.
+    """
 
     argv: list[bytes]
     cwd: bytes
@@ -40,6 +43,7 @@ class StageSpec(Struct, frozen=True):
     ignored: list[int] = []
     cores: float = 0.0
     memory_bytes: int = 0
+    restore: bytes = b""
 
 
 class Job(Struct, frozen=True):
@@ -84,7 +88,9 @@ def check(spec: SpawnSpec, fds: int) -> None:
     if spec.policy is not None:
         _check_policy(spec, spec.policy)
     for stage in spec.stages:
-        if not stage.argv:
+        if stage.restore and spec.policy is not None:
+            raise UserError("what goes on from a file is not started again by the network")
+        if not stage.argv and not stage.restore:
             raise UserError("a program without a name")
         if spec.job is None and ["tty"] in stage.io.values():
             raise UserError("there is no terminal without a job")
@@ -108,11 +114,14 @@ def _check_policy(spec: SpawnSpec, policy: t.Policy) -> None:
         )
     if policy.restarts_max < 0 or not 0 < policy.window_s < float("inf"):
         raise UserError("a window and the restarts within it are positive numbers")
-    if len(spec.stages) != 1 or spec.job is not None:
-        raise UserError("what the network starts by itself is one program without a terminal")
-    for end in spec.stages[0].io.values():
-        if end and end[0] not in ("null", "file", "dup", "log"):
-            raise UserError(f"a program that the network starts by itself has no {end[0]!r}")
+    if policy.checkpoint_s and not CHECKPOINT_LEAST_S <= policy.checkpoint_s < float("inf"):
+        raise UserError(f"between checkpoints are at least {CHECKPOINT_LEAST_S:g} s")
+    if spec.job is not None:
+        raise UserError("what the network starts by itself has no terminal")
+    for stage in spec.stages:
+        for end in stage.io.values():
+            if end and end[0] not in ("null", "file", "dup", "log", "pipe"):
+                raise UserError(f"a program that the network starts by itself has no {end[0]!r}")
 
 
 def _check_end(number: int, end: list[Any], fds: int) -> None:

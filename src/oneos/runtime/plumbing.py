@@ -117,6 +117,12 @@ class Plumbing:
         """This host's end of a stream, as long as it is carried."""
         return self._carried.get((stream, incoming))
 
+    def drop(self, stream: bytes) -> None:
+        """End this host's ends of a stream, at once and without a word: all of it is over."""
+        for incoming in (True, False):
+            if (carried := self.find(stream, incoming)) is not None:
+                carried.cancel()
+
     def at(self, carried: Carried) -> HostName:
         """The host of a stream's other end."""
         return self._host_of(carried.peer) or carried.host if carried.peer else carried.host
@@ -174,6 +180,7 @@ class Plumbing:
         task = asyncio.get_running_loop().create_task(run(), name=f"pump {name}")
         self._pumps.add(task)
         task.add_done_callback(done)
+        carried.cancel = task.cancel
         return task
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from oneos.runtime.descendants import Descendants
 from oneos.runtime.preparing import HARMLESS
 from oneos.runtime.terminals import Terminal
 from oneos.state.pids import NO_BLOCK, block_of
+
+log = logging.getLogger(__name__)
 
 
 class Signals:
@@ -120,6 +123,16 @@ class Signals:
             os.killpg(os_pid, number)
         else:
             send(agent, os_pid, number)
+
+    def stands_no_more(self, agent: Agent) -> None:
+        """A program runs on here: it is sent what came for it while it stood."""
+        agent.standing = False
+        while agent.pending:
+            number = agent.pending.pop()
+            try:
+                self.send(agent.start.pid, number)
+            except (FileError, ProcessLookupError) as error:
+                log.info("signal %d for program %d: %s", number, agent.start.pid, error)
 
     def pressed(self, terminal: Terminal, number: int) -> None:
         """A key signals the job in the foreground, also programs of it that have no process."""

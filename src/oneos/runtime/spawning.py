@@ -17,15 +17,19 @@ from functools import partial
 
 from oneos.errors import NetworkError, UserError
 from oneos.limits import RESTORE_LOOK_S, RESTORE_START_S
+from oneos.runtime import movable_node
 from oneos.runtime.agent import Agent
 from oneos.runtime.control_socket import Control
 from oneos.runtime.execution import Execution
 from oneos.runtime.forker import Forked
 from oneos.runtime.inner import Inners, Site
 from oneos.runtime.leader import Leader
-from oneos.runtime.movable import Movable
+from oneos.runtime.movable import Movable, told
 from oneos.runtime.namespace import NameSpace
 from oneos.runtime.warmth import Warmth, kind_of
+
+MOVABLE = ("python", "node")
+"""The interpreters whose programs can move."""
 
 
 class Spawning:
@@ -102,7 +106,6 @@ class Spawning:
     async def _spawn_inside(
         self, agent: Agent, arguments: Sequence[bytes], fds: dict[int, int]
     ) -> None:
-        start = agent.start
         environment = self._execution.environment_inside(agent)
         standard = [fds[0], fds[1], fds[2]]
         starter = self._namespace.starter
@@ -122,13 +125,50 @@ class Spawning:
         if forked is not None:
             agent.watched = forked.watched
         else:
-            forked = await self._namespace.start(
-                start.pid, start.cwd, start.umask, start.ignored, arguments, environment, standard
-            )
+            forked = await self._start_inside(agent, arguments, environment, standard)
             agent.watched = forked.watched
             if agent.os_pid:
                 self._note(agent, agent.os_pid)
         self._watch(agent, forked)
+
+    async def _start_inside(
+        self,
+        agent: Agent,
+        arguments: Sequence[bytes],
+        environment: Mapping[bytes, bytes],
+        fds: Sequence[int],
+    ) -> Forked:
+        """Start a program of the name space cold; one of Node in such a way that it can move."""
+        start = agent.start
+        if start.interpreter != "node" or movable_node.why_not(start.arguments, environment):
+            return await self._namespace.start(
+                start.pid, start.cwd, start.umask, start.ignored, arguments, environment, fds
+            )
+        files = [*agent.files, *agent.standard.files]
+        with movable_node.hand(arguments, agent.image, files) as handed:
+            try:
+                forked = await self._namespace.start(
+                    start.pid,
+                    start.cwd,
+                    start.umask,
+                    start.ignored,
+                    handed.argv,
+                    environment,
+                    [*fds, *handed.fds],
+                    handed.files,
+                )
+            except BaseException:
+                handed.control.close()
+                raise
+        agent.control = handed.control
+        return forked
+
+    def why_not(self, agent: Agent) -> str:
+        """Why a program was started as one that cannot move."""
+        if agent.start.interpreter == "node":
+            environment = self._execution.environment_inside(agent)
+            return movable_node.why_not(agent.start.arguments, environment)
+        return self.movable.reason or "it was the first here, which starts cold"
 
     async def _fork_inside(
         self,
@@ -144,8 +184,12 @@ class Spawning:
         if start.interpreter != "python" or start.ignored:
             return None
         pid = start.pid if self._namespace.proc() >= 0 else 0
+        must = agent.image >= 0 or start.moves
+        until_s = asyncio.get_running_loop().time() + RESTORE_START_S
+        if must:
+            await asyncio.wait_for(self.movable.known.wait(), RESTORE_START_S)
         if self.movable.extension < 0:
-            if agent.image >= 0:
+            if must:
                 raise UserError(self.movable.reason)
             return await self.inners.start(
                 site, pid, start.cwd, arguments, environment, fds, start.umask, note
@@ -156,12 +200,20 @@ class Spawning:
             more += [agent.image, self.movable.package]
         with theirs:
             forked = None
-            until_s = asyncio.get_running_loop().time() + RESTORE_START_S
             while forked is None:
                 forked = await self.inners.start(
-                    site, pid, start.cwd, arguments, environment, fds, start.umask, note, more
+                    site,
+                    pid,
+                    start.cwd,
+                    arguments,
+                    environment,
+                    fds,
+                    start.umask,
+                    note,
+                    more,
+                    [told(file) for file in agent.standard.files],
                 )
-                if forked is None and agent.image < 0:
+                if forked is None and not must:
                     break
                 if forked is None and asyncio.get_running_loop().time() > until_s:
                     raise UserError("no interpreter became ready for it")

@@ -54,6 +54,7 @@ class Starter(Forker):
         argv: Sequence[bytes],
         environment: Mapping[bytes, bytes],
         fds: Sequence[int],
+        files: Sequence[bytes] = (),
     ) -> Forked:
         """Start a program.
 
@@ -64,15 +65,16 @@ class Starter(Forker):
             ignored: the signals that it begins with ignored.
             argv: its command line; the first word is looked for along its PATH.
             environment: what it sees.
-            fds: its standard descriptors.
+            fds: its standard descriptors; of one that can move what `movable_node.py` hands it.
+            files: what it has open by number, as `fuse/reopened.py` takes it.
 
         Raises:
             ValueError: there is a NUL byte in what no kernel takes one in.
             OSError: it could not be started. What cannot be executed ends as in sh instead.
         """
         variables = [name + b"=" + value for name, value in environment.items()]
-        head = [cwd, b"%d" % umask, ",".join(map(str, ignored)).encode(), b"%d" % len(argv)]
-        words = [*head, *argv, *variables]
+        head = [cwd, b"%d" % umask, ",".join(map(str, ignored)).encode(), b"%d" % len(files)]
+        words = [*head, *files, b"%d" % len(argv), *argv, *variables]
         if any(b"\0" in word for word in words):
             raise ValueError("embedded null byte")
         what = os.memfd_create("program", os.MFD_CLOEXEC)

@@ -2,18 +2,23 @@
 when they are to go elsewhere.
 
 Nobody sends them here. Each Runtime reads in its copy of the table which attempts were placed on it
-and starts them from their templates, so no message can be lost on the way, and a Scheduler that
-fails in the middle leaves nothing half started.
+and starts them from their templates, or from the checkpoint that the table names, so no message can
+be lost on the way, and a Scheduler that fails in the middle leaves nothing half started. Programs
+that are joined find each other by the table as well: the names of their streams are made of a key
+in their templates and of how often they fell back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import logging
 import os
 import signal
 from collections.abc import Callable
+
+from msgspec import structs
 
 from oneos.errors import FileError, OneOSError
 from oneos.files.handles import Caller
@@ -22,13 +27,15 @@ from oneos.ids import HostName, Incarnation
 from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.limits import EVICT_GRACE_S, PROGRAM_LOG_BYTES
+from oneos.net.sides import Kept
 from oneos.runtime.agents import Agents
+from oneos.runtime.places import LOGS, checkpoint_of, log_of
+from oneos.runtime.plumbing import Plumbing, pipe
+from oneos.runtime.saved import Saved
+from oneos.runtime.snapshots import Snapshots
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
-
-LOGS = b"/var/log/programs"
-"""Where the network keeps the output of programs that nobody waits for, a file each."""
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _LOG_MODE = 0o640
@@ -43,6 +50,8 @@ class Supervised:
         control: the process table.
         agents: the programs of this host.
         tree: for logs.
+        plumbing: for the streams of those that have ended.
+        snapshots: reads checkpoints.
     """
 
     def __init__(
@@ -52,12 +61,16 @@ class Supervised:
         control: ControlLog,
         agents: Agents,
         tree: Tree,
+        plumbing: Plumbing,
+        snapshots: Snapshots,
     ) -> None:
         self._host = host
         self._incarnation = incarnation
         self._control = control
         self._agents = agents
         self._tree = tree
+        self._plumbing = plumbing
+        self._snapshots = snapshots
         self._begun: dict[int, int] = {}
         self._ending: dict[int, int] = {}
 
@@ -74,14 +87,89 @@ class Supervised:
                 or (process.host, process.incarnation) != (self._host, self._incarnation())
             ):
                 continue
-            if self._begun.get(process.pid) != process.attempt:
+            if process.back:
+                self._fall_back(process)
+            elif self._begun.get(process.pid) != process.attempt:
                 self._begun[process.pid] = process.attempt
                 self._agents.start_task(self._launch(process), f"attempt of {process.pid}")
             elif process.moving and self._ending.get(process.pid) != process.attempt:
                 self._ending[process.pid] = process.attempt
                 self._agents.start_task(self._end(process), f"eviction of {process.pid}")
 
+    def _fall_back(self, process: t.Process) -> None:
+        """End a program whose group goes on from an earlier moment: nothing it does now counts."""
+        start = self._agents.start_of(process.pid)
+        for end in start.ends if start is not None else ():
+            if end.kind == "stream":
+                # First, so that its neighbours do not take its end for the end of what it writes.
+                self._plumbing.drop(end.key)
+        try:
+            self._agents.signals.send(process.pid, signal.SIGKILL, True)
+        except (FileError, ProcessLookupError):
+            pass  # It has ended.
+
     async def _launch(self, process: t.Process) -> None:
+        try:
+            if process.checkpoint:
+                await self._launch_again(process)
+            else:
+                await self._launch_anew(process)
+        except (OneOSError, OSError) as error:
+            log.warning("program %d could not be started: %s", process.pid, error)
+            await self._agents.never_launched(process.pid, process.attempt)
+
+    async def _launch_again(self, process: t.Process) -> None:
+        """Have a program go on from the checkpoint of its group."""
+        path = checkpoint_of(process.pid, process.checkpoint)
+        caller = Caller("root", os.getuid(), os.getgid())
+        saved, image = await self._snapshots.load(path, caller)
+        os.close(image)
+        await self._snapshots.fall_back(saved)
+        start = structs.replace(
+            saved.start,
+            attempt=process.attempt,
+            ends=[
+                self._stream(process, number) if end.kind == "stream" else end
+                for number, end in enumerate(saved.start.ends)
+            ],
+            image=path,
+            kept=saved.kept,
+        )
+        if saved.status is None:
+            await self._agents.launch(m.Launch(b"", [start]), self._host)
+        else:
+            await self._give_rest(start, saved)
+
+    async def _give_rest(self, start: m.Start, saved: Saved) -> None:
+        """Have a program that had ended give what it had written to the next."""
+        for end, kept in zip(start.ends, saved.kept, strict=True):
+            if end.kind == "stream":
+                read, write = pipe()
+                os.close(write)
+                rest = Kept(kept.offset, kept.data)
+                self._plumbing.send(read, HostName(end.host), end.key, end.pid, rest)
+        self._snapshots.ended(start)
+        await self._agents.note_end(start.pid, start.attempt, saved.status or 0)
+
+    def _stream(self, process: t.Process, number: int) -> m.End:
+        """A program's end of a stream to the other one of its group."""
+        assert process.template is not None
+        wanted = process.template.streams[number]
+        for one in self._control.state.processes.values():
+            if one.group != process.group or one.template is None:
+                continue
+            if any(
+                stream.kind == "pipe"
+                and stream.number == wanted.number
+                and (at == 0) != (number == 0)
+                for at, stream in enumerate(one.template.streams)
+            ):
+                name = b"%d %d" % (process.round, wanted.number)
+                key = hashlib.blake2b(name, digest_size=16, key=process.template.key).digest()
+                return m.End("stream", key=key, host=one.host, pid=one.pid)
+        return m.End("null" if number == 0 else "closed")
+
+    async def _launch_anew(self, process: t.Process) -> None:
         template = process.template
         assert template is not None
         demands = process.demands or t.Demands("")
@@ -97,10 +185,16 @@ class Supervised:
             template.arguments,
             template.env,
             process.cwd,
-            [_end(process.pid, stream) for stream in template.streams],
+            [
+                self._stream(process, number)
+                if stream.kind == "pipe"
+                else _end(process.pid, stream)
+                for number, stream in enumerate(template.streams)
+            ],
             template.umask,
             attempt=process.attempt,
             memory_bytes=demands.memory_bytes,
+            moves=template.policy.checkpoint_s > 0,
         )
         (started,) = await self._agents.launch(m.Launch(b"", [start]), self._host)
         if started.errno:
@@ -110,7 +204,7 @@ class Supervised:
     async def _make_room(self, process: t.Process) -> None:
         """Have a place for what a program prints: its last log is kept once, if it was long."""
         caller = Caller("root", os.getuid(), os.getgid())
-        path = LOGS + b"/%d.log" % process.pid
+        path = log_of(process.pid)
         parts = LOGS.split(b"/")[1:]
         for count in range(1, len(parts) + 1):
             try:
@@ -149,5 +243,5 @@ class Supervised:
 
 def _end(pid: int, stream: t.Stream) -> m.End:
     if stream.kind == "log":
-        return m.End("file", path=LOGS + b"/%d.log" % pid, flags=_LOG_FLAGS, mode=_LOG_MODE)
+        return m.End("file", path=log_of(pid), flags=_LOG_FLAGS, mode=_LOG_MODE)
     return m.End(stream.kind, stream.number, path=stream.path, flags=stream.flags, mode=stream.mode)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import secrets
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -20,6 +21,7 @@ from oneos.limits import COLLECT_TIMEOUT_S, STATUS_TIMEOUT_S, TOKEN_LIFE_S
 from oneos.net.links import Links
 from oneos.runtime.agents import Agents
 from oneos.runtime.beats import Beats
+from oneos.runtime.checkpoints import Checkpoints
 from oneos.runtime.descendants import Descendants
 from oneos.runtime.joining import NameServer
 from oneos.state import control_types as t
@@ -40,6 +42,7 @@ class System:
         grow_voters: changes the number of voters.
         ready: whether this Runtime has arrived in the network.
         stop: ends this Runtime.
+        checkpoints: take the states of programs.
         problems: what a person should know of this host, a line each.
     """
 
@@ -58,6 +61,7 @@ class System:
         grow_voters: Callable[[int], Awaitable[dict[str, Any]]],
         ready: Callable[[], bool],
         stop: Callable[[], None],
+        checkpoints: Checkpoints,
         problems: Callable[[], list[str]] = list,
     ) -> None:
         self.host = host
@@ -73,6 +77,7 @@ class System:
         self._grow = grow_voters
         self._ready = ready
         self._stop = stop
+        self._checkpoints = checkpoints
         self._problems = problems
 
     @property
@@ -203,6 +208,7 @@ class System:
             "ends": process.ends,
             "last_status": process.last_status,
             "restart": template.policy.restart if template is not None else "never",
+            "checkpoint": process.checkpoint,
         }
 
     async def migrate(self, pid: int, host: str) -> str:
@@ -228,6 +234,18 @@ class System:
             if not now.target:
                 raise UserError(f"process {pid} is still on {now.host}: {now.reason}")
             await self._control.changed()
+
+    async def checkpoint(self, pid: int, path: bytes, user: str) -> int:
+        """Keep the state of a running program in a file, while it runs on; returns its size.
+
+        Raises:
+            UserError: its state cannot be taken, and why.
+            FileError: the file cannot be made.
+        """
+        process = self._control.state.processes.get(pid)
+        if process is None or process.state != "running":
+            raise UserError(f"no process {pid} runs", errno=errno.ESRCH, hint="see: oneos ps")
+        return await self._checkpoints.take([(process, path)], secrets.token_hex(8), user)
 
     async def drain(self, host: str, on: bool) -> None:
         """Place no more programs on a host, or do so again."""

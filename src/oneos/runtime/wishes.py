@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import stat
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -43,6 +44,7 @@ async def wishes_of(names: Names, spec: SpawnSpec, stages: Sequence[Resolved]) -
     """
     wishes: list[m.Wish] = []
     wrote: list[Any] = []
+    key = secrets.token_bytes(16)
     for stage in stages:
         io = stage.spec.io
         begin = io.get(0, ["null"])
@@ -56,11 +58,12 @@ async def wishes_of(names: Names, spec: SpawnSpec, stages: Sequence[Resolved]) -
                     stage.spec.cores,
                     stage.spec.memory_bytes,
                     await _near(names, begin),
+                    moves=spec.policy is not None and spec.policy.checkpoint_s > 0,
                 ),
                 follows=begin[0] == "pipe" and begin in wrote,
                 from_asker=begin[0] in ("fd", "tty"),
                 to_asker=any(io.get(n, ["null"])[0] in ("fd", "tty") for n in (1, 2)),
-                template=_template(stage, spec.policy) if spec.policy is not None else None,
+                template=_template(stage, spec.policy, key) if spec.policy is not None else None,
             )
         )
         wrote = [end for n, end in io.items() if n and end[0] == "pipe"]
@@ -82,9 +85,9 @@ async def _near(names: Names, end: list[Any]) -> list[t.Near]:
     return [t.Near(hosts, inode.size)] if hosts else []
 
 
-def _template(stage: Resolved, policy: t.Policy) -> t.Template:
+def _template(stage: Resolved, policy: t.Policy, key: bytes) -> t.Template:
     streams = [_stream(stage.spec.io.get(number, ["null"])) for number in range(3)]
-    made = t.Template(stage.arguments, stage.spec.env, streams, stage.spec.umask, policy)
+    made = t.Template(stage.arguments, stage.spec.env, streams, stage.spec.umask, policy, key)
     if len(msgspec.msgpack.encode(made)) > TEMPLATE_BYTES_MAX:
         raise UserError(
             f"arguments and environment are more than {TEMPLATE_BYTES_MAX} bytes",
@@ -97,6 +100,6 @@ def _template(stage: Resolved, policy: t.Policy) -> t.Template:
 def _stream(end: list[Any]) -> t.Stream:
     if end[0] == "file":
         return t.Stream("file", path=end[1], flags=end[2], mode=end[3])
-    if end[0] == "dup":
-        return t.Stream("dup", end[1])
+    if end[0] in ("dup", "pipe"):
+        return t.Stream(end[0], end[1])
     return t.Stream(end[0])

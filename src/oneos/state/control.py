@@ -38,6 +38,7 @@ _OF_THE_LIVING = (
     | t.Assign
     | t.Postpone
     | t.Evict
+    | t.Checkpointed
     | t.Move
     | t.Moved
     | t.Stayed
@@ -318,6 +319,9 @@ class Control:
 
     def _moved(self, c: t.Moved) -> t.Result:
         return processes.moved(self.state, c)
+
+    def _checkpointed(self, c: t.Checkpointed) -> t.Result:
+        return processes.checkpointed(self.state, c)
 
     def _stayed(self, c: t.Stayed) -> t.Result:
         return processes.stayed(self.state, c)

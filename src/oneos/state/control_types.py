@@ -105,6 +105,7 @@ class Demands(Struct, frozen=True):
         cores: of the host's, for it alone while it runs; 0: what is left.
         memory_bytes: likewise, and the most that it may have for data.
         near: where its input is.
+        moves: it has to be able to move.
     """
 
     interpreter: str
@@ -112,23 +113,27 @@ class Demands(Struct, frozen=True):
     cores: float = 0.0
     memory_bytes: int = 0
     near: list[Near] = field(default_factory=list)
+    moves: bool = False
 
 
 class Policy(Struct, frozen=True):
     """What becomes of a program that has ended.
 
     `restart` is "never", "on-failure" or "always". It is given up when it has been started again
-    `restarts_max` times within `window_s`.
+    `restarts_max` times within `window_s`. With `checkpoint_s` its state is kept so often, and it
+    goes on from there when its host dies.
     """
 
     restart: str = "never"
     restarts_max: int = 5
     window_s: float = 60.0
+    checkpoint_s: float = 0.0
 
 
 class Stream(Struct, frozen=True, array_like=True):
     """A standard descriptor that any host can open: "null", "file" (path, flags, mode), "dup" (of
-    that number), or "log" (the file that the network keeps of the program's output)."""
+    that number), "log" (the file that the network keeps of the program's output), or "pipe" (to
+    that of its group which has one of the same number the other way)."""
 
     kind: str
     number: int = 0
@@ -138,13 +143,17 @@ class Stream(Struct, frozen=True, array_like=True):
 
 
 class Template(Struct, frozen=True):
-    """All that a host needs to start a program, with nobody's terminal or descriptors in it."""
+    """All that a host needs to start a program, with nobody's terminal or descriptors in it.
+
+    `key`: what the names of its group's streams are made of.
+    """
 
     arguments: list[bytes]
     env: dict[bytes, bytes]
     streams: list[Stream]
     umask: int = 0o022
     policy: Policy = Policy()
+    key: bytes = b""
 
 
 class Process(Struct, frozen=True):
@@ -154,15 +163,20 @@ class Process(Struct, frozen=True):
         status: as in sh, once it has ended.
         reason: why it waits or has ended, where its own doing does not say.
         demands: what it asks of a host; None of what another program started.
-        template: what it is started from; None where whoever asked for it launches it.
+        template: what it is started from; None where whoever asked for it launches it. Of one that
+            has ended: the others of its group run, and may take it back with them.
         attempt: how often it has been placed.
         ends: how often it has ended by itself and was to be started again.
         last_status: of the attempt before.
         moving: it is to end here, and to be started elsewhere.
         target, target_incarnation: the host that it is on its way to with its state; "" for none.
         why: why it is where it is, a line each.
-        group: the first of those that are placed together with it.
+        group: the first of those that are placed together with it. Those that the network starts by
+            itself also fall back together.
         asker, asker_incarnation: the host that launches it.
+        checkpoint: what it goes on from when it is started again; "" for its beginning.
+        round: how often its group has fallen back: streams are of one round.
+        back: it is to end at once, and to fall back with its group.
     """
 
     pid: Pid
@@ -191,6 +205,9 @@ class Process(Struct, frozen=True):
     group: Pid = Pid(0)
     asker: HostName = HostName("")
     asker_incarnation: Incarnation = Incarnation(0)
+    checkpoint: str = ""
+    round: int = 0
+    back: bool = False
 
 
 class Session(Struct, frozen=True):
@@ -414,6 +431,14 @@ class Stayed(Struct, frozen=True, tag="stayed"):
     reason: str
 
 
+class Checkpointed(Struct, frozen=True, tag="checkpointed"):
+    """The states of a whole group at one moment are kept under a name, on as many hosts as files
+    are. Fenced by the attempts: all of the group are those that the states are of."""
+
+    checkpoint: str
+    programs: list[tuple[Pid, int]]
+
+
 class Release(Struct, frozen=True, tag="release"):
     """Do not start a program again. One that waits has ended, with this status.
 
@@ -490,6 +515,7 @@ Command = (
     | Assign
     | Postpone
     | Evict
+    | Checkpointed
     | Move
     | Moved
     | Stayed

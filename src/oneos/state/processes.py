@@ -3,7 +3,9 @@
 A program waits, runs or has ended. Who asked for it launches it, unless the table has a template of
 it: then the host does where the log places it, and the policy decides what follows when it ends or
 its host dies: under the same PID it waits for its next attempt. Each attempt has a number, by which
-decisions on an older one are refused. Pure, as all that the log decides.
+decisions on an older one are refused. Programs that are joined by pipes fall back together: to the
+last moment of which all their states were kept, or to their beginning. Pure, as all that the log
+decides.
 """
 
 from __future__ import annotations
@@ -108,6 +110,8 @@ def evict(s: ControlState, c: t.Evict) -> t.Result:
         return t.refuse(errno.ESTALE, f"process {c.pid} is no longer what it was")
     if not _restarts(process):
         return t.refuse(errno.EINVAL, f"process {c.pid} cannot be started anew")
+    if process.back:
+        return t.refuse(errno.EBUSY, f"process {c.pid} ends already")
     s.processes[c.pid] = replace(process, moving=True)
     return t.Result()
 
@@ -117,7 +121,7 @@ def move(s: ControlState, c: t.Move) -> t.Result:
     process = _decided_on(s, c)
     if process is None:
         return t.refuse(errno.ESTALE, f"process {c.pid} is no longer what it was")
-    if process.target or process.moving:
+    if process.target or process.moving or process.back:
         return t.refuse(errno.EBUSY, f"process {c.pid} is moving already")
     if not _is_up(s, c.host, c.incarnation):
         return t.refuse(errno.ESTALE, f"{c.host} is no longer what it was")
@@ -160,6 +164,26 @@ def stayed(s: ControlState, c: t.Stayed) -> t.Result:
     return t.Result()
 
 
+def checkpointed(s: ControlState, c: t.Checkpointed) -> t.Result:
+    """From here on the programs of a group fall back to this, and to nothing before."""
+    found = [s.processes.get(pid) for pid, _ in c.programs]
+    for process, (pid, attempt) in zip(found, c.programs, strict=True):
+        if (
+            process is None
+            or process.template is None
+            or process.attempt != attempt
+            or process.state not in ("running", "ended")
+            or process.back
+        ):
+            return t.refuse(errno.ESTALE, f"process {pid} is no longer what it was")
+    together = _group(s, found[0]) if found and found[0] is not None else []
+    if not together or {process.pid for process in together} != {pid for pid, _ in c.programs}:
+        return t.refuse(errno.EINVAL, "a checkpoint is of a whole group")
+    for process in together:
+        s.processes[process.pid] = replace(process, checkpoint=c.checkpoint)
+    return t.Result()
+
+
 def _still(process: t.Process, reason: str) -> t.Process:
     return replace(process, target=HostName(""), target_incarnation=Incarnation(0), reason=reason)
 
@@ -171,11 +195,15 @@ def release(s: ControlState, c: t.Release) -> t.Result:
         return t.refuse(errno.ESRCH, f"process {c.pid} has ended")
     if c.attempt not in (-1, process.attempt):
         return t.refuse(errno.ESTALE, f"process {c.pid} was placed meanwhile")
-    if process.state == "waiting":
-        _end(s, process, c.status, c.now_ns, c.reason)
-    elif process.template is not None:
-        never = replace(process.template, policy=t.Policy())
-        s.processes[c.pid] = replace(process, template=never, moving=False, reason=c.reason)
+    for one in _group(s, process) or [process]:
+        # Without it the others of its group can never be started again.
+        if one.state == "waiting":
+            _end(s, one, c.status, c.now_ns, c.reason)
+        elif one.state == "running" and one.template is not None:
+            never = replace(one.template, policy=t.Policy())
+            s.processes[one.pid] = replace(
+                one, template=never, moving=False, back=False, reason=c.reason
+            )
     return t.Result()
 
 
@@ -187,11 +215,12 @@ def ended(s: ControlState, c: t.Ended) -> t.Result:
             continue
         if c.attempts and c.attempts[at] != process.attempt:
             continue
-        policy = process.template.policy if process.template else t.Policy()
-        if process.moving:
-            _wait(s, process, status, f"{process.host} is drained", ends=0)
-        elif policy.restart == "always" or (policy.restart == "on-failure" and status):
-            _wait(s, process, status, f"ended with {status}", ends=1)
+        if process.back:
+            _wait(s, process, status, process.reason, ends=0)
+        elif process.moving:
+            _fall_back(s, process, status, f"{process.host} is drained", ends=0)
+        elif _has_failed(s, process, status):
+            _fall_back(s, process, status, f"ended with {status}", ends=1)
         else:
             _end(s, process, status, c.now_ns, process.reason)
     return t.Result()
@@ -210,12 +239,16 @@ def host_gone(
     s: ControlState, host: str, incarnation: Incarnation, now_ns: int, reason: str
 ) -> None:
     """What ran on a host has ended, or waits for another; what it was to launch never starts."""
-    for process in list(s.processes.values()):
-        if _runs_at(process, host, incarnation):
-            if _restarts(process):
-                _wait(s, process, LOST_STATUS, reason, ends=0)
-            else:
-                _end(s, process, LOST_STATUS, now_ns, reason)
+    for pid in list(s.processes):
+        process = s.processes.get(pid)
+        if process is None:
+            continue  # Too many have ended.
+        here = (process.host, process.incarnation) == (host, incarnation)
+        if here and process.state != "waiting" and (process.back or _restarts(process)):
+            # One that has ended was still giving what it wrote to the next.
+            _fall_back(s, process, LOST_STATUS, reason, ends=0)
+        elif _runs_at(process, host, incarnation):
+            _end(s, process, LOST_STATUS, now_ns, reason)
         elif (process.target, process.target_incarnation) == (host, incarnation):
             s.processes[process.pid] = _still(process, reason)
         elif (
@@ -226,14 +259,57 @@ def host_gone(
             _end(s, process, LOST_STATUS, now_ns, reason)
 
 
+def _group(s: ControlState, process: t.Process) -> list[t.Process]:
+    """Those that fall back together with a program, itself among them."""
+    if process.template is None:
+        return []
+    return [
+        one
+        for one in s.processes.values()
+        if one.template is not None and one.group == process.group
+    ]
+
+
+def _has_failed(s: ControlState, process: t.Process, status: int) -> bool:
+    """Whether a program that has ended by itself is to be started again."""
+    policy = process.template.policy if process.template else t.Policy()
+    others = [one for one in _group(s, process) if one.pid != process.pid]
+    if others and status == _READER_GONE:
+        status = 0  # It has done its part.
+    if policy.restart == "always" and all(one.state == "ended" for one in others):
+        return True
+    return policy.restart != "never" and status != 0
+
+
+_READER_GONE = 128 + 13
+
+
+def _fall_back(s: ControlState, process: t.Process, status: int, reason: str, ends: int) -> None:
+    """A program goes on from its checkpoint, and with it all that it is joined to."""
+    through = status == 0 and not process.moving
+    _wait(s, process, status, reason, ends)
+    for one in _group(s, process):
+        now = s.processes[one.pid]
+        if one.pid != process.pid and one.state == "running":
+            now = replace(one, back=True, moving=False, reason=f"{process.pid} fell back: {reason}")
+        elif one.state == "ended":
+            _wait(s, one, one.status or 0, f"{process.pid} fell back: {reason}", ends=0)
+            now = s.processes[one.pid]
+        # One that is always to run, and came to its end, has nothing to go on from.
+        checkpoint = "" if through else now.checkpoint
+        s.processes[one.pid] = replace(now, round=now.round + 1, checkpoint=checkpoint)
+
+
 def _wait(s: ControlState, process: t.Process, status: int, reason: str, ends: int) -> None:
     s.processes[process.pid] = replace(
         process,
         state="waiting",
+        status=None,
         reason=reason,
         last_status=status,
         ends=process.ends + ends,
         moving=False,
+        back=False,
         target=HostName(""),
         target_incarnation=Incarnation(0),
         why=[],
@@ -242,7 +318,9 @@ def _wait(s: ControlState, process: t.Process, status: int, reason: str, ends: i
 
 def _end(s: ControlState, process: t.Process, status: int, now_ns: int, reason: str) -> None:
     # Taken out and put in again, so that the table's order is the order of ending. What it was
-    # started from is needed no more.
+    # started from is needed no more, unless others of its group may take it back with them.
+    others = [one for one in _group(s, process) if one.pid != process.pid]
+    last = all(one.state == "ended" for one in others)
     del s.processes[process.pid]
     s.processes[process.pid] = replace(
         process,
@@ -250,12 +328,17 @@ def _end(s: ControlState, process: t.Process, status: int, now_ns: int, reason: 
         status=status,
         ended_ns=now_ns,
         reason=reason,
-        template=None,
-        demands=None,
+        template=None if last else process.template,
+        demands=None if last else process.demands,
         target=HostName(""),
         target_incarnation=Incarnation(0),
+        moving=False,
+        back=False,
     )
-    old = [p.pid for p in s.processes.values() if p.state == "ended"]
+    if last:
+        for one in others:
+            s.processes[one.pid] = replace(one, template=None, demands=None)
+    old = [p.pid for p in s.processes.values() if p.state == "ended" and p.template is None]
     for pid in old[: max(0, len(old) - EXITED_KEPT_MAX)]:
         del s.processes[pid]
 
@@ -269,7 +352,8 @@ def _decided_on(s: ControlState, c: t.Evict | t.Move) -> t.Process | None:
 
 
 def _restarts(process: t.Process) -> bool:
-    return process.template is not None and process.template.policy.restart != "never"
+    policy = process.template.policy if process.template is not None else t.Policy()
+    return policy.restart != "never" or policy.checkpoint_s > 0
 
 
 def _runs_at(process: t.Process, host: str, incarnation: Incarnation) -> bool:

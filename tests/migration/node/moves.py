@@ -1,7 +1,7 @@
 """Moving a Node program from process to process, to compare all it writes with an undisturbed run.
 
-A program runs as the Runtime would start it: with the preload, and with `ONEOS_MOVING` that names
-a socket. A byte on the socket asks for its image; a fresh Node gets that and the same standard
+A program runs with the preload, and with `ONEOS_MOVING` that names a socket and memory for its
+image. A byte on the socket asks for the image; a fresh Node gets that and the same standard
 streams; when it says that it stands where the source stood, the source is told that it is gone.
 """
 
@@ -43,6 +43,10 @@ class Life:
 
     process: subprocess.Popen[bytes]
     control: socket.socket
+    images: int
+
+    def image(self) -> bytes:
+        return os.pread(self.images, os.fstat(self.images).st_size, 0)
 
     def _read(self, count: int) -> bytes:
         data = bytearray()
@@ -63,7 +67,8 @@ class Life:
         if kind == b"n":
             refusal = json.loads(body)
             raise Refused(refusal["reason"], refusal.get("path"))
-        return kind, body
+        # It says first that it begins.
+        return self.frame() if kind == b"b" else (kind, body)
 
     def tell(self, word: bytes) -> None:
         try:
@@ -74,6 +79,7 @@ class Life:
     def finish(self) -> int:
         status = self.process.wait(WAIT_S)
         self.control.close()
+        os.close(self.images)
         return status
 
 
@@ -127,30 +133,23 @@ class Program:
 
     def _start(self, image: bytes | None = None) -> Life:
         ours, theirs = socket.socketpair()
-        fds = [theirs.fileno()]
-        moving = str(fds[0])
+        images = os.memfd_create("image")
+        moving = f"{theirs.fileno()}:{images}"
         if image is not None:
-            image_end, write_end = os.pipe()
-            fds.append(image_end)
-            moving += f":{image_end}"
+            with open(images, "wb", closefd=False) as file:
+                file.write(image)
+            moving += ":begin"
         process = subprocess.Popen(
             [self.node, "--expose-internals", "--require", PRELOAD, self.script, *self.arguments],
             stdin=subprocess.DEVNULL if self.stdin is None else self.stdin,
             stdout=self._write_end,
             stderr=self._err,
-            pass_fds=fds,
+            pass_fds=[theirs.fileno(), images],
             env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "ONEOS_MOVING": moving},
         )
         theirs.close()
-        life = Life(process, ours)
+        life = Life(process, ours, images)
         self.lives.append(life)
-        if image is not None:
-            os.close(image_end)
-            try:
-                with os.fdopen(write_end, "wb") as pipe:
-                    pipe.write(image)
-            except BrokenPipeError:
-                pass
         return life
 
     def move(self) -> bytes:
@@ -162,7 +161,8 @@ class Program:
         """
         source = self.lives[-1]
         source.tell(b"c")
-        _, image = source.frame()
+        source.frame()
+        image = source.image()
         try:
             target = self._start(image)
             target.frame()

@@ -111,7 +111,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 def test_verbs_complete(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from oneos.cli.main import main; main()"],
-        env={"_ONEOS_COMPLETE": "bash_complete", "COMP_WORDS": "oneos st", "COMP_CWORD": "1"},
+        env={"_ONEOS_COMPLETE": "bash_complete", "COMP_WORDS": "oneos stat", "COMP_CWORD": "1"},
         capture_output=True,
         text=True,
         timeout=WAIT_S,

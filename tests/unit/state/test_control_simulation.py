@@ -133,26 +133,34 @@ class ControlSimulation(RuleBasedStateMachine):
         before = dict(self.machine.state.processes)
         statuses = [(Pid(pid), 0) for pid in pids]
         self.tell(author, t.Ended(host, Incarnation(incarnation), statuses, 1))
+        after = self.machine.state.processes
+        fell_back = {one.group for pid, one in before.items() if after[pid].round > one.round}
         for pid, process in before.items():
-            now = self.machine.state.processes.get(pid)
-            if now != process and now is not None:
+            now = after.get(pid)
+            if now != process and now is not None and now.group not in fell_back:
                 assert (process.host, process.incarnation) == (host, incarnation)
                 assert author == host
                 assert process.state == "running"
 
     @rule(
-        host=HOSTS, restart=st.sampled_from(["never", "on-failure", "always"]), waits=st.booleans()
+        host=HOSTS,
+        restart=st.sampled_from(["never", "on-failure", "always"]),
+        waits=st.booleans(),
+        count=st.integers(1, 3),
+        checkpoint_s=st.sampled_from([0.0, 1.0]),
     )
-    def supervise(self, host: HostName, restart: str, waits: bool) -> None:
+    def supervise(
+        self, host: HostName, restart: str, waits: bool, count: int, checkpoint_s: float
+    ) -> None:
         member = self.machine.state.members.get(host)
         placed = self.machine.holder("scheduler")
         if member is None or placed is None:
             return
-        template = t.Template([b"x"], {}, [], policy=t.Policy(restart))
+        template = t.Template([b"x"], {}, [], policy=t.Policy(restart, 5, 60.0, checkpoint_s))
         where = (HostName(""), Incarnation(0)) if waits else (host, member.incarnation)
         program = t.NewProcess(*where, [b"x"], b"/", template=template)
         result = self.tell(
-            placed.host, t.Spawn(placed.epoch, SessionId(1), Pid(0), "a", [program], 0)
+            placed.host, t.Spawn(placed.epoch, SessionId(1), Pid(0), "a", [program] * count, 0)
         )
         if result.errno == 0:
             assert isinstance(result.value, list)
@@ -191,6 +199,22 @@ class ControlSimulation(RuleBasedStateMachine):
             if kind == "moved":
                 assert author == host
                 assert (process.target, process.target_incarnation) == to
+
+    @rule(author=HOSTS, pid=SMALL, late=st.booleans(), whole=st.booleans())
+    def checkpoint(self, author: HostName, pid: int, late: bool, whole: bool) -> None:
+        process = self.machine.state.processes.get(Pid(pid))
+        if process is None:
+            return
+        group = [
+            one
+            for one in self.machine.state.processes.values()
+            if one.group == process.group and one.template is not None
+        ]
+        states = [(one.pid, one.attempt - late) for one in group[: None if whole else 1]]
+        result = self.tell(author, t.Checkpointed(f"at {len(self.log)}", states))
+        if result.errno == 0:
+            assert not late and len(states) == len(group)
+            assert not any(one.back or one.state == "waiting" for one in group)
 
     @rule(author=HOSTS, host=HOSTS, on=st.booleans())
     def drain(self, author: HostName, host: HostName, on: bool) -> None:
@@ -261,6 +285,23 @@ class ControlSimulation(RuleBasedStateMachine):
                 assert process.state == "running"
                 assert members[process.target].state == "alive"
                 assert members[process.target].incarnation == process.target_incarnation
+
+    @invariant()
+    def programs_that_are_joined_fall_back_together(self) -> None:
+        groups: dict[Pid, list[t.Process]] = {}
+        for process in self.machine.state.processes.values():
+            if process.template is not None:
+                groups.setdefault(process.group, []).append(process)
+        for group in groups.values():
+            assert len({process.round for process in group}) == 1
+            assert len({process.checkpoint for process in group}) == 1
+            # Who has ended is kept for as long as there is somebody to fall back with.
+            assert any(process.state != "ended" for process in group)
+            if any(process.state == "waiting" for process in group):
+                # Nobody goes on with a part of it.
+                assert all(x.state == "waiting" or x.back for x in group) or all(
+                    x.round == 0 for x in group
+                )
 
     @invariant()
     def tables_are_bounded(self) -> None:

@@ -3,8 +3,9 @@
 //
 // `internalBinding(name)` is the object that Node's JavaScript shares with its C++ part: what is
 // replaced on it is replaced for `fs`, `fs/promises`, streams and both module loaders alike.
-// `internalRequire(id)` is the `require` of Node's own library. `conceal()` makes the internals
-// as unreachable for the program as they are without the option.
+// `internalRequire(id)` is the `require` of Node's own library. `conceal(preload)` makes the
+// internals as unreachable for the program as they are without the option, and the preload with
+// them.
 
 const EXPLANATION =
   'oneos: this Node was started without --expose-internals, or is a version OneOS does not know\n' +
@@ -56,7 +57,7 @@ function beforeLoading(id, action) {
   };
 }
 
-function conceal() {
+function closeDoors() {
   const all = [...BuiltinModule.map.keys()];
   const open = all.filter((id) => !id.startsWith('internal/') &&
                                   BuiltinModule.canBeRequiredByUsers(id));
@@ -70,6 +71,25 @@ function conceal() {
   const withScheme = Module.builtinModules.filter((id) => id.startsWith('node:'));
   const builtinModules = Module.builtinModules.filter((id) => plain.includes(id));
   Module.builtinModules = Object.freeze([...builtinModules, ...withScheme]);
+}
+
+// Leaves no trace of `preload`, a Module, in what the program can look at.
+function conceal(preload) {
+  closeDoors();
+  const Module = require('module');
+  const { filename, parent } = preload;
+  delete Module._cache[filename];
+  for (const key of Object.keys(Module._pathCache)) {
+    if (Module._pathCache[key] === filename) delete Module._pathCache[key];
+  }
+  if (parent) parent.children.length = 0;
+  const options = process.execArgv.indexOf(filename);
+  if (options >= 2) process.execArgv.splice(options - 2, 3);
+  Object.defineProperty(process, '_preload_modules', {
+    configurable: true,
+    enumerable: true,
+    value: process._preload_modules.filter((name) => name !== filename),
+  });
 }
 
 module.exports = { beforeLoading, internalBinding, internalRequire, instantiate, conceal };

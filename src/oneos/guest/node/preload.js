@@ -185,24 +185,6 @@ function runInstead(path) {
   });
 }
 
-// Leave no trace of this preload in what the program can look at.
-function conceal() {
-  internals.conceal();
-  const Module = require('module');
-  delete require.cache[__filename];
-  for (const key of Object.keys(Module._pathCache)) {
-    if (Module._pathCache[key] === __filename) delete Module._pathCache[key];
-  }
-  if (module.parent) module.parent.children.length = 0;
-  const options = process.execArgv.indexOf(__filename);
-  if (options >= 2) process.execArgv.splice(options - 2, 3);
-  Object.defineProperty(process, '_preload_modules', {
-    configurable: true,
-    enumerable: true,
-    value: process._preload_modules.filter((name) => name !== __filename),
-  });
-}
-
 function main() {
   const { isMainThread } = internals.internalBinding('worker');
   let given = settings();
@@ -212,8 +194,11 @@ function main() {
     if (given) enter(given, isMainThread, workers);
     if (given) code?.keep(load('./steps'));
   }
-  if (given?.moving && isMainThread) load('./moving/start').install(given.moving);
-  conceal();
+  if (given?.moving && isMainThread) {
+    const { install, parse } = load('./moving/start');
+    install(parse(given.moving));
+  }
+  internals.conceal(module);
 }
 
 main();

@@ -123,13 +123,14 @@ def become(
     sock.close()
     if not raw:
         posix._exit(NOT_STARTED)
-    argv, pairs, umask, (cwd, terminals) = codec["decode"](raw)
+    argv, pairs, umask, (cwd, terminals, *files) = codec["decode"](raw)
     try:
         posix.chdir(cwd)
     except OSError as error:
         text = b"oneos: " + cwd + b": " + (error.strerror or "").encode() + b"\n"
         posix.write(2, text)
         posix._exit(NOT_STARTED)
+    reopen(files)
     posix.umask(umask)
     calls["name_terminals"](terminals)
     renewed["take_environment"](pairs)
@@ -169,6 +170,29 @@ RUNNERS = ("run_file_code", "run_command", "run_module", "run_container")
 
 HIGH = 100
 """Where the descriptors of a program do not come to lie soon."""
+
+
+def reopen(files: "list[bytes]") -> None:
+    """Have files as standard descriptors: for each its number, flags, position, inode and path,
+    with spaces between; without a path it is a copy of the number in the place of the position."""
+    for file in files:
+        number, flags, position, _, path = file.split(b" ", 4)
+        if not path:
+            posix.dup2(int(position), int(number))
+            continue
+        try:
+            fd = posix.open(path, int(flags) & USED | posix.O_CLOEXEC)
+            if int(position):
+                posix.lseek(fd, int(position), 0)
+            posix.dup2(fd, int(number))
+            posix.close(fd)
+        except OSError as error:
+            posix.write(2, b"oneos: " + path + b": " + (error.strerror or "").encode() + b"\n")
+            posix._exit(NOT_STARTED)
+
+
+USED = posix.O_ACCMODE | posix.O_APPEND | posix.O_NONBLOCK | posix.O_SYNC | posix.O_DSYNC
+"""Of a file's flags, those that say how it is used, and not how it was made."""
 
 
 def high(fd: int) -> int:

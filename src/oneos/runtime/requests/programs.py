@@ -30,7 +30,7 @@ class ProgramRequests:
     """
 
     FOR_ALL = "kill ps"
-    FOR_CLIENTS = "session spawn plan explain drain migrate wait poll which commands"
+    FOR_CLIENTS = "session spawn plan explain drain migrate checkpoint wait poll which commands"
     FOR_PROGRAMS = "child fork exec started reaped unborn pipe"
 
     def __init__(
@@ -87,6 +87,9 @@ class ProgramRequests:
 
     async def op_migrate(self, who: Who, pid: int, host: str = "") -> str:
         return await self._system.migrate(pid, host)
+
+    async def op_checkpoint(self, who: Who, pid: int, path: bytes) -> int:
+        return await self._system.checkpoint(pid, path, who.caller.user)
 
     async def op_wait(self, who: Who, pids: list[int], stops: bool = False) -> Sequence[int | None]:
         children = self._launcher.children

@@ -53,7 +53,6 @@ class Capture {
     this.openResolvers = [];
     this.functions = [];
     this.makers = new Map();  // Prototype -> classes with private members on its chain.
-    this.times = { start: performance.now() };
   }
 
   open(ourHandles) {
@@ -77,7 +76,6 @@ class Capture {
     handles.checkLoop(counts);
     handles.checkObjects(this, objects);
     this.readlines = readlinesIn(this);
-    this.times.open = performance.now();
   }
 
   close() {
@@ -133,7 +131,6 @@ class Capture {
     if (!this.heap) {
       this.heap = new HeapSnapshot(this.inspector, (fn) => typeof fn === 'function' &&
         !this.builtins.has(fn) && this.kindOf(fn) !== 'internal');
-      this.times.snapshot = performance.now();
     }
     return this.heap;
   }
@@ -227,7 +224,7 @@ class Capture {
     }
   }
 
-  run() {
+  run(ourFds) {
     const { graph } = this;
     this.pending = new Set(timers.pendingTimeouts());
     modules.checkImported(graph);
@@ -235,25 +232,24 @@ class Capture {
     this.drain();
     settleMembers(this);
     settleInside(this);
-    this.times.walk = performance.now();
     return {
       version: 1, node: process.version, arch: process.arch, roots: found,
       objects: graph.records, scopes: this.scopes.records,
-      files: streams.openFiles(new Set([this.memory.fd])),
+      files: streams.openFiles(new Set([this.memory.fd, ...ourFds])),
     };
   }
 }
 
-// The image of the program as it is now. `ours`: handles of the capture's own, {type, handle}.
-// Throws NotMovable; the program is as it was in any case.
-function captureNow({ ours = [] } = {}) {
+// The image of the program as it is now, and the files it has open by number. `ours`: handles of the
+// capture's own, {type, handle}; `fds`: its descriptors. Throws NotMovable; the program is as it was
+// in any case.
+function captureNow({ ours = [], fds = [] } = {}) {
   const capture = new Capture();
   try {
     capture.open(ours);
-    const state = capture.run();
+    const state = capture.run(fds);
     const image = encode(state, capture.parts);
-    capture.times.end = performance.now();
-    return { image, times: capture.times };
+    return { image, files: state.files };
   } finally {
     capture.close();
   }

@@ -13,6 +13,7 @@ const { define, fill } = require('./moving/fill');
 const { generate } = require('./moving/generate');
 const { decode } = require('./moving/image');
 const { NotMovable } = require('./moving/refusal');
+const { closeFillers } = require('./moving/handed');
 const { resumeStream } = require('./moving/resumestreams');
 const { difference } = require('./moving/shapes');
 const suspended = require('./moving/suspended');
@@ -120,6 +121,7 @@ function restore(image) {
   if (!state.node.startsWith(`v${major}.`)) {
     throw new NotMovable(`it ran in Node ${state.node}, and this is ${process.version}`);
   }
+  closeFillers(state.files);
   const changed = difference(state.roots.shapes);
   if (changed) throw new NotMovable('the program has changed what is built in', changed);
   new Restore(state, bytesOf).go();

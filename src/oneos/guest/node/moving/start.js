@@ -1,42 +1,35 @@
 'use strict';
-// What `ONEOS_MOVING` asks for: `FD` that the program may be moved by the word of that descriptor,
-// `FD:IMAGE` that it begins as the image that is read from the second descriptor to its end.
+// What lets the program be moved: `control` is the socket on which it is asked, `images` memory for
+// its image. With `begins` it begins as the image that is in there.
 //
-// Restored, the program stands still: it says `r` on the first descriptor and goes on at a byte
-// `g`; at anything else it ends here and has run nothing. A refusal is answered as to a capture.
+// Restored, the program stands still: it says `r` on the socket and goes on at a byte `g`; at
+// anything else it ends here and has run nothing. A refusal is answered as to a capture.
 
+const { listen } = require('./moving/door');
 const { rememberGlobals } = require('./moving/globals');
 
-function readAll(fd) {
-  const fs = require('fs');
-  const pieces = [];
-  for (;;) {
-    const piece = Buffer.allocUnsafeSlow(1 << 20);
-    const count = fs.readSync(fd, piece, 0, piece.length, null);
-    if (count === 0) break;
-    pieces.push(piece.subarray(0, count));
-  }
-  fs.closeSync(fd);
-  return Buffer.concat(pieces);
-}
-
-function begin(fd, image) {
-  const { answer, readByte, refusalOf } = require('./moving/trigger');
+function begin(control, images) {
+  const { answer, readByte, readImage, refusalOf } = require('./moving/trigger');
   try {
-    require('./moving/restore').restore(readAll(image));
+    require('./moving/restore').restore(readImage(images));
   } catch (error) {
-    answer(fd, 'n', refusalOf(error));
+    answer(control, 'n', refusalOf(error));
     process.reallyExit(1);
   }
-  answer(fd, 'r', Buffer.alloc(0));
-  if (readByte(fd) !== 'g') process.reallyExit(0);
+  answer(control, 'r', Buffer.alloc(0));
+  if (readByte(control) !== 'g') process.reallyExit(0);
 }
 
-function install(spec) {
+function install({ control, images, begins }) {
   rememberGlobals();
-  const [fd, image] = spec.split(':').map(Number);
-  require('./moving/trigger').install(fd);
-  if (image !== undefined) require('./moving/instead').runInstead(() => begin(fd, image));
+  listen(control, images);
+  if (begins) require('./moving/instead').runInstead(() => begin(control, images));
 }
 
-module.exports = { install };
+// From `CONTROL:IMAGES` or `CONTROL:IMAGES:begin`.
+function parse(text) {
+  const [control, images, begins] = text.split(':');
+  return { control: Number(control), images: Number(images), begins: begins === 'begin' };
+}
+
+module.exports = { install, parse };

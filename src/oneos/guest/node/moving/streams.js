@@ -118,7 +118,7 @@ function handlesOf(streams) {
   return { counts, objects };
 }
 
-// The descriptors with which the program's next life has to start: number, path, position, flags.
+// The descriptors with which the program's next life has to start.
 function openFiles(ours) {
   const found = [];
   const list = original.readdir('/proc/self/fd', 'utf8', false);
@@ -133,11 +133,12 @@ function openFiles(ours) {
     }
     if (typeof path !== 'string') continue;
     const kind = fd <= 2 ? guessHandleType(fd).toLowerCase() : path.startsWith('/') ? 'file' : null;
-    if (kind === null || (fd > 2 && path.startsWith('/dev/'))) continue;
+    if (kind === null) continue;
     const entry = { fd, kind, path };
     const text = readText(`/proc/self/fdinfo/${fd}`);
     const match = /pos:\s*(\d+)\s+flags:\s*(\d+)/.exec(text);
     if (match) { entry.offset = Number(match[1]); entry.flags = parseInt(match[2], 8); }
+    entry.inode = /ino:\s*(\d+)/.exec(text)?.[1];
     found.push(entry);
   }
   return found;

@@ -1,13 +1,16 @@
 'use strict';
-// Waits for the word to move, on a descriptor that the program cannot see, and carries it out.
+// Carries out the word to move.
 //
-// One byte `c` asks for a capture, which is put off while a request of Node's is in flight. The
-// answer is a frame: one byte, `i` for an image or `n` for a
-// refusal, eight bytes of length, and the image or JSON {reason, path}. After an image the program
-// stands still until a byte says `g`, it is gone and ends here, or `o`, it goes on.
+// A capture is put off while a request of Node's is in flight. Then the image is written to the
+// memory for it. Answers are frames: one byte, eight bytes of length, and JSON. `b`, with nothing,
+// says that the capture begins; `i` that there is an image, with the {files} that have to be opened
+// again; `n` is a refusal, {reason, path}. After `i` the
+// program stands still until a byte says `o`, it goes on here. At anything else, `g` or the end of
+// whoever asked, it ends here: it may go on elsewhere.
 
+const { fstatSync, ftruncateSync } = require('fs');
 const { constants } = require('os');
-const { internalBinding, internalRequire } = require('./internals');
+const { internalRequire } = require('./internals');
 const { NotMovable } = require('./moving/refusal');
 const { original } = require('./steps');
 
@@ -19,12 +22,13 @@ const { EAGAIN } = constants.errno;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 const pause = () => Atomics.wait(sleeper, 0, 0, PAUSE_MS);
 
-
-function writeAll(fd, bytes) {
+// `position`: null for where the descriptor is.
+function writeAll(fd, bytes, position = null) {
   for (let done = 0; done < bytes.length;) {
     const context = {};
+    const at = position === null ? null : position + done;
     const count = original.writeBuffer(
-      fd, bytes, done, bytes.length - done, null, undefined, context);
+      fd, bytes, done, bytes.length - done, at, undefined, context);
     if (context.errno !== undefined) {
       if (Math.abs(context.errno) !== EAGAIN) throw new NotMovable('the image cannot be written');
       pause();
@@ -59,20 +63,31 @@ function refusalOf(error) {
   return Buffer.from(JSON.stringify({ reason, path }));
 }
 
+// The memory holds the image only while somebody wants it.
+const clear = (images) => { ftruncateSync(images, 0); };
+
+function writeImage(images, bytes) {
+  clear(images);
+  writeAll(images, bytes, 0);
+}
+
+// The image in the memory, which is empty then.
+function readImage(images) {
+  const bytes = Buffer.allocUnsafeSlow(fstatSync(images).size);
+  for (let done = 0; done < bytes.length;) {
+    const count = original.read(images, bytes, done, bytes.length - done, done);
+    if (count <= 0) throw new NotMovable('the image is not whole');
+    done += count;
+  }
+  clear(images);
+  return bytes;
+}
+
 class Trigger {
-  constructor(fd) {
-    this.fd = fd;
-    const { Pipe, constants } = internalBinding('pipe_wrap');
-    const { streamBaseState, kReadBytesOrError } = internalBinding('stream_wrap');
-    this.handle = new Pipe(constants.SOCKET);
-    this.handle.open(fd);
-    this.handle.unref();
-    this.handle.onread = (buffer) => {
-      const count = streamBaseState[kReadBytesOrError];
-      if (count <= 0) { this.handle.close(); return; }
-      for (const byte of new Uint8Array(buffer)) if (byte === 0x63) this.begin();
-    };
-    this.handle.readStart();
+  constructor(handle, control, images) {
+    this.handle = handle;
+    this.control = control;
+    this.images = images;
   }
 
   begin() {
@@ -99,18 +114,20 @@ class Trigger {
     let captured;
     try {
       if (isBusy()) throw new NotMovable('a request of Node in flight', 'what Node has in hand');
-      captured = captureNow({ ours: [{ type: 'pipe', handle: this.handle }] });
+      answer(this.control, 'b', Buffer.alloc(0));
+      captured = captureNow({
+        ours: [{ type: 'pipe', handle: this.handle }], fds: [this.control, this.images],
+      });
+      writeImage(this.images, captured.image);
     } catch (error) {
-      answer(this.fd, 'n', refusalOf(error));
+      answer(this.control, 'n', refusalOf(error));
       return;
     }
-    try {
-      answer(this.fd, 'i', captured.image);
-    } catch {
-      return;  // Whoever asked is gone; the program goes on.
-    }
-    if (readByte(this.fd) === 'g') process.reallyExit(0);
+    const files = captured.files.filter(({ fd }) => fd > 2);
+    answer(this.control, 'i', Buffer.from(JSON.stringify({ files })));
+    if (readByte(this.control) !== 'o') process.reallyExit(0);
+    clear(this.images);
   }
 }
 
-module.exports = { answer, install: (fd) => new Trigger(fd), readByte, refusalOf };
+module.exports = { Trigger, answer, readByte, readImage, refusalOf };
