@@ -105,6 +105,7 @@ def attempt(
     held = False
     try:
         stopped = stop(ends, ignored, steps, armed)
+        native.stand()
         image = undisturbed(stopped, adapter)
         if not still_stand(stopped, ignored):
             raise NotSafe("a wait has ended meanwhile")

@@ -43,6 +43,12 @@ static int wait_for_input(Text *text)
         ready = poll(&input, 1, -1);
         failed = errno;
         Py_END_ALLOW_THREADS
+        if (is_standing()) {
+            /* What has come is for whoever goes on with the image, here or elsewhere. */
+            wait_here();
+            waiting = NULL;
+            continue;
+        }
         waiting = NULL;
         if (ready > 0)
             return 0;

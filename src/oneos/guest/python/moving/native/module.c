@@ -29,6 +29,7 @@ static PyMethodDef methods[] = {
     {"set_buffer_state", moving_set_buffer_state, METH_VARARGS, NULL},
     {"set_closure", moving_set_closure, METH_VARARGS, NULL},
     {"set_dict_iterator", moving_set_dict_iterator, METH_VARARGS, NULL},
+    {"stand", moving_stand, METH_NOARGS, NULL},
     {"set_text_state", moving_set_text_state, METH_VARARGS, NULL},
     {"shifted_clock", moving_shifted_clock, METH_VARARGS, NULL},
     {"slots", moving_slots, METH_VARARGS, NULL},

@@ -61,6 +61,9 @@ PyObject *moving_shifted_clock(PyObject *self, PyObject *args);
 /* iterators.c */
 PyObject *moving_dict_iterator(PyObject *self, PyObject *iterator);
 PyObject *moving_set_dict_iterator(PyObject *self, PyObject *args);
+PyObject *moving_stand(PyObject *self, PyObject *nothing);
+int is_standing(void);
+void wait_here(void);
 PyObject *moving_buffer_offset(PyObject *self, PyObject *args);
 PyObject *moving_context(PyObject *self, PyObject *ident);
 

@@ -28,9 +28,17 @@ static long long steps_taken;
 static int counting;                /* every instruction counts, not only lines */
 static long long steps_resumed = -1;
 
+static int standing; /* an image is taken: who waits for input must not take it */
+
 static int trace(PyObject *object, PyFrameObject *frame, int what, PyObject *argument);
 
-static void wait_here(void)
+int is_standing(void)
+{
+    return standing;
+}
+
+/* Wait until all threads are let go. */
+void wait_here(void)
 {
     /* Read with the interpreter's lock: as soon as that is free, others may let this one go. */
     unsigned long mine = round_number;
@@ -153,6 +161,7 @@ static void let_go(void)
     for (int at = 0; at < stopped_count; at++)
         Py_CLEAR(stopped[at].frame);
     stopped_count = 0;
+    standing = 0;
     pthread_mutex_lock(&mutex);
     round_number++;
     pthread_cond_broadcast(&released);
@@ -175,6 +184,13 @@ PyObject *moving_disarm(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
 {
     end_tracing();
     let_go();
+    Py_RETURN_NONE;
+}
+
+/* stand(): until `disarm`, a thread that waits for input waits on when there is some. */
+PyObject *moving_stand(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
+{
+    standing = 1;
     Py_RETURN_NONE;
 }
 
