@@ -53,6 +53,7 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
         (
             *("start.python", "start.node", "start.hello.namespace", "start.hello.instrumented"),
             *("start.utility", "start.native", "start.command"),
+            *(f"start.many.{kind}" for kind in starts.MANY),
         ),
     ),
     ("pipe", pipes.cases, ("pipe.roundtrip", "pipe.throughput")),

@@ -58,14 +58,14 @@ def names_of(one: types.ModuleType) -> "dict[str, Any]":
     return one.__dict__
 
 
-MAKERS = {("tempfile", "_name_sequence"): "_get_candidate_names"}
-"""What a module makes when it is first asked for it, and what asks."""
+MAKERS = {("tempfile", "_name_sequence"): "_RandomNameSequence"}
+"""What a module makes when it is first asked for it, and its class."""
 
 
 def attribute_of(one: types.ModuleType, name: str) -> "Any":
     maker = MAKERS.get((one.__name__, name))
     if maker is not None and one.__dict__[name] is None:
-        one.__dict__[maker]()
+        one.__dict__[name] = one.__dict__[maker]()
     return one.__dict__[name]
 
 

@@ -212,6 +212,23 @@ def load_exits(state: "list[Any]") -> None:
         atexit.register(function, *arguments, **(named or {}))
 
 
+def save_tempfile() -> "Any":
+    module: Any = sys.modules.get("tempfile")
+    return (module.tempdir, module._name_sequence is not None) if module else None
+
+
+def load_tempfile(state: "Any") -> None:
+    if state is None:
+        return
+    import tempfile
+
+    module: Any = tempfile
+    module.tempdir, is_named = state
+    if is_named and module._name_sequence is None:
+        # Not by what makes it otherwise: the program may hold the lock for that.
+        module._name_sequence = module._RandomNameSequence()
+
+
 PARTS: "dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]" = {
     "process": (save_process, load_process),
     "locale": (save_locale, load_locale),
@@ -220,6 +237,7 @@ PARTS: "dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]" = {
     "random": (save_random, load_random),
     "warnings": (save_warnings, load_warnings),
     "logging": (save_logging, load_logging),
+    "tempfile": (save_tempfile, load_tempfile),
     "exits": (save_exits, load_exits),
     "signals": (save_signals, load_signals),
     "collector": (save_collector, load_collector),
