@@ -441,6 +441,9 @@ WHY_LINES_MAX = 4
 SAFE_POINT_S = 5.0
 """How long a program that is to move may take until it is at a point where it can."""
 
+SAFE_POINT_MAX_S = 3600.0
+"""The longest that a person can ask for: the program runs on meanwhile, but no other move of it."""
+
 MOVE_S = 120.0
 """For an image to be sent and restored: 1 GB by 100 Mbit/s. The program stands meanwhile."""
 
@@ -455,6 +458,33 @@ MOVE_FILE_NUMBER_MAX = 1023
 RESTORE_LOOK_S = 0.02
 RESTORE_START_S = 45.0
 """For an interpreter to be ready at the host that a program moves to: seconds on a small board."""
+
+RELIEF_LOOK_S = 10.0
+"""Between two looks for hosts with too much to do: loads are averages over a minute."""
+
+RELIEF_FROM_LOAD = 1.5
+"""Running tasks a core from which a host has too much to do: each waits half of its time."""
+
+RELIEF_FREE_LOAD = 0.75
+"""Up to which a host takes a program from another."""
+
+RELIEF_AFTER_S = 30.0
+"""For how long a host has had too much to do before a program goes: most peaks are shorter."""
+
+RELIEF_LEAST_CORES = 0.25
+"""A program that uses less relieves nobody."""
+
+RELIEF_MARGIN_LOAD = 0.5
+"""By so much less than the old one a new host is to have to do afterwards."""
+
+RELIEF_REST_S = 120.0
+"""Neither host of a move is looked at for so long: twice the minute that loads are taken over."""
+
+RELIEF_STAY_S = 600.0
+"""A program that was moved to relieve a host stays for that."""
+
+BUSY_LOOK_S = 2.0
+"""Over which what a program uses is taken: 200 of the kernel's ticks."""
 
 SNAPSHOT_HOLD_S = 10.0
 """How long a program stands for others whose states are to be of the same moment: longer than their

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from oneos.cli import amounts
 from oneos.local.address import default_socket
 from oneos.local.client import Client
 
@@ -42,6 +43,14 @@ def ask(socket_path: str, op: str, *arguments: Any) -> Any:
     """
     with Client(socket_path) as client:
         return client.call(op, *arguments)
+
+
+def seconds_option(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float:
+    """The callback of an option whose value is a time, as `10s` or `5m`; none is 0."""
+    try:
+        return amounts.seconds(text or "0")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def directory_option(function: F) -> F:

@@ -17,7 +17,7 @@ import click
 
 from oneos.cli import amounts
 from oneos.cli.display import visible
-from oneos.cli.options import login_name, socket_option
+from oneos.cli.options import login_name, seconds_option, socket_option
 from oneos.errors import FileError, OneOSError, UserError
 from oneos.local.client import Client
 from oneos.local.console import FORGET, FROM_HOST, Console
@@ -34,13 +34,6 @@ _TELL_S = 0.5
 def _size(_ctx: click.Context, _param: click.Parameter, text: str | None) -> int:
     try:
         return amounts.size(text or "0")
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _seconds(_ctx: click.Context, _param: click.Parameter, text: str | None) -> float:
-    try:
-        return amounts.seconds(text or "0")
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -113,7 +106,7 @@ def _told_if_it_waits(socket_path: str, sid: int) -> Iterator[None]:
     "--checkpoint",
     "checkpoint_s",
     metavar="TIME",
-    callback=_seconds,
+    callback=seconds_option,
     help="Keep its state so often (10s, 5m): it goes on from there when its host dies; implies "
     "--detach.",
 )

@@ -98,11 +98,13 @@ class Placed(Struct, frozen=True):
 class Migrate(Struct, frozen=True, tag="migrate"):
     """Have a running program go to another host with its state; answers that host's name.
 
-    host: "" for the best one. It only begins: the table says what comes of it.
+    host: "" for the best one. wait_s: how long a point is looked for where it can move; 0: as
+    usual. It only begins: the table says what comes of it.
     """
 
     pid: int
     host: str
+    wait_s: float = 0.0
 
 
 SchedulerMessage = Schedule | Migrate
@@ -591,6 +593,17 @@ class MoveTake(Struct, frozen=True):
     stream: bytes
     kept: list[KeptAhead]
     files: list[OpenFile] = []
+
+
+class AskBusy(Struct, frozen=True):
+    """agent.busy: what programs that can move take of the receiver's processors."""
+
+
+class Busy(Struct, frozen=True, array_like=True):
+    """A program, and how many cores it keeps busy."""
+
+    pid: int
+    cores: float
 
 
 class SnapshotStand(Struct, frozen=True):

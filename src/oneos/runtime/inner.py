@@ -166,7 +166,7 @@ class Inners:
         self._kept: dict[tuple[Forker, Forker], tuple[Kind, Inner]] = {}
         self._rests: dict[Inner, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._making: set[tuple[Forker, Forker]] = set()
+        self._making: dict[tuple[Forker, Forker], asyncio.Task[None]] = {}
         self._starts: deque[float] = deque()
         self._closed = False
 
@@ -219,11 +219,15 @@ class Inners:
         if inner is not None and inner.can_move != can_move:
             # It started before there was the extension.
             inner.end()
-        if inner is None or inner.over or known != kind:
-            self._make_soon(site, kind)
-            return None
-        if not inner.ready:
-            return None
+        if inner is None or inner.over or known != kind or not inner.ready:
+            making = self._make_soon(site, kind, at_once=bool(more))
+            if making is None or not more:
+                return None
+            # One that is to be able to move starts warm, also the first.
+            await asyncio.wait((making,), timeout=ZYGOTE_READY_S)
+            known, inner = self._kept.get((site.parent, site.space), (None, None))
+            if inner is None or known != kind or not inner.ready:
+                return None
         self._rest_later(inner)
         try:
             return await self._start_by(inner, site, pid, identity, fds, note, more)
@@ -263,28 +267,37 @@ class Inners:
         return forked
 
     # --- one of them ----------------------------------------------------------------------------
-    def _make_soon(self, site: Site, kind: Kind) -> None:
-        """Make one, but not before the program that starts cold is on its way."""
+    def _make_soon(self, site: Site, kind: Kind, at_once: bool) -> asyncio.Task[None] | None:
+        """Make one; returns who does, None: there is to be none.
+
+        Args:
+            at_once: a program waits for it; else it is made when the one that starts cold is on
+                its way.
+        """
+        key = (site.parent, site.space)
+        if key in self._making:
+            return self._making[key]
         for (parent, space), (_, inner) in list(self._kept.items()):
             if parent.over or space.over or parent is site.parent:
                 inner.end()
-        key = (site.parent, site.space)
-        if self._closed or key in self._making or len(self._kept) >= INNER_MAX:
-            return
+        if self._closed or len(self._kept) >= INNER_MAX:
+            return None
         now = asyncio.get_running_loop().time()
         while self._starts and self._starts[0] < now - ZYGOTE_STARTS_WINDOW_S:
             self._starts.popleft()
         if len(self._starts) >= INNER_STARTS_MAX:
-            return
+            return None
         self._starts.append(now)
-        self._making.add(key)
-        task = asyncio.create_task(self._make(site, kind), name="warm interpreter inside")
+        pause_s = 0.0 if at_once else ZYGOTE_STARTS_AFTER_S
+        task = asyncio.create_task(self._make(site, kind, pause_s), name="warm interpreter inside")
+        self._making[key] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _make(self, site: Site, kind: Kind) -> None:
+    async def _make(self, site: Site, kind: Kind, pause_s: float) -> None:
         try:
-            await asyncio.sleep(ZYGOTE_STARTS_AFTER_S)
+            await asyncio.sleep(pause_s)
             inner = await self._execute(site, kind)
             if inner is None:
                 return
@@ -295,7 +308,7 @@ class Inners:
         except (OSError, OneOSError) as error:
             log.warning("no warm interpreter in the name space: %s", error)
         finally:
-            self._making.discard((site.parent, site.space))
+            self._making.pop((site.parent, site.space), None)
 
     async def _execute(self, site: Site, kind: Kind) -> Inner | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

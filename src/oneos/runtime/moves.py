@@ -106,7 +106,9 @@ class Moves:
         try:
             agent.standing = True
             widen(agent.os_pid)
-            image = await agent.control.image(SAFE_POINT_S) if agent.control else -1
+            image = (
+                await agent.control.image(process.wait_s or SAFE_POINT_S) if agent.control else -1
+            )
         except OneOSError as error:
             await self._stays(process, error.message)
             await self._pass_on(agent, self._host)

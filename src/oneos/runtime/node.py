@@ -57,6 +57,7 @@ from oneos.runtime import growth, mounts, utilities
 from oneos.runtime.agents import Agents
 from oneos.runtime.attached import Attached
 from oneos.runtime.beats import Beats
+from oneos.runtime.busy import Busy
 from oneos.runtime.checkpoints import Checkpoints
 from oneos.runtime.commands import nowhere
 from oneos.runtime.descendants import Descendants
@@ -212,6 +213,7 @@ class Node:
         for part in (
             self.agents,
             self.beats,
+            Busy(self.agents),
             self.copies,
             Collected(self.chunks),
             self.descendants,

@@ -92,7 +92,7 @@ class Placed:
         if placed.service == "session":
             return lambda: Sessions(address, control, self._make_home)
         if placed.service == "scheduler":
-            return lambda: Scheduler(address, control, node.beats.load)
+            return lambda: Scheduler(address, control, node.beats.load, self._busy)
         if placed.service == "pubsub":
             return lambda: PubSub(address, node.attached.topics)
         if index is None:
@@ -110,6 +110,12 @@ class Placed:
             node.names.numbered,
             node.config.copies,
         )
+
+    async def _busy(self, host: HostName) -> list[m.Busy]:
+        found: list[m.Busy] = await self._node.links.call(
+            host, "agent.busy", m.AskBusy(), list[m.Busy]
+        )
+        return found
 
     async def _recall(self, host: HostName, recall: m.Recall) -> None:
         await self._node.links.call(host, "cache.recall", recall, None, timeout_s=RECALL_TIMEOUT_S)

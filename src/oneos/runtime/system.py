@@ -211,11 +211,12 @@ class System:
             "checkpoint": process.checkpoint,
         }
 
-    async def migrate(self, pid: int, host: str) -> str:
+    async def migrate(self, pid: int, host: str, wait_s: float = 0.0) -> str:
         """Have a running program go to another host with its state; returns that host's name.
 
         Args:
             host: "" for the best one.
+            wait_s: how long a point is looked for where it can move; 0: as usual.
 
         Raises:
             UserError: it stays where it is, and why.
@@ -223,7 +224,7 @@ class System:
         before = self._control.state.processes.get(pid)
         if before is None:
             raise UserError(f"no process {pid} runs", errno=errno.ESRCH, hint="see: oneos ps")
-        await self._services.ask("scheduler", m.Migrate(pid, host), str, idempotent=False)
+        await self._services.ask("scheduler", m.Migrate(pid, host, wait_s), str, idempotent=False)
         await self._control.barrier()
         while True:
             now = self._control.state.processes.get(pid)

@@ -170,6 +170,7 @@ class Process(Struct, frozen=True):
         last_status: of the attempt before.
         moving: it is to end here, and to be started elsewhere.
         target, target_incarnation: the host that it is on its way to with its state; "" for none.
+        wait_s: how long a point is looked for where it can go; 0: as usual.
         why: why it is where it is, a line each.
         group: the first of those that are placed together with it. Those that the network starts by
             itself also fall back together.
@@ -208,6 +209,7 @@ class Process(Struct, frozen=True):
     checkpoint: str = ""
     round: int = 0
     back: bool = False
+    wait_s: float = 0.0
 
 
 class Session(Struct, frozen=True):
@@ -400,13 +402,17 @@ class Evict(Struct, frozen=True, tag="evict"):
 
 
 class Move(Struct, frozen=True, tag="move"):
-    """Have a program go to another host with its state. Fenced likewise."""
+    """Have a program go to another host with its state. Fenced likewise.
+
+    `wait_s`: how long a point is looked for where it can; 0: as usual.
+    """
 
     epoch: Epoch
     pid: Pid
     attempt: int
     host: HostName
     incarnation: Incarnation
+    wait_s: float = 0.0
 
 
 class Moved(Struct, frozen=True, tag="moved"):

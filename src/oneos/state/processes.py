@@ -127,7 +127,9 @@ def move(s: ControlState, c: t.Move) -> t.Result:
         return t.refuse(errno.ESTALE, f"{c.host} is no longer what it was")
     if process.host == c.host:
         return t.refuse(errno.EEXIST, f"process {c.pid} is on {c.host}")
-    s.processes[c.pid] = replace(process, target=c.host, target_incarnation=c.incarnation)
+    s.processes[c.pid] = replace(
+        process, target=c.host, target_incarnation=c.incarnation, wait_s=c.wait_s
+    )
     return t.Result()
 
 

@@ -67,6 +67,10 @@ class Family:
         return await self.bench.status(pid)
 
 
+async def _nobody_is_busy(host: str) -> list[m.Busy]:
+    return []
+
+
 @pytest.fixture
 async def family(
     bench_: Bench,  # noqa: F811
@@ -79,6 +83,7 @@ async def family(
         Address(HUB, "scheduler", world.epoch(hub.control, "scheduler")),
         hub.control,
         lambda host: None,
+        _nobody_is_busy,
     )
     hub.agents[ServiceName("scheduler")] = scheduler
     serving = asyncio.create_task(scheduler.run())

@@ -12,6 +12,7 @@ import msgspec
 from oneos.errors import UserError
 from oneos.files.tree import Tree
 from oneos.ids import HostName
+from oneos.limits import SAFE_POINT_MAX_S
 from oneos.runtime.commands import which
 from oneos.runtime.launcher import Launcher
 from oneos.runtime.local_server import Answer
@@ -85,8 +86,10 @@ class ProgramRequests:
     async def op_drain(self, who: Who, host: str, on: bool) -> None:
         await self._system.drain(host, on)
 
-    async def op_migrate(self, who: Who, pid: int, host: str = "") -> str:
-        return await self._system.migrate(pid, host)
+    async def op_migrate(self, who: Who, pid: int, host: str = "", wait_s: float = 0.0) -> str:
+        if not 0 <= wait_s <= SAFE_POINT_MAX_S:
+            raise UserError(f"a safe point is looked for at most {SAFE_POINT_MAX_S:g} s")
+        return await self._system.migrate(pid, host, wait_s)
 
     async def op_checkpoint(self, who: Who, pid: int, path: bytes) -> int:
         return await self._system.checkpoint(pid, path, who.caller.user)
