@@ -149,7 +149,9 @@ def operated(extra: "Any", value: "Any") -> "tuple[Any, ...]":
 
 
 def compared(extra: "Any", value: "Any") -> "tuple[Any, ...]":
-    name, left, right, as_bool, reflect = extra
+    name, left, right, as_bool, reflect, inverted = extra
+    if inverted and value is not NotImplemented:
+        value = not truth(value)
     if value is NotImplemented and reflect:
         value = getattr(type(right), REFLECTED[name])(right, left)
     if value is NotImplemented:

@@ -26,6 +26,9 @@ STEP_BACK = 0 if SINCE_13 else 1
 """Up to 3.12 a frame's position is that of the instruction before the next."""
 
 COMPARISONS = ("__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__")
+NOT_EQUAL = 3
+"""In the order of the operators of COMPARE_OP."""
+
 UNARY = ("__neg__", "__pos__", "__invert__")
 
 
@@ -181,10 +184,16 @@ def comparison(site: Site) -> "tuple[int, Boundary] | None":
     if site.name not in COMPARISONS:
         return None
     as_bool = SINCE_13 and bool(site.at.argument & 16)
+    asked = site.at.argument >> (5 if SINCE_13 else 4 if SINCE_12 else 0)
+    # A class without `__ne__` of its own is asked for `__eq__`.
+    inverted = asked == NOT_EQUAL and site.name == "__eq__"
+    name = "__ne__" if inverted else site.name
     if site.holds(2, site.me):
-        return site.keep(2, "compare", (site.name, site.me, site.operand(1), as_bool, True))
+        extra = name, site.me, site.operand(1), as_bool, True, inverted
+        return site.keep(2, "compare", extra)
     if site.holds(1, site.me):
-        return site.keep(2, "compare", (site.name, site.operand(2), site.me, as_bool, False))
+        extra = name, site.operand(2), site.me, as_bool, False, inverted
+        return site.keep(2, "compare", extra)
     return None
 
 
