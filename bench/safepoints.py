@@ -2,8 +2,9 @@
 
     safepoints.py EXTENSION PACKAGES REPORT SEED PROGRAM
 
-Run by `migration.py` with the interpreter of programs. To REPORT goes JSON: for each time the
-seconds from the request until the program stood where it can move, and the bytes of the image.
+Run by `migration.py` with the interpreter of programs; it ends after 40 of them at the latest. To
+REPORT goes JSON: for each time the seconds from the request until the program stood where it can
+move, and the bytes of the image (0: not within 5 s).
 """
 
 
@@ -12,7 +13,7 @@ def main(path: str, packages: str, report: str, seed: str, program: str) -> int:
     import sys
 
     sys.path[0] = packages
-    myself, limit_s, pauses_s = __file__, 5.0, (0.01, 0.15)
+    myself, times_max, limit_s, pauses_s = __file__, 40, 5.0, (0.01, 0.15)
     import _thread
     import json
     import os
@@ -38,8 +39,13 @@ def main(path: str, packages: str, report: str, seed: str, program: str) -> int:
     capture.undisturbed = timed
     chance = random.Random(seed)
 
+    def end(status: int) -> None:
+        with open(report, "w") as file:
+            json.dump(found, file)
+        os._exit(status)
+
     def coordinate() -> None:
-        while True:
+        while len(found) < times_max:
             time.sleep(chance.uniform(*pauses_s))
             asked, image_s[0] = time.monotonic(), 0.0
             try:
@@ -51,6 +57,7 @@ def main(path: str, packages: str, report: str, seed: str, program: str) -> int:
             size = sum(map(len, held.image.pieces()))
             held.go_on()
             found.append((took, size))
+        end(0)
 
     with open(program, "rb") as source:
         code = compile(source.read(), program, "exec", dont_inherit=True)
@@ -62,10 +69,8 @@ def main(path: str, packages: str, report: str, seed: str, program: str) -> int:
             del space[name]
     space["__file__"] = program
     _thread.start_new_thread(coordinate, ())
-    status = ending.run_to_end(lambda: entry.run(code, space), (myself,))
-    with open(report, "w") as file:
-        json.dump(found, file)
-    os._exit(status)
+    end(ending.run_to_end(lambda: entry.run(code, space), (myself,)))
+    return 0
 
 
 if __name__ == "__main__":

@@ -70,7 +70,10 @@ def main(extension_path: str, packages: str, *rest: str) -> int:
             json.dump({**report, **more}, file)
         os.rename(report_path + ".new", report_path)
 
+    begun: list[int] = []
+
     def coordinate() -> None:
+        begun.append(1)
         asked = time.monotonic()
         try:
             if how == "--steps":
@@ -148,6 +151,8 @@ def main(extension_path: str, packages: str, *rest: str) -> int:
     status = ending.run_to_end(run, (myself,))
     if how == "--steps":
         native.disarm()  # What follows is not the program's.
+    while how != "--never" and not begun:
+        time.sleep(0.001)  # A thread must not begin while the interpreter ends.
     ended = time.monotonic()
     while how == "--during" and not told.locked() and time.monotonic() < ended + 20:
         time.sleep(0.01)

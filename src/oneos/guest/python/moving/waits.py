@@ -28,7 +28,10 @@ ON_SELECTORS = ("poll", "select")
 SLEEPING = "S"
 """What the kernel says of a thread that waits, and is not about to run."""
 
-FUTEX = {"x86_64": 202, "aarch64": 98}.get(os.uname().machine, -1)
+FUTEX = (202, 98)
+"""Of x86-64 and AArch64. Under an emulator the kernel tells the other's number, and neither is that
+of another call which has an address of the interpreter first."""
+
 CLOCK_NANOSLEEP = {"x86_64": 230, "aarch64": 115}.get(os.uname().machine, -1)
 TIMESPEC_BYTES = 16
 
@@ -157,7 +160,7 @@ def waits_for_interpreter(ident: int) -> bool:
         if not words or words[0] == b"running":
             return True
         start, end = native.own_memory()
-        return int(words[0]) == FUTEX and start <= int(words[1], 16) < end
+        return int(words[0]) in FUTEX and start <= int(words[1], 16) < end
     except (OSError, ValueError, IndexError):
         return False
 
