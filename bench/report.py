@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.case import ONEOS, PEERS, Unit
+from bench.case import CRIU, ONEOS, PEERS, Unit
 from bench.rounds import Outcome
 from bench.statistics import Samples, ratio, summary
 
@@ -52,12 +52,15 @@ def peer_ratio(outcome: Outcome, peer: str) -> float | None:
 
 def cells(outcomes: Iterable[Outcome]) -> list[list[str]]:
     """The table's cells, the heading first."""
-    lines = [["what", "oneos", *PEERS, "target", "durable when it returned"]]
+    outcomes = list(outcomes)
+    has_criu = any(CRIU in one.samples or CRIU in one.missing for one in outcomes)
+    peers = [peer for peer in PEERS if peer != CRIU or has_criu]
+    lines = [["what", "oneos", *peers, "target", "durable when it returned"]]
     for outcome in outcomes:
         row = outcome.row
         own = outcome.samples.get(ONEOS, Samples()).median()
         line = [row.name, quantity(own, row.unit) if own is not None else _why(outcome, ONEOS)]
-        for peer in PEERS:
+        for peer in peers:
             median = outcome.samples.get(peer, Samples()).median()
             if median is None:
                 line.append(_why(outcome, peer))
