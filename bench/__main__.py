@@ -23,7 +23,19 @@ from types import FrameType
 
 import psutil
 
-from bench import contexts, costs, files, pipes, prompts, report, rounds, ssh, starts, together
+from bench import (
+    contexts,
+    costs,
+    files,
+    migration,
+    pipes,
+    prompts,
+    report,
+    rounds,
+    ssh,
+    starts,
+    together,
+)
 from bench.case import Case
 from bench.cluster import Cluster
 from bench.setting import Setting
@@ -41,6 +53,7 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
         (
             *("start.python", "start.node", "start.hello.namespace", "start.hello.instrumented"),
             *("start.utility", "start.native", "start.command"),
+            *(f"start.many.{kind}" for kind in starts.MANY),
         ),
     ),
     ("pipe", pipes.cases, ("pipe.roundtrip", "pipe.throughput")),
@@ -75,6 +88,16 @@ GROUPS: tuple[tuple[str, Callable[[Setting], list[Case]], tuple[str, ...]], ...]
                 for call in contexts.CALLS
             ),
             *(f"context.seen.{call}" for call in contexts.SEEN),
+        ),
+    ),
+    (
+        "migration",
+        migration.cases,
+        (
+            *(f"migration.slowdown.{language}" for language in migration.SLOWDOWN_TARGETS),
+            *(f"migration.downtime.{kind}" for kind in migration.DOWNTIME),
+            "migration.image.python",
+            *(f"migration.safe_point.{share}" for share in migration.SAFE_POINT_TARGETS_S),
         ),
     ),
     ("shell", prompts.cases, ("shell.echo", "shell.ls")),

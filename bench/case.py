@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Unit = Literal["s", "B/s", "B", "core"]
+Unit = Literal["s", "B/s", "B", "core", "x"]
 Measured = Mapping[str, list[float]]
 """Samples by the name of the row, in the row's unit."""
 
@@ -16,7 +16,8 @@ SYNCED = "native, synced"
 SSH = "ssh"
 SSHFS = "sshfs"
 SSHFS_SYNCED = "sshfs, synced"
-PEERS = (NATIVE, SYNCED, SSH, SSHFS, SSHFS_SYNCED)
+CRIU = "criu"
+PEERS = (NATIVE, SYNCED, SSH, SSHFS, SSHFS_SYNCED, CRIU)
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,16 @@ STOP_S = 10.0
 
 
 class Cluster:
-    """Three hosts, from `with` to its end; they and their data are gone afterwards."""
+    """Three hosts, from `with` to its end; they and their data are gone afterwards.
 
-    def __init__(self, say: Say) -> None:
+    Args:
+        say: told of the progress.
+        extra: text that is added to each host's configuration.
+    """
+
+    def __init__(self, say: Say, extra: str = "") -> None:
         self._say = say
+        self._extra = extra
         # Sockets have short paths, so it is not below a directory that may be deep.
         self.directory = Path(tempfile.mkdtemp(prefix="oneos-bench-"))
         self.hosts: list[cluster.Host] = []
@@ -40,7 +46,12 @@ class Cluster:
 
     def __enter__(self) -> Cluster:
         try:
-            self.hosts = cluster.plan(self.directory, HOSTS, free_ports(), {})
+            more = self.directory / "more.toml"
+            more.write_text(self._extra, encoding="utf-8")
+            names = [f"host{number}" for number in range(1, HOSTS + 1)]
+            self.hosts = cluster.plan(
+                self.directory, HOSTS, free_ports(), dict.fromkeys(names, more)
+            )
             cluster.start(self.hosts, self._say)
         except BaseException:
             self._remove()

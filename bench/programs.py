@@ -240,3 +240,30 @@ for name in os.listdir(directory):
 os.rmdir(directory)
 print(json.dumps(measured))
 """
+
+# Argument: what it holds. It looks at the clock each millisecond until SIGTERM, and prints when it
+# found that more than four were gone, and how many.
+CLOCK = """
+import array, json, signal, sys, time
+class Point:
+    __slots__ = ("x",)
+    def __init__(self, x):
+        self.x = x
+held = {
+    "small": lambda: None,
+    "bytes": lambda: bytes(range(256)) * (400 << 10),
+    "arrays": lambda: [array.array("d", bytes(range(8)) * (1280 << 10)) for _ in range(10)],
+    "objects": lambda: [Point(n) for n in range(1_000_000)],
+}[sys.argv[1]]()
+over = []
+signal.signal(signal.SIGTERM, lambda *_: over.append(1))
+print("ready", flush=True)
+gaps, last = [], time.time()
+while not over:
+    time.sleep(0.001)
+    now = time.time()
+    if now - last > 0.004:
+        gaps.append((last, now))
+    last = now
+print(json.dumps(gaps))
+"""

@@ -2,7 +2,7 @@
 
 The JSON's form is stable: `{"version", "machine", "options", "rows": [{"name", "unit", "what",
 "durable", "target", "met", "oneos": figures, "peers": {name: figures + "ratio"}, "missing":
-{name: reason}}]}`; units are seconds, bytes, bytes per second and cores.
+{name: reason}}]}`; units are seconds, bytes, bytes per second, cores and times as much.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.case import ONEOS, PEERS, Unit
+from bench.case import CRIU, ONEOS, PEERS, Unit
 from bench.rounds import Outcome
 from bench.statistics import Samples, ratio, summary
 
@@ -23,6 +23,8 @@ def quantity(value: float | None, unit: Unit) -> str:
         return "-"
     if unit == "core":
         return f"{value * 100:.2f} %"
+    if unit == "x":
+        return f"x{value:.3f}"
     if unit == "s":
         name, factor = next((n, f) for least, n, f in _TIMES if value >= least)
         return f"{_digits(value * factor)} {name}"
@@ -50,12 +52,15 @@ def peer_ratio(outcome: Outcome, peer: str) -> float | None:
 
 def cells(outcomes: Iterable[Outcome]) -> list[list[str]]:
     """The table's cells, the heading first."""
-    lines = [["what", "oneos", *PEERS, "target", "durable when it returned"]]
+    outcomes = list(outcomes)
+    has_criu = any(CRIU in one.samples or CRIU in one.missing for one in outcomes)
+    peers = [peer for peer in PEERS if peer != CRIU or has_criu]
+    lines = [["what", "oneos", *peers, "target", "durable when it returned"]]
     for outcome in outcomes:
         row = outcome.row
         own = outcome.samples.get(ONEOS, Samples()).median()
         line = [row.name, quantity(own, row.unit) if own is not None else _why(outcome, ONEOS)]
-        for peer in PEERS:
+        for peer in peers:
             median = outcome.samples.get(peer, Samples()).median()
             if median is None:
                 line.append(_why(outcome, peer))

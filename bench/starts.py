@@ -8,13 +8,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from bench.case import NATIVE, ONEOS, SSH, Case, Measured, Row
+from bench.cluster import Session
 from bench.contexts import SYSTEM_PATH
 from bench.setting import Setting, environment, python, run_native
 
 NATIVE_TRUE = "/usr/bin/true"
 AGREED = "its entry in the process table, on a majority's disks"
+MANY = {
+    "native": ([NATIVE_TRUE], [NATIVE_TRUE]),
+    "python": (["python3", "-c", "pass"], [python(), "-c", "pass"]),
+}
+MANY_TARGET_S = 1 / 50
+AT_ONCE = 16
 
 
 def cases(setting: Setting) -> list[Case]:
@@ -27,6 +36,7 @@ def cases(setting: Setting) -> list[Case]:
         _start(setting, "start.utility", "/bin/true", ["/bin/true"], ["/bin/true"], []),
         _start(setting, "start.native", NATIVE_TRUE, [NATIVE_TRUE], [NATIVE_TRUE], []),
         _command(setting),
+        *(_many(setting, kind) for kind in MANY),
     ]
 
 
@@ -113,6 +123,46 @@ def _command(setting: Setting) -> Case:
     else:
         missing[SSH] = setting.ssh_missing or "-"
     return Case((row,), contenders, missing)
+
+
+def _many(setting: Setting, kind: str) -> Case:
+    """As many as are asked for at a time; the sample is the time of all by their number."""
+    name = f"start.many.{kind}"
+    words, native = MANY[kind]
+    row = Row(
+        name,
+        "s",
+        f"{words[0]}, {AT_ONCE} at a time on one host: the time of all by their number",
+        AGREED,
+        MANY_TARGET_S,
+    )
+    count = setting.sized(160, 48)
+
+    def measured(work: Callable[[], object]) -> Measured:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            began = time.perf_counter()
+            for done in [pool.submit(work) for _ in range(count)]:
+                done.result()
+            return {name: [(time.perf_counter() - began) / count]}
+
+    def oneos() -> Measured:
+        host = setting.cluster.hosts[0]
+        sessions = SimpleQueue[Session]()
+        for _ in range(AT_ONCE):
+            sessions.put(Session(host.socket))
+
+        def work() -> None:
+            session = sessions.get()
+            session.run([(host.name, words)])
+            sessions.put(session)
+
+        try:
+            return measured(work)
+        finally:
+            while not sessions.empty():
+                sessions.get().client.drop()
+
+    return Case((row,), {ONEOS: oneos, NATIVE: lambda: measured(lambda: run_native(native))})
 
 
 def _run_command(words: Sequence[str]) -> None:

@@ -1,10 +1,13 @@
 """A program is asked for its image over a descriptor, and goes on or ends as it is told."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import subprocess
+import sys
 import tempfile
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,17 +24,27 @@ LIMIT_S = 60
 
 @pytest.fixture
 def listening(tmp_path: Path) -> Iterator[Any]:
+    go = Path(tempfile.mkdtemp(dir=tmp_path)) / "go"
+    yield from started(tmp_path, go, str(go))
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Iterator[Any]:
+    """One that waits for lines."""
+    yield from started(tmp_path, None, "--lines")
+
+
+def started(tmp_path: Path, go: Path | None, how: str) -> Iterator[Any]:
     extension = build(INTERPRETERS[0], tmp_path.parent / "extensions")
     if extension.path is None:
         pytest.skip(extension.reason)
     ours, theirs = socket.socketpair()
     package = os.open(os.devnull, os.O_RDONLY)
     control = Control(ours, package)
-    go = Path(tempfile.mkdtemp(dir=tmp_path)) / "go"
     number = str(theirs.fileno())
     command = [INTERPRETERS[0], "-W", "error", str(HERE / "listening.py"), str(extension.path)]
     process = subprocess.Popen(
-        [*command, str(PACKAGES), number, str(go)],
+        [*command, str(PACKAGES), number, how],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         pass_fds=[theirs.fileno()],
@@ -39,7 +52,7 @@ def listening(tmp_path: Path) -> Iterator[Any]:
     )
     theirs.close()
     assert process.stdin and process.stdout
-    process.stdin.write(b"x")
+    process.stdin.write(b"x" if go else b"x\n")
     process.stdin.flush()
     assert process.stdout.readline() == b"x\n"
     yield process, control, go
@@ -94,3 +107,24 @@ async def test_it_ends_when_it_is_gone(listening: Any) -> None:
     control.say(b"G")
     assert await asyncio.to_thread(process.stdout.read) == b""
     assert process.wait(LIMIT_S) == 0
+
+
+async def test_input_that_comes_after_its_image_was_taken_is_not_read_where_it_stands(
+    reading: Any,
+) -> None:
+    process, control, _ = reading
+    await image_of(control)
+    # It waits for a line; this one is for the program that goes on elsewhere.
+    process.stdin.write(b"late\n")
+    process.stdin.flush()
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+        assert waiting_in(process.stdin) == 5
+    control.say(b"S")
+    assert await asyncio.to_thread(process.stdout.readline) == b"late\n"
+
+
+def waiting_in(pipe: Any) -> int:
+    """The bytes in a pipe that nobody has read."""
+    raw = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
+    return int.from_bytes(raw, sys.byteorder)

@@ -82,16 +82,16 @@ def hosts() -> Iterator[Cluster]:
 def can_move(host: Host) -> bool:
     """Whether programs that start at a host now are such as can move."""
     # A program that waits in C code is refused for that, and only if it could be asked.
-    with host.begin("run", "sleep", "30") as waits:
-        pid = wait_until(lambda: found(host, "sleep 30"), SOON_S, "it runs")
+    with host.begin("run", "--on", f"host:{host.name}", "sleep", "30") as waits:
+        pid = wait_until(lambda: found(host, "sleep 30", host.name), SOON_S, "it runs")
         said = host.run("migrate", str(pid)).err
         host.run("kill", str(pid))
         waits.wait()
     return "started as one that cannot move" not in said and "has not started" not in said
 
 
-def found(host: Host, command: str) -> int:
-    table = [p for p in host.processes() if command in p["command"]]
+def found(host: Host, command: str, at: str = "") -> int:
+    table = [p for p in host.processes() if command in p["command"] and p["host"].startswith(at)]
     running = [p["pid"] for p in table if p["state"] == "running"]
     return running[-1] if running else 0
 

@@ -13,19 +13,27 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from oneos.runtime.extensions import build
+from tests.migration.python.warm import Warm
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 PACKAGES = Path(__file__).parents[3] / "src/oneos/guest/python"
 HELPER = "helper_module"
 MOVED = 75
-RUN_S = 15
+RUN_S = 60
+"""A program takes less than a second, on a machine that is not busy."""
+
+BEFORE = 12
+"""Instructions that the runner has a program do in any case."""
+
 CHAIN_MAX = 40
+CHAIN_MOVES = 10
 
 
 @dataclass
@@ -46,9 +54,12 @@ class Run:
 class Subject:
     """A program, run by one interpreter."""
 
-    def __init__(self, python: str, extension: str, program: Path, scratch: Path) -> None:
+    def __init__(
+        self, python: str, extension: str, program: Path, scratch: Path, warm: Warm | None = None
+    ) -> None:
         self.python, self.extension, self.program = python, extension, program
         self.scratch = scratch
+        self.warm = warm
         self._images = 0
 
     def plain(self) -> Run:
@@ -58,7 +69,7 @@ class Subject:
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            env=self._environment(),
+            env=environment(),
             timeout=RUN_S,
         )
         return Run(done.returncode, done.stdout, done.stderr)
@@ -74,26 +85,39 @@ class Subject:
         self._images += 1
         return self.scratch / f"image{self._images}"
 
-    def _environment(self) -> dict[str, str]:
-        keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return {**keep, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-
     def _run(self, *arguments: str) -> Run:
         report = self.scratch / "report"
         report.unlink(missing_ok=True)
-        command = [self.python, str(HERE / "runner.py"), self.extension, str(PACKAGES), str(report)]
+        words = [str(report), *arguments]
+        done = self.warm.run(words, RUN_S) if self.warm else self._cold(words)
+        if done is None:
+            return Run(-1, b"", b"", {"failed": "it hangs; "})
+        known = json.loads(report.read_text()) if report.exists() else {}
+        return Run(*done, known)
+
+    def _cold(self, words: list[str]) -> tuple[int, bytes, bytes] | None:
         try:
             done = subprocess.run(
-                [*command, *arguments],
+                [*runner(self.python, self.extension), *words],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                env=self._environment(),
+                env=environment(),
                 timeout=RUN_S,
             )
-        except subprocess.TimeoutExpired as late:
-            return Run(-1, late.stdout or b"", late.stderr or b"", {"failed": "it hangs; "})
-        known = json.loads(report.read_text()) if report.exists() else {}
-        return Run(done.returncode, done.stdout, done.stderr, known)
+        except subprocess.TimeoutExpired:
+            return None
+        return done.returncode, done.stdout, done.stderr
+
+
+def environment() -> dict[str, str]:
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**keep, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def runner(python: str | Sequence[str], extension: str) -> list[str]:
+    """The words that start `runner.py` with an interpreter."""
+    words = [python] if isinstance(python, str) else python
+    return [*words, str(HERE / "runner.py"), extension, str(PACKAGES)]
 
 
 @dataclass
@@ -110,8 +134,14 @@ class Result:
     failures: list[str] = field(default_factory=list)
 
 
-def compare(subject: Subject, points: int, seed: int = 1, chain: bool = True) -> Result:
-    """Move a program at some points, each in a run of its own; then many times in one run."""
+def compare(subject: Subject, points: int, seed: int = 1, chains: int = 1) -> Result:
+    """Move a program at some points, each in a run of its own; then many times in one run.
+
+    Args:
+        points: how many instructions, drawn at random.
+        seed: of the draw.
+        chains: runs in which it is moved ten times and more.
+    """
     result = Result()
     expected = subject.plain()
     counted = subject.start("--steps", str(10**12))
@@ -122,7 +152,8 @@ def compare(subject: Subject, points: int, seed: int = 1, chain: bool = True) ->
         result.failures.append(f"differs without being moved: {counted.why}")
         return result
     steps = int(counted.report["steps"])
-    chosen = sorted(random.Random(seed).sample(range(steps), min(points, steps)))
+    places = range(max(1, steps - BEFORE))
+    chosen = sorted(random.Random(seed).sample(places, min(points, len(places))))
     for at in chosen:
         result.points += 1
         first = subject.start("--steps", str(at))
@@ -143,8 +174,10 @@ def compare(subject: Subject, points: int, seed: int = 1, chain: bool = True) ->
             result.failures.append(f"at {at} of {steps}: other errors: {text}")
         else:
             result.moved += 1
-    if chain:
-        follow_chain(subject, expected, max(1, steps // 10), result)
+    for number in range(chains):
+        # Each at other instructions than the one before.
+        step = steps // CHAIN_MOVES - number * max(1, steps // CHAIN_MOVES // (2 * chains))
+        follow_chain(subject, expected, max(1, step), result)
     return result
 
 
@@ -164,10 +197,14 @@ def main(python: str, points: str, *names: str) -> None:
     if extension.path is None:
         sys.exit(extension.reason)
     chosen = names or sorted(path.name for path in PROGRAMS.glob("*.py") if path.stem != HELPER)
-    with tempfile.TemporaryDirectory() as scratch:
+    words = runner(python, str(extension.path))
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Warm(words, environment(), Path(scratch)) as warm,
+    ):
         for name in chosen:
             program = PROGRAMS / name
-            subject = Subject(python, str(extension.path), program, Path(scratch))
+            subject = Subject(python, str(extension.path), program, Path(scratch), warm)
             result = compare(subject, int(points))
             print(
                 f"{name:26} points {result.points:4} moved {result.moved:4} ended {result.ended:3}"

@@ -1,6 +1,6 @@
 """A program that listens for requests to capture: started by `test_serving.py`.
 
-listening.py EXTENSION PACKAGES DESCRIPTOR
+listening.py EXTENSION PACKAGES DESCRIPTOR (FILE|--lines)
 """
 
 import sys
@@ -21,6 +21,11 @@ def program() -> None:
     print("end", flush=True)
 
 
+def lines() -> None:
+    for line in sys.stdin:
+        print(line, end="", flush=True)
+
+
 if __name__ == "__main__":
     sys.path[0] = sys.argv[2]
     from moving import extension
@@ -31,4 +36,10 @@ if __name__ == "__main__":
 
     door = serving.Door(int(sys.argv[3]))
     native.listen(int(sys.argv[3]), door.serve)
-    entry.run(compile("program()", "<start>", "exec"), globals())
+    name = "program()"
+    if sys.argv[4] == "--lines":
+        import plain
+
+        name = "lines()"
+        plain.read_input(native)
+    entry.run(compile(name, "<start>", "exec"), globals())

@@ -4,14 +4,18 @@
     runner.py EXTENSION PACKAGES REPORT --after S IMAGE PROGRAM ...           S seconds later
     runner.py EXTENSION PACKAGES REPORT --during S IMAGE PROGRAM ...          asked, and goes on
     runner.py EXTENSION PACKAGES REPORT --restore OLD (--steps N|--after S) IMAGE
+    runner.py EXTENSION PACKAGES                                              many, by `warm.py`
 
 With --during, S may be a file: it is asked when there is one. PACKAGES is the directory of the
 package `moving`. What happened is written to REPORT as JSON. The status is 75 where the program was
 captured, and otherwise the program's.
+
+The last form reads lines of JSON, `[seconds, output, errors, REPORT, ...]`, forks for each, and
+answers with a line: its status, or `late` where it had to be killed.
 """
 
 
-def main(extension_path: str, packages: str, report_path: str, *rest: str) -> int:
+def main(extension_path: str, packages: str, *rest: str) -> int:
     # All names are local: the module becomes the program's own.
     import sys
 
@@ -30,8 +34,35 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
     import plain
     from moving import capture, ending, entry, image, reasons, restore
 
+    if not rest:
+        import select
+        import signal
+
+        # All that a capture and a restore import, so that each of the forks has it.
+        from moving import selftest  # noqa: F401
+
+        for line in iter(sys.stdin.readline, ""):
+            limit, *names = json.loads(line)
+            pid = os.fork()
+            if pid == 0:
+                for number, flags in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+                    fd = os.open(("/dev/null", *names)[number], flags | os.O_APPEND)
+                    os.dup2(fd, number)
+                    os.close(fd)
+                rest = names[2:]
+                break
+            watched = os.pidfd_open(pid)
+            late = not select.select([watched], [], [], limit)[0]
+            if late:
+                os.kill(pid, signal.SIGKILL)
+            _, ended = os.waitpid(pid, 0)
+            os.close(watched)
+            print("late" if late else os.waitstatus_to_exitcode(ended), flush=True)
+        else:
+            return 0
     plain.read_input(native)
     del sys.modules["plain"], plain
+    report_path, *rest = rest
     old = None
     if rest[0] == "--restore":
         old, rest = rest[1], rest[2:]
@@ -40,10 +71,11 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
     began = time.perf_counter()
 
     def tell(**more: object) -> None:
-        if told.acquire(False):
-            with open(report_path + ".new", "w") as file:
-                json.dump({**report, **more}, file)
-            os.rename(report_path + ".new", report_path)
+        with open(report_path + ".new", "w") as file:
+            json.dump({**report, **more}, file)
+        os.rename(report_path + ".new", report_path)
+
+    begun: list[int] = []
 
     postponed: list[str] = []
     attempt = capture.attempt
@@ -59,6 +91,7 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
     report["postponed"] = postponed
 
     def coordinate() -> None:
+        begun.append(1)
         asked = time.monotonic()
         try:
             if how == "--steps":
@@ -70,14 +103,16 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
                 asked = time.monotonic()
                 held = capture.capture(2 if how == "--during" else 10)
         except reasons.NotSafe as error:
-            # At its end the main thread tells how many instructions there were.
-            if how != "--steps" or error.later:
-                tell(refused=error.reason, later=error.later)
+            report.update(refused=error.reason, later=error.later)
+            if how != "--steps":
+                tell()  # The program may wait for it.
+            told.acquire()
             return
         except BaseException:
             import traceback
 
-            tell(failed=traceback.format_exc())
+            report.update(failed=traceback.format_exc())
+            told.acquire()
             return
         taken = time.monotonic() - asked
         with open(path, "wb") as file:
@@ -139,6 +174,8 @@ def main(extension_path: str, packages: str, report_path: str, *rest: str) -> in
     status = ending.run_to_end(run, (myself,))
     if how == "--steps":
         native.disarm()  # What follows is not the program's.
+    while how != "--never" and not begun:
+        time.sleep(0.001)  # A thread must not begin while the interpreter ends.
     ended = time.monotonic()
     while how == "--during" and not told.locked() and time.monotonic() < ended + 20:
         time.sleep(0.01)

@@ -22,7 +22,7 @@ from .frames import Record, walk
 from .heap import Heap
 from .image import Image
 from .kinds import note_codes
-from .owning import Owning
+from .owning import PLACES, Owning
 from .reaching import has_child, way_to
 from .reasons import NotSafe, cannot
 from .reopening import ByPath
@@ -220,6 +220,7 @@ def image_of(
         "objects": count,
         "codes": [[*name, code_hash(code)] for name, code in codes.items() if name[0] is not None],
         "path": list(map(str, sys.path)),
+        "places": PLACES,
         "clocks": clocks.read(),
         "threads": [[one.ident, one.ident == main, is_daemon(one.ident)] for one in stopped],
     }

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 VALUES = (dict, list, set, frozenset, tuple, int, str, float, bytes, bytearray, complex)
 SHALLOW_MODULES = ("builtins", "collections", "functools", "itertools", "operator")
 """Of classes that only keep what they are made with: it may be filled after they are made, and may
-refer to them. Others look into it, as decimal.Context does."""
+refer to them. Others look into it, as decimal.Context does, and as iterators over what a class of
+the program's gives."""
 
 
 class Heap:
@@ -125,7 +126,7 @@ class Heap:
         if not isinstance(reduction, tuple) or not 2 <= len(reduction) <= 6:
             raise cannot(f"{name_of(thing)} cannot move")
         function, arguments, state, items, pairs, setter = (*reduction, *[None] * 4)[:6]
-        deep = int(kind.__module__ not in SHALLOW_MODULES or self._asks_iterators(thing))
+        deep = int(kind.__module__ not in SHALLOW_MODULES or asks_iterators(thing, arguments))
         own = kinds.own_attributes(thing, kind) if is_python(kind) else None
         if state is None and items is None and pairs is None and own is None:
             return function, arguments, deep
@@ -137,11 +138,6 @@ class Heap:
             own,
         )
         return function, arguments, deep, "fill_reduced", filled
-
-    def _asks_iterators(self, thing: "Any") -> bool:
-        """Whether making it asks a class of the program for an iterator, as zip does."""
-        known = native.iterator(thing)
-        return known is not None and any(is_python(type(one)) for one in known[3])
 
     def _reduction_of(self, kind: type) -> "Callable[[Any, int], Any] | None":
         """Of the first class that the program did not write and that has one of its own."""
@@ -162,6 +158,16 @@ class Heap:
 
 def is_python(one: type) -> bool:
     return not is_c_class(one)
+
+
+def asks_iterators(thing: "Any", arguments: "Any") -> bool:
+    """Whether making it asks a class of the program for an iterator, as zip and groupby do."""
+    known = native.iterator(thing)
+    if known is not None:
+        arguments = known[3]
+    elif not hasattr(type(thing), "__next__"):
+        return False
+    return any(is_python(type(one)) for one in arguments)
 
 
 def python_base(one: type) -> type:

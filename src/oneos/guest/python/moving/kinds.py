@@ -15,7 +15,7 @@ import oneos_moving as native
 
 from . import futures
 from .owning import holder_of, is_c_class
-from .reasons import cannot
+from .reasons import NotSafe, cannot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ def describe_cache(heap: "Heap", one: "Any") -> "Description":
     found = heap.owning.name_found(one, getattr(one, "__qualname__", ""))
     if found is not None:
         return "found", found, 0
+    if not {"__wrapped__", "cache_parameters"} <= one.__dict__.keys():
+        raise NotSafe("functools.lru_cache is at work")
     limits = one.cache_parameters()
     attributes = {key: value for key, value in one.__dict__.items() if key != "cache_parameters"}
     arguments = (one.__wrapped__, limits["maxsize"], limits["typed"])

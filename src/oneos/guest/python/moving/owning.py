@@ -43,9 +43,33 @@ BY_VALUE = (("asyncio.events", "_event_loop_policy"),)
 
 # Found as this is imported: while a program stands, it may hold a lock that an import needs.
 _paths = sysconfig.get_paths()
-ELSEWHERE = tuple(
-    {_paths[name].rstrip("/") + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+PLACES = {
+    name: _paths[name].rstrip("/") + "/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
+}
+ELSEWHERE = tuple(set(PLACES.values()))
+
+
+def path_here(path: "list[str]", theirs: "dict[str, str]") -> "list[str]":
+    """A program's `sys.path` with this interpreter's library in place of the other's.
+
+    Args:
+        theirs: its `PLACES`.
+    """
+    found = []
+    for entry in path:
+        inside = [name for name in PLACES if (entry + "/").startswith(theirs[name])]
+        if inside:
+            # Packages lie within the library.
+            name = max(inside, key=lambda one: len(theirs[one]))
+            entry = PLACES[name] + entry[len(theirs[name]) :]
+            entry = entry.rstrip("/")
+        found.append(entry)
+    return found
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file belongs to Python's library or to a package that was installed."""
+    return path.startswith(ELSEWHERE) or "/site-packages/" in path or "/dist-packages/" in path
 
 
 class Owning:
@@ -77,12 +101,9 @@ class Owning:
         if origin is None:
             # A package without a file, or one that the program made by hand.
             paths = [str(path) for path in module.__dict__.get("__path__", ())]
-            return not any(self._installed(path + "/") for path in paths)
+            return not any(is_installed(path + "/") for path in paths)
         text = str(origin)
-        return not self._installed(text) and text.endswith((".py", ".pyc"))
-
-    def _installed(self, path: str) -> bool:
-        return path.startswith(ELSEWHERE) or "/site-packages/" in path or "/dist-packages/" in path
+        return not is_installed(text) and text.endswith((".py", ".pyc"))
 
     def is_found(self, module: "Any") -> bool:
         """Whether a module is imported where the program goes on."""

@@ -58,7 +58,14 @@ def names_of(one: types.ModuleType) -> "dict[str, Any]":
     return one.__dict__
 
 
+MAKERS = {("tempfile", "_name_sequence"): "_RandomNameSequence"}
+"""What a module makes when it is first asked for it, and its class."""
+
+
 def attribute_of(one: types.ModuleType, name: str) -> "Any":
+    maker = MAKERS.get((one.__name__, name))
+    if maker is not None and one.__dict__[name] is None:
+        one.__dict__[name] = one.__dict__[maker]()
     return one.__dict__[name]
 
 
@@ -116,8 +123,10 @@ def fill_attributes(one: "Any", attributes: "dict[str, Any] | None") -> None:
 
 def cache(of: "Any", maxsize: "Any", typed: bool) -> "Any":
     one = functools.lru_cache(maxsize=maxsize, typed=typed)(noop)
-    maker = type(one)
-    return maker(of, maxsize, typed, functools._CacheInfo)
+    maker: Any = type(one)
+    made = maker(of, maxsize, typed, functools._CacheInfo)
+    made.cache_parameters = one.cache_parameters
+    return made
 
 
 def noop() -> None:

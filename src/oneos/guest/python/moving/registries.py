@@ -6,6 +6,8 @@ that uses each of them (`registries.py`).
 
 import sys
 
+from .owning import is_installed
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -20,12 +22,19 @@ def is_own(one: "Any") -> bool:
     return isinstance(one, type) and top not in sys.stdlib_module_names
 
 
+def is_library(name: "Any") -> bool:
+    """Whether a module is imported from a file where the program goes on."""
+    return is_installed(str(getattr(sys.modules.get(name), "__file__", None)))
+
+
 def save() -> "dict[str, Any]":
     return {
         "finalizers": save_finalizers(),
         "reductions": save_reductions(),
         "abstract": save_abstract(),
         "sources": save_sources(),
+        "tasks": save_tasks(),
+        "parts": save_parts(),
     }
 
 
@@ -34,6 +43,8 @@ def load(state: "dict[str, Any]") -> None:
     load_reductions(state["reductions"])
     load_abstract(state["abstract"])
     load_sources(state["sources"])
+    load_tasks(state["tasks"])
+    load_parts(state["parts"])
 
 
 # --- weakref.finalize ---------------------------------------------------------------------------
@@ -68,7 +79,12 @@ def load_finalizers(state: "Any") -> None:
 def save_reductions() -> "list[Any]":
     module: Any = sys.modules.get("copyreg")
     table = module.dispatch_table if module else {}
-    return [(one, function) for one, function in table.items() if is_own(one)]
+    # A package that is imported there enters its own, as numpy does.
+    return [
+        (one, function)
+        for one, function in table.items()
+        if is_own(one) and not is_library(getattr(function, "__module__", None))
+    ]
 
 
 def load_reductions(state: "list[Any]") -> None:
@@ -109,3 +125,35 @@ def load_sources(state: "dict[str, Any]") -> None:
         import linecache
 
         linecache.cache.update(state)
+
+
+# --- asyncio ------------------------------------------------------------------------------------
+def save_tasks() -> "list[Any]":
+    """Of those who go over all tasks right now, which is noted in the set of them."""
+    module: Any = sys.modules.get("asyncio.tasks")
+    return list(getattr(getattr(module, TASKS, None), "_iterating", ()))
+
+
+def load_tasks(state: "list[Any]") -> None:
+    if state:
+        import asyncio.tasks
+
+        getattr(asyncio.tasks, TASKS)._iterating.update(state)
+
+
+TASKS = "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks"
+
+
+# --- modules of packages ------------------------------------------------------------------------
+def save_parts() -> "list[str]":
+    """Those that a program has imported, though it may know of the package only."""
+    return sorted(name for name in list(sys.modules) if "." in name and is_library(name))
+
+
+def load_parts(state: "list[str]") -> None:
+    for name in state:
+        if name.rpartition(".")[0] in sys.modules and name not in sys.modules:
+            try:
+                __import__(name)
+            except ImportError:
+                pass  # It is missed where the program asks for it.

@@ -18,6 +18,7 @@ from .capture import HASH_CHECK, code_hash
 from .depth import SINCE_13
 from .frames import Record
 from .image import Image
+from .owning import path_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Restored:
             NotHere: it cannot be put in place here.
         """
         check(image)
-        sys.path[:] = image.facts["path"]
+        sys.path[:] = path_here(image.facts["path"], image.facts["places"])
         check_codes(image)
         collecting = gc.isenabled()
         gc.disable()
@@ -165,22 +166,30 @@ class Threads:
         module: Any = threading
         main = module._main_thread
         main._name = kept["name"]
-        for one in kept["limbo"]:
-            module._limbo[one] = one
-            if one._ident in self._doors:
-                self._objects[one._ident] = one
-                one._ident = rebuild.threads[one._ident]
-        for before, one in kept["threads"]:
-            if one is main or before not in self._doors:
+        module._limbo.update((one, one) for one in kept["limbo"])
+        active = {before: one for before, one in kept["threads"] if one is not main}
+        for before in self._doors:
+            one = active.get(before) or self._starting(before, module.Thread)
+            if one is None:
                 continue
             self._objects[before] = one
             now = rebuild.threads[before]
             one._ident = now
-            module._active[now] = one
+            if before in active:
+                module._active[now] = one
             module._dangling.add(one)
             lock = getattr(one, "_tstate_lock", None)
             if lock is not None and not one._daemonic and hasattr(module, "_shutdown_locks"):
                 module._shutdown_locks.add(lock)
+
+    def _starting(self, ident: int, kind: type) -> "Any":
+        """The object of a thread that knows its number, and is not in the table yet."""
+        records, _ = self._work.get(ident, ((), None))
+        for record in records:
+            for one in record.slots:
+                if isinstance(one, kind) and one._ident == ident:  # type: ignore[attr-defined]
+                    return one
+        return None
 
     def begin(self) -> None:
         """Restore the frames of each thread, one after the other; they wait before they go on."""

@@ -17,7 +17,6 @@ WAITS = "S"
 
 NUMBERS = {
     "x86_64": {
-        202: "futex",
         230: "nanosleep",
         232: "epoll",
         281: "epoll",
@@ -28,7 +27,6 @@ NUMBERS = {
         0: "read",
     },
     "aarch64": {
-        98: "futex",
         115: "nanosleep",
         22: "epoll",
         73: "ppoll",
@@ -37,6 +35,10 @@ NUMBERS = {
     },
 }.get(os.uname().machine, {})
 """The system calls in which Python waits, by their numbers."""
+
+FUTEX = (202, 98)
+"""Of x86-64 and AArch64. Under an emulator the kernel tells the other's number, and neither is that
+of another call which has an address of the interpreter first."""
 
 ABSOLUTE, COMMANDS, REALTIME = 9, 127, 256
 """FUTEX_WAIT_BITSET, the bits of a command, FUTEX_CLOCK_REALTIME."""
@@ -72,7 +74,9 @@ def system_call(ident: int) -> "tuple[str, list[int]] | None":
         return None
     if not words or words[0] == b"running":
         raise NotSafe("a thread is running")
-    return NUMBERS.get(int(words[0]), ""), [int(word, 16) for word in words[1:7]]
+    number = int(words[0])
+    name = "futex" if number in FUTEX else NUMBERS.get(number, "")
+    return name, [int(word, 16) for word in words[1:7]]
 
 
 def waits_for_interpreter(ident: int) -> bool:

@@ -35,7 +35,6 @@ REPLACEABLE = ("print", "open", "input", "__import__", "_")
 def save_sys() -> "dict[str, Any]":
     return {
         "names": {name: getattr(sys, name) for name in IN_SYS if hasattr(sys, name)},
-        "path": list(sys.path),
         "argv": list(sys.argv),
         "orig_argv": list(sys.orig_argv),
         "recursion": sys.getrecursionlimit(),
@@ -49,7 +48,6 @@ def load_sys(state: "dict[str, Any]") -> None:
     for name, value in state["names"].items():
         if getattr(sys, name, native.Nothing) is not value:
             setattr(sys, name, value)
-    sys.path[:] = state["path"]
     sys.argv[:] = state["argv"]
     sys.setrecursionlimit(state["recursion"])
     sys.setswitchinterval(state["switch"])
@@ -216,6 +214,23 @@ def load_exits(state: "list[Any]") -> None:
         atexit.register(function, *arguments, **(named or {}))
 
 
+def save_tempfile() -> "Any":
+    module: Any = sys.modules.get("tempfile")
+    return (module.tempdir, module._name_sequence is not None) if module else None
+
+
+def load_tempfile(state: "Any") -> None:
+    if state is None:
+        return
+    import tempfile
+
+    module: Any = tempfile
+    module.tempdir, is_named = state
+    if is_named and module._name_sequence is None:
+        # Not by what makes it otherwise: the program may hold the lock for that.
+        module._name_sequence = module._RandomNameSequence()
+
+
 PARTS: "dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]" = {
     "process": (save_process, load_process),
     "locale": (save_locale, load_locale),
@@ -225,6 +240,7 @@ PARTS: "dict[str, tuple[Callable[[], Any], Callable[[Any], None]]]" = {
     "warnings": (save_warnings, load_warnings),
     "logging": (save_logging, load_logging),
     "asynchronous": (futures.save, futures.load),
+    "tempfile": (save_tempfile, load_tempfile),
     "exits": (save_exits, load_exits),
     "signals": (save_signals, load_signals),
     "collector": (save_collector, load_collector),

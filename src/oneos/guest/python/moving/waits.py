@@ -59,20 +59,25 @@ def look_at_wait(frame: "FrameType", ident: int) -> Wait:
     name = facts.code.co_qualname
     if one is None or facts.index not in shape.depths:
         raise NotSafe(f"{name} runs C code")
+    # Before its operands are looked at: of a thread that runs, they may be gone already.
+    must_sleep(ident, name)
     count = shape.locals + shape.depths[facts.index]
+    slots = native.waiting_slots(frame, count, ident, facts.index)
+    if slots is None:
+        raise NotSafe(f"{name} is running")
     if one.name == "BEFORE_WITH":
-        manager = native.slots(frame, count)[-1]
+        manager = slots[-1]
         of = getattr(manager, "__self__", manager)
         if not isinstance(of, LOCKS):
             raise NotSafe(f"{name} enters a {type(of).__qualname__}")
         must_sleep(ident, name)
         return Wait(facts.index)
-    if one.name == "FOR_ITER" and waits_for_input(native.slots(frame, count)[-1]):
+    if one.name == "FOR_ITER" and waits_for_input(slots[-1]):
         must_sleep(ident, name)
         return Wait(facts.index)
     if one.name not in ("PRECALL", "CALL", "CALL_KW"):
         raise NotSafe(f"{name} runs C code ({one.name})")
-    call = Call(frame, shape, one, count)
+    call = Call(frame, shape, one, slots)
     place = begins_again(call)
     if place is None:
         raise NotSafe(f"the C function {call.name} runs, which {name} called")
@@ -90,9 +95,10 @@ def look_at_wait(frame: "FrameType", ident: int) -> Wait:
 class Call:
     """A call of C under way: its operands, which it keeps alive."""
 
-    def __init__(self, frame: "FrameType", shape: Shape, one: Instruction, count: int) -> None:
-        base = count - one.argument - 2 - (one.name == "CALL_KW")
-        slots = native.slots(frame, count)
+    def __init__(
+        self, frame: "FrameType", shape: Shape, one: Instruction, slots: "list[Any]"
+    ) -> None:
+        base = len(slots) - one.argument - 2 - (one.name == "CALL_KW")
         self.callee, self.owner = slots[base], slots[base + 1]
         if not SINCE_13 and self.callee is native.Nothing:
             self.callee, self.owner = self.owner, native.Nothing

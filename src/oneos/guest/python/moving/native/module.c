@@ -53,6 +53,7 @@ static PyMethodDef methods[] = {
     {"set_text_state", moving_set_text_state, METH_VARARGS, NULL},
     {"shifted_clock", moving_shifted_clock, METH_VARARGS, NULL},
     {"slots", moving_slots, METH_VARARGS, NULL},
+    {"waiting_slots", moving_waiting_slots, METH_VARARGS, NULL},
     {"step_state", moving_step_state, METH_O, NULL},
     {"steps", moving_steps, METH_VARARGS, NULL},
     {"stop_listening", moving_stop_listening, METH_NOARGS, NULL},

@@ -11,6 +11,7 @@ int slots_ready(PyObject *module);
 /* walking.c */
 PyObject *moving_frame(PyObject *self, PyObject *frame);
 PyObject *moving_slots(PyObject *self, PyObject *args);
+PyObject *moving_waiting_slots(PyObject *self, PyObject *args);
 PyObject *moving_addresses(PyObject *self, PyObject *args);
 PyObject *moving_handled(PyObject *self, PyObject *ident);
 PyObject *moving_generator(PyObject *self, PyObject *generator);

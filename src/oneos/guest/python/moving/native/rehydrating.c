@@ -355,7 +355,8 @@ static PyObject *hook(PyThreadState *thread, Frame *frame, int throwing)
     return _PyEval_EvalFrameDefault(thread, frame, 0);
 }
 
-/* resume(records, after, ready): run a saved stack to its end, in this thread. */
+/* resume(records, after, ready): run a saved stack to its end, in this thread. The list is empty
+ * afterwards. */
 PyObject *moving_resume(PyObject *Py_UNUSED(self), PyObject *args)
 {
     PyObject *records, *after, *ready, *value;
@@ -368,7 +369,10 @@ PyObject *moving_resume(PyObject *Py_UNUSED(self), PyObject *args)
         return NULL;
     }
     now.thread = PyThreadState_Get();
-    now.records = Py_NewRef(records);
+    /* Whoever called waits for the program's end, and must keep nothing of it alive until then. */
+    now.records = PyList_GetSlice(records, 0, PyList_GET_SIZE(records));
+    if (now.records == NULL || PyList_SetSlice(records, 0, PyList_GET_SIZE(records), NULL) < 0)
+        return NULL;
     Py_XSETREF(now.after, Py_NewRef(after));
     now.ready = Py_NewRef(ready);
     set_hook(1);

@@ -1,5 +1,8 @@
 /* Reading frames without touching them: nothing here changes the program. */
 #include "moving.h"
+#include "internal/pycore_runtime.h"
+#include <fcntl.h>
+#include <unistd.h>
 
 /* The constructor's object, where 3.13 called `__init__` by a frame of its own kind, which is not
  * seen from Python: else None. */
@@ -59,6 +62,61 @@ PyObject *moving_slots(PyObject *Py_UNUSED(self), PyObject *args)
     PyObject *list = frame ? PyList_New(count) : NULL;
     for (int at = 0; list != NULL && at < count; at++)
         PyList_SET_ITEM(list, at, slots_get(frame, at));
+    return list;
+}
+
+/* Read a small file of the kernel's without giving the interpreter's lock back. */
+static int read_held(unsigned long number, const char *name, char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%lu/%s", number, name);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t count = file < 0 ? -1 : read(file, text, size - 1);
+    if (file >= 0)
+        close(file);
+    text[count > 0 ? count : 0] = 0;
+    return count > 0;
+}
+
+/* Whether a thread waits in C code, and not for the interpreter's lock: as long as the caller has
+ * that, it stays there. Where the kernel does not tell more, its state alone has to do. */
+static int is_in_wait(PyThreadState *thread)
+{
+    char text[1024];
+    if (!read_held(thread->native_thread_id, "stat", text, sizeof text))
+        return 0;
+    char *state = strrchr(text, ')');
+    if (state == NULL || strncmp(state, ") S", 3) != 0)
+        return 0;
+    if (!read_held(thread->native_thread_id, "syscall", text, sizeof text))
+        return 1;
+    unsigned long long first = 0, start = (uintptr_t)&_PyRuntime;
+    long call;
+    if (sscanf(text, "%ld %llx", &call, &first) != 2)
+        return 0;
+    /* A futex, of x86-64 or AArch64. */
+    return (call != 202 && call != 98) || first < start || first >= start + sizeof _PyRuntime;
+}
+
+/* waiting_slots(frame object, count, thread, index): as `slots`, of a thread that waits in the call
+ * there; None where it does not, and its operands may be gone. */
+PyObject *moving_waiting_slots(PyObject *self, PyObject *args)
+{
+    PyFrameObject *object;
+    int count, index;
+    unsigned long ident;
+    if (!PyArg_ParseTuple(args, "O!iki", &PyFrame_Type, &object, &count, &ident, &index))
+        return NULL;
+    PyThreadState *thread = find_thread(ident);
+    Frame *frame = object->f_frame;
+    if (thread == NULL || thread_frame(thread) != frame || frame_index(frame) != index
+        || !is_in_wait(thread)) {
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    PyObject *two = Py_BuildValue("(Oi)", object, count);
+    PyObject *list = two ? moving_slots(self, two) : NULL;
+    Py_XDECREF(two);
     return list;
 }
 
