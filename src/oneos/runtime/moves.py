@@ -30,7 +30,7 @@ from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
 from oneos.runtime.luggage import Luggage, Porter, widen
 from oneos.runtime.plumbing import Plumbing
-from oneos.runtime.process_facts import ProcessFacts
+from oneos.runtime.process_facts import ProcessFacts, umask_of
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class Moves:
             ends=luggage.ends,
             attempt=process.attempt + 1,
             cwd=facts.cwd,
-            umask=_umask(agent.os_pid),
+            umask=umask_of(agent.os_pid),
         )
         # From its start: the program has written it by a descriptor of its own.
         fd = os.open(f"/proc/self/fd/{image}", os.O_RDONLY | os.O_CLOEXEC)
@@ -249,12 +249,3 @@ class Moves:
             here = (self._host, take.attempt + 1)
             if now is None or (now.host, now.attempt) != here:
                 raise UserError(error.message, errno=error.errno) from error
-
-
-def _umask(os_pid: int) -> int:
-    try:
-        with open(f"/proc/{os_pid}/status", encoding="ascii", errors="replace") as file:
-            line = next(line for line in file if line.startswith("Umask:"))
-        return int(line.split()[1], 8)
-    except (OSError, StopIteration, ValueError):
-        return 0o022

@@ -22,6 +22,16 @@ _INSIDE = "/proc/self/"
 """So `Agents.directory` begins for what runs in the name space."""
 
 
+def umask_of(os_pid: int) -> int:
+    """The mask for new files' modes that a process has now."""
+    try:
+        with open(f"/proc/{os_pid}/status", encoding="ascii", errors="replace") as file:
+            line = next(line for line in file if line.startswith("Umask:"))
+        return int(line.split()[1], 8)
+    except (OSError, StopIteration, ValueError):
+        return 0o022
+
+
 class ProcessFacts:
     """See the module."""
 

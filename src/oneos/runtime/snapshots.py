@@ -30,7 +30,7 @@ from oneos.runtime import saved
 from oneos.runtime.agent import Agent
 from oneos.runtime.agents import Agents
 from oneos.runtime.luggage import Luggage, Porter, written_files
-from oneos.runtime.process_facts import ProcessFacts
+from oneos.runtime.process_facts import ProcessFacts, umask_of
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +143,9 @@ class Snapshots:
             agent.standing = True
             image = await agent.control.image(SAFE_POINT_S)
             try:
-                luggage = await self._porter.take_off(agent, leaving=False)
+                # Before anything is taken off: from there on nothing may fail.
                 sizes = await self._sizes(written_files(agent))
+                luggage = await self._porter.take_off(agent, leaving=False)
             except BaseException:
                 agent.control.say(b"S")
                 raise
@@ -223,7 +224,8 @@ class Snapshots:
             try:
                 if asked.path and one.agent is not None:
                     process = self._control.state.processes[start.pid]
-                    start = replace(start, cwd=(await self._facts.ask(process)).cwd)
+                    cwd = (await self._facts.ask(process)).cwd
+                    start = replace(start, cwd=cwd, umask=umask_of(one.agent.os_pid))
             finally:
                 self._go_on(one)
             files = one.agent.control.files if one.agent and one.agent.control else []
