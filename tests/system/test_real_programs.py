@@ -18,7 +18,6 @@ from tests.system.test_migration import SOON_S, found, hosts, pytestmark
 
 __all__ = ["hosts", "pytestmark"]
 
-QUICK = ("richards", "nbody", "hexiom")
 PAUSE_S = 0.3
 RUN_S = 300.0
 
@@ -54,16 +53,6 @@ def moved(hosts: Cluster, benchmark: Benchmark) -> tuple[int, set[str]]:
         out, err = program.communicate(timeout=RUN_S)
     assert (program.returncode, err.decode(), out.decode()) == (0, "", expected), reasons
     return moves, reasons
-
-
-@pytest.mark.parametrize(
-    "benchmark", [x for x in PROGRAMS if x.name in QUICK], ids=lambda x: x.name
-)
-def test_program_of_others_moves_while_it_works(
-    hosts: Cluster, programs: None, benchmark: Benchmark
-) -> None:
-    moves, reasons = moved(hosts, benchmark)
-    assert moves > 0, reasons
 
 
 @pytest.mark.nightly
