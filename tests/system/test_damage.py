@@ -96,7 +96,12 @@ def test_file_damaged_on_all_disks_is_named_and_never_read_wrong(rotting: Cluste
             host.get(path)
         assert raised.value.errno == errno.EIO
     # What was found before the restart is still counted.
-    assert sum(found for found, _ in damage(rotting).values()) > len(hurt)
+    wait_until(
+        # Of a host that has not been heard since nothing is known yet.
+        lambda: sum(found or 0 for found, _ in damage(rotting).values()) > len(hurt),
+        SOON_S,
+        "it is counted",
+    )
 
     rotting[3].sh("rm rotten").ok()
     wait_until(lambda: rotting[2].status()["lost"] == 0, SOON_S, "nothing is lost")
