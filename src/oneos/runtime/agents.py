@@ -44,7 +44,7 @@ from oneos.runtime.namespace import NameSpace
 from oneos.runtime.orphans import RunRecords
 from oneos.runtime.preparing import HARMLESS, Meanwhile, say
 from oneos.runtime.requirements import Requirements
-from oneos.runtime.saved import Saved
+from oneos.runtime.saved import Saved, none_here
 from oneos.runtime.signals import Signals, send
 from oneos.runtime.spawning import MOVABLE, Spawning
 from oneos.runtime.terminals import Terminal, Terminals
@@ -109,7 +109,7 @@ class Agents:
         terminals.pressed = self.signals.pressed
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
-        self.load: Callable[[bytes, Caller], Awaitable[tuple[Saved, int]]] = _no_image
+        self.load: Callable[[bytes, Caller], Awaitable[tuple[Saved, int]]] = none_here
         """Gives what is in a file with a state, and the image in it."""
         self.ended: Callable[[m.Start], None] = lambda start: None
         """Is told of each that has ended, before it is written down."""
@@ -623,10 +623,6 @@ def _complain(agent: Agent, error: OneOSError | OSError) -> None:
     except OSError:
         # Its reader is gone or slow; the status says that something failed.
         pass
-
-
-async def _no_image(path: bytes, caller: Caller) -> tuple[Saved, int]:
-    raise UserError("this host restores no states")
 
 
 async def _nothing(agent: Agent) -> None:

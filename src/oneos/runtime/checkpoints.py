@@ -26,7 +26,7 @@ from oneos.kernel import messages as m
 from oneos.kernel.control_log import ControlLog
 from oneos.limits import SAFE_POINT_S, SNAPSHOT_WRITE_S
 from oneos.net.links import Links
-from oneos.runtime.places import CHECKPOINTS, checkpoint_of
+from oneos.runtime.places import CHECKPOINTS, checkpoint_of, make_directory
 from oneos.state import control_types as t
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class Checkpoints:
             return  # It falls back, or moves: soon it is all there again.
         written |= {one.pid: one.checkpoint for one in group if one.checkpoint}
         name = f"{int(time.time())}-{secrets.token_hex(6)}"
-        await self._make_room()
+        await make_directory(self._tree, CHECKPOINTS, 0o700)
         try:
             await self.take([(one, checkpoint_of(one.pid, name)) for one in group], name, "root")
         except (OneOSError, OSError):
@@ -179,17 +179,6 @@ class Checkpoints:
             if isinstance(size, BaseException):
                 raise _told(size, "its state")
         return sum(size for size in kept if isinstance(size, int))
-
-    async def _make_room(self) -> None:
-        caller = Caller("root", os.getuid(), os.getgid())
-        parts = CHECKPOINTS.split(b"/")[1:]
-        for count in range(1, len(parts) + 1):
-            mode = 0o700 if count == len(parts) else 0o755
-            try:
-                await self._tree.mkdir(b"/" + b"/".join(parts[:count]), mode, caller)
-            except OneOSError as error:
-                if error.errno != errno.EEXIST:
-                    raise
 
     async def _remove(self, path: bytes) -> None:
         try:

@@ -38,7 +38,7 @@ from oneos.runtime.children import Children
 from oneos.runtime.commands import NOT_EXECUTABLE, CommandError, OnHost, resolve
 from oneos.runtime.pipeline_spec import Job, SpawnSpec, StageSpec, check
 from oneos.runtime.plumbing import Plumbing
-from oneos.runtime.saved import Saved
+from oneos.runtime.saved import Saved, none_here
 from oneos.runtime.terminals import Terminals
 from oneos.runtime.wishes import wishes_of
 from oneos.state import control_types as t
@@ -102,7 +102,7 @@ class Launcher:
         self.interpreters: Callable[[], dict[bytes, str]] = dict
         """This host's paths of interpreters, and which they are."""
         self.terminals = terminals
-        self.load: Callable[[bytes, Caller], Awaitable[tuple[Saved, int]]] = _no_image
+        self.load: Callable[[bytes, Caller], Awaitable[tuple[Saved, int]]] = none_here
         """Gives what is in a file with a state, and the image in it."""
         self.children = Children(control)
         terminals.stopped = self.children.stopped
@@ -439,10 +439,6 @@ class Launcher:
                     "status": outcome.status,
                 }
                 self.children.drop_output(stage.pid)
-
-
-async def _no_image(path: bytes, caller: Caller) -> tuple[Saved, int]:
-    raise UserError("this host restores no states")
 
 
 def _is_null(fd: int) -> bool:

@@ -130,6 +130,11 @@ async def read(tree: Tree, path: bytes, caller: Caller) -> tuple[Saved, int]:
         raise
 
 
+async def none_here(path: bytes, caller: Caller) -> tuple[Saved, int]:
+    """In the place of `read` where no states are restored."""
+    raise UserError("this host restores no states")
+
+
 async def _piece(handle: object, at: int, size: int) -> bytes:
     if not isinstance(handle, Remote):
         return os.pread(handle.fd, size, at)  # type: ignore[attr-defined]

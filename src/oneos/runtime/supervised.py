@@ -29,7 +29,7 @@ from oneos.kernel.control_log import ControlLog
 from oneos.limits import EVICT_GRACE_S, PROGRAM_LOG_BYTES
 from oneos.net.sides import Kept
 from oneos.runtime.agents import Agents
-from oneos.runtime.places import LOGS, checkpoint_of, log_of
+from oneos.runtime.places import LOGS, checkpoint_of, log_of, make_directory
 from oneos.runtime.plumbing import Plumbing, pipe
 from oneos.runtime.saved import Saved
 from oneos.runtime.snapshots import Snapshots
@@ -205,14 +205,10 @@ class Supervised:
         """Have a place for what a program prints: its last log is kept once, if it was long."""
         caller = Caller("root", os.getuid(), os.getgid())
         path = log_of(process.pid)
-        parts = LOGS.split(b"/")[1:]
-        for count in range(1, len(parts) + 1):
-            try:
-                await self._tree.mkdir(b"/" + b"/".join(parts[:count]), 0o755, caller)
-            except OneOSError as error:
-                if error.errno != errno.EEXIST:
-                    # What is opened there says more.
-                    return
+        try:
+            await make_directory(self._tree, LOGS, 0o755)
+        except OneOSError:
+            return  # What is opened there says more.
         try:
             if (await self._tree.stat(path, caller)).size > PROGRAM_LOG_BYTES:
                 await self._tree.rename(path, path + b".1", caller)
